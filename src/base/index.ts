@@ -1,0 +1,2 @@
+export { CallboardError, isCallboardError } from './error.ts'
+export type { ErrorDetails } from './error.ts'

@@ -1,0 +1,1 @@
+export { CallboardError, isCallboardError } from './base/index.ts'

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^callboard$/, replacement: new URL('./src/index.ts', import.meta.url).pathname },
+      { find: /^callboard\/(.+)$/, replacement: new URL('./src/', import.meta.url).pathname + '$1/index.ts' },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/bench/**', 'node_modules/**'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    typecheck: { enabled: false },
+  },
+})
