@@ -1,0 +1,102 @@
+// Canonical JSON: one text for one value, whatever order its keys and items were made in. Kinds that JSON does not know
+// are written as `{"$type": …}`; an object that has a key `$type` of its own is escaped, so nothing is ambiguous.
+import { Buffer } from 'node:buffer'
+import { CallboardError } from './error.ts'
+import { setOwn } from './value.ts'
+
+const TYPED_ARRAYS = {
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+} as const
+
+type TypedArrayName = keyof typeof TYPED_ARRAYS
+
+/** Turns an admitted value into data that `JSON.stringify` writes without loss; `fromTagged` is its inverse. */
+export function toTagged(value: unknown): unknown {
+  if (typeof value === 'bigint') return { $type: 'bigint', value: String(value) }
+  if (Object.is(value, -0)) return { $type: '-0' }
+  if (value === undefined) return { $type: 'undefined' }
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(toTagged)
+  if (value instanceof Date) return { $type: 'Date', value: value.toISOString() }
+  if (value instanceof Map) {
+    return { $type: 'Map', value: Array.from(value, ([key, item]) => [toTagged(key), toTagged(item)]) }
+  }
+  if (value instanceof Set) return { $type: 'Set', value: Array.from(value, toTagged) }
+  if (ArrayBuffer.isView(value)) {
+    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    return { $type: value.constructor.name, value: bytes.toString('base64') }
+  }
+  const plain: Record<string, unknown> = {}
+  for (const [key, item] of Object.entries(value)) setOwn(plain, key, toTagged(item))
+  return Object.hasOwn(value, '$type') ? { $type: 'object', value: plain } : plain
+}
+
+/**
+ * The inverse of `toTagged`.
+ *
+ * @throws CallboardError `value.unknown-tag` when a tag was written by something else
+ */
+export function fromTagged(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(fromTagged)
+  const record = value as Record<string, unknown>
+  if (!Object.hasOwn(record, '$type')) return fromPlain(record)
+  const { $type: tag, value: content } = record
+  switch (tag) {
+    case 'bigint':
+      return BigInt(content as string)
+    case '-0':
+      return -0
+    case 'undefined':
+      return undefined
+    case 'Date':
+      return new Date(content as string)
+    case 'Map':
+      return new Map((content as [unknown, unknown][]).map(([key, item]) => [fromTagged(key), fromTagged(item)]))
+    case 'Set':
+      return new Set((content as unknown[]).map(fromTagged))
+    case 'object':
+      return fromPlain(content as Record<string, unknown>)
+    default:
+      return fromBytes(String(tag), content)
+  }
+}
+
+function fromPlain(record: Record<string, unknown>): Record<string, unknown> {
+  const plain: Record<string, unknown> = {}
+  for (const [key, item] of Object.entries(record)) setOwn(plain, key, fromTagged(item))
+  return plain
+}
+
+function fromBytes(name: string, content: unknown): unknown {
+  if (!Object.hasOwn(TYPED_ARRAYS, name) || typeof content !== 'string') {
+    throw new CallboardError('value.unknown-tag', `a stored value has the unknown tag "${name}"; it was not written by this version`)
+  }
+  const bytes = Buffer.from(content, 'base64')
+  return new TYPED_ARRAYS[name as TypedArrayName](bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+}
+
+/** Canonical JSON text: keys sorted by code unit, no white space. The order of Map and Set items is part of the value. */
+export function canonicalJson(value: unknown): string {
+  return stringifySorted(toTagged(value))
+}
+
+function stringifySorted(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(stringifySorted).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const record = value as Record<string, unknown>
+  const parts = Object.keys(record)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${stringifySorted(record[key])}`)
+  return `{${parts.join(',')}}`
+}

@@ -1,0 +1,87 @@
+// Filters narrow views further, by the agent's type or role. They can only remove entries, see no values, and must be
+// pure: the same entry, the same answer. A filter that throws hides the entry.
+import type { EntryInfo } from './entry.ts'
+
+/** Answers whether an entry stays in the view. */
+export type ViewFilter = (entry: EntryInfo) => boolean
+
+function byKeyWords(words: readonly string[], priorities: readonly string[]): ViewFilter {
+  return ({ key, priority }) => {
+    if (priorities.includes(priority)) return true
+    const lower = key.toLowerCase()
+    return words.some((word) => lower.includes(word))
+  }
+}
+
+/** Ready-made filters for the three kinds of agent that earlier systems shipped with. */
+export const READY_FILTERS = {
+  webExtractor: byKeyWords(['extraction', 'validation', 'error', 'credential', 'website'], ['critical', 'high']),
+  financialCalculator: byKeyWords(
+    ['financial', 'revenue', 'calculation', 'exchange', 'currency', 'precision'],
+    ['critical'],
+  ),
+  reportGenerator: byKeyWords(['processed', 'template', 'format', 'output', 'report', 'chart'], ['critical', 'high']),
+} as const satisfies Readonly<Record<string, ViewFilter>>
+
+/** The filters of a runtime: registered and withdrawn while runs go on. */
+export class Filters {
+  readonly #byType = new Map<string, Set<ViewFilter>>()
+  readonly #byRole = new Map<string, Set<ViewFilter>>()
+  readonly #onChange: () => void
+  #epoch = 0
+
+  constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange
+  }
+
+  /** Counts the changes, so that computed views know when they are out of date. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** Adds a filter for agents registered as `type`; gives the function that withdraws it. */
+  forType(type: string, filter: ViewFilter): () => void {
+    return this.#add(this.#byType, type, filter)
+  }
+
+  /** Adds a filter for agents of a role; gives the function that withdraws it. */
+  forRole(role: string, filter: ViewFilter): () => void {
+    return this.#add(this.#byRole, role, filter)
+  }
+
+  /** The type's filters, then the role's. */
+  passes(entry: EntryInfo, type: string, role: string | undefined): boolean {
+    if (this.#byType.size > 0 && !passesAll(this.#byType.get(type), entry)) return false
+    return role === undefined || this.#byRole.size === 0 || passesAll(this.#byRole.get(role), entry)
+  }
+
+  #add(map: Map<string, Set<ViewFilter>>, name: string, filter: ViewFilter): () => void {
+    const registered: ViewFilter = (entry) => filter(entry)
+    const filters = map.get(name) ?? new Set()
+    map.set(name, filters.add(registered))
+    this.#changed()
+    return () => {
+      if (!filters.delete(registered)) return
+      if (filters.size === 0) map.delete(name)
+      this.#changed()
+    }
+  }
+
+  #changed(): void {
+    this.#epoch += 1
+    this.#onChange()
+  }
+}
+
+function passesAll(filters: ReadonlySet<ViewFilter> | undefined, entry: EntryInfo): boolean {
+  if (filters === undefined) return true
+  const { value: _hidden, ...info } = entry as EntryInfo & { readonly value: unknown }
+  for (const filter of filters) {
+    try {
+      if (!filter(Object.freeze(info))) return false
+    } catch {
+      return false
+    }
+  }
+  return true
+}

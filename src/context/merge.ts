@@ -1,0 +1,107 @@
+// Merge: pure functions from (base, current, update) to a result. Arguments are admitted, frozen values; results share
+// every part that did not change with `current`, and are frozen.
+import { isPlainObject, isSameData, ownValue, setOwn } from '../base/index.ts'
+import type { PathConflict } from './conflict.ts'
+
+/** What a merge starts from. `concurrent` says that `current` is not what the author had seen (`base`). */
+export interface ThreeWay {
+  readonly base: unknown
+  readonly current: unknown
+  readonly update: unknown
+  readonly concurrent: boolean
+}
+
+/**
+ * Merges objects key by key, at every depth; anything else is replaced. A part that only one side changed keeps that
+ * side's change; where both changed it, the update wins and the place is added to `conflicts`.
+ */
+export function mergeDeep(sides: ThreeWay, conflicts: PathConflict[], path: readonly (string | number)[] = []): unknown {
+  const { base, current, update, concurrent } = sides
+  if (isSameData(current, update)) return current
+  if (!isPlainObject(current) || !isPlainObject(update)) return replaceValue(sides, conflicts, path)
+  const baseObject = isPlainObject(base) ? base : {}
+  let result: Record<string, unknown> | undefined
+  for (const key of Object.keys(update)) {
+    const mine = update[key]
+    const here = Object.hasOwn(current, key)
+    const part = { base: ownValue(baseObject, key), current: ownValue(current, key), update: mine, concurrent }
+    const merged = here ? mergeDeep(part, conflicts, [...path, key]) : addPart(part, baseObject, key, conflicts, path)
+    if (merged === ABSENT || (here && merged === current[key])) continue
+    result ??= copyObject(current)
+    setOwn(result, key, merged)
+  }
+  return result === undefined ? current : Object.freeze(result)
+}
+
+const ABSENT = Symbol('absent')
+
+/** A key the current value lacks: new, or deleted by someone else since the author looked. */
+function addPart(
+  { update, concurrent }: ThreeWay,
+  base: Readonly<Record<string, unknown>>,
+  key: string,
+  conflicts: PathConflict[],
+  path: readonly (string | number)[],
+): unknown {
+  if (!concurrent || !Object.hasOwn(base, key)) return update
+  if (isSameData(base[key], update)) return ABSENT
+  conflicts.push({ path: [...path, key], base: base[key], theirs: undefined, mine: update })
+  return update
+}
+
+function copyObject(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const copy: Record<string, unknown> = {}
+  for (const key of Object.keys(object)) setOwn(copy, key, object[key])
+  return copy
+}
+
+/** The update wins; if someone else had changed the value too, that is a conflict. */
+export function replaceValue(sides: ThreeWay, conflicts: PathConflict[], path: readonly (string | number)[] = []): unknown {
+  const { base, current, update, concurrent } = sides
+  if (isSameData(current, update)) return current
+  if (!concurrent || isSameData(base, current)) return update
+  if (isSameData(base, update)) return current
+  conflicts.push({ path, base, theirs: current, mine: update })
+  return update
+}
+
+/** Merges the first level only: each field of the update replaces the current one. */
+export function mergeShallow(sides: ThreeWay, conflicts: PathConflict[]): unknown {
+  const { base, current, update, concurrent } = sides
+  if (!isPlainObject(current) || !isPlainObject(update)) return replaceValue(sides, conflicts)
+  const baseObject = isPlainObject(base) ? base : {}
+  const result = copyObject(current)
+  for (const key of Object.keys(update)) {
+    const part = { base: ownValue(baseObject, key), current: ownValue(current, key), update: update[key], concurrent }
+    setOwn(result, key, replaceValue(part, conflicts, [key]))
+  }
+  return isSameData(current, result) ? current : Object.freeze(result)
+}
+
+/** The items of both lists, each once, in the order in which they first appear. */
+export function uniteInOrder(current: readonly unknown[], update: readonly unknown[]): readonly unknown[] {
+  const united: unknown[] = []
+  const seen = new SeenItems()
+  for (const item of current) if (seen.add(item)) united.push(item)
+  for (const item of update) if (seen.add(item)) united.push(item)
+  if (united.length === current.length) return current
+  return Object.freeze(united)
+}
+
+/** Remembers items by value; primitives by a set, the rest by comparison. */
+export class SeenItems {
+  readonly #simple = new Set<unknown>()
+  readonly #others: unknown[] = []
+
+  /** True the first time. */
+  add(item: unknown): boolean {
+    if (typeof item !== 'object' || item === null) {
+      const size = this.#simple.size
+      this.#simple.add(Object.is(item, -0) ? '-0 as a number' : item)
+      return this.#simple.size > size
+    }
+    if (this.#others.some((other) => isSameData(other, item))) return false
+    this.#others.push(item)
+    return true
+  }
+}

@@ -1,0 +1,149 @@
+// Shelf: the persistent, structurally shared map of cells behind a board. A change costs O(log n) and leaves every
+// older shelf as it was. The dependants of a key and the entries that expire are indexed here, so that nobody scans.
+import { Map as PersistentMap } from 'immutable'
+import sortedBTree from 'sorted-btree'
+import type BTreeModule from 'sorted-btree'
+import type { Cell } from './entry.ts'
+import { scopedId } from './scope.ts'
+import type { EntryAddress } from './scope.ts'
+
+type ExpiryIndex = BTreeModule.default<string, EntryAddress>
+
+/** Digits that hold any instant a Date can hold, so that texts sort as numbers do. */
+const INSTANT_DIGITS = 16
+
+function expiryKey(address: EntryAddress, expiresAt: number): string {
+  return `${String(expiresAt).padStart(INSTANT_DIGITS, '0')}${address.scope}:${address.holder ?? ''}:${address.key}`
+}
+
+interface ShelfState {
+  /** Entries without a holder, by key. */
+  readonly plain: PersistentMap<string, Cell>
+  /** Group and private entries, by `scopedId`. */
+  readonly held: PersistentMap<string, Cell>
+  readonly dependants: PersistentMap<string, readonly EntryAddress[]>
+  readonly expiring: ExpiryIndex | undefined
+  readonly live: number
+}
+
+const EMPTY: ShelfState = {
+  plain: PersistentMap<string, Cell>(),
+  held: PersistentMap<string, Cell>(),
+  dependants: PersistentMap<string, readonly EntryAddress[]>(),
+  expiring: undefined,
+  live: 0,
+}
+
+export class Shelf {
+  static readonly empty: Shelf = new Shelf(EMPTY)
+  readonly #state: ShelfState
+
+  private constructor(state: ShelfState) {
+    this.#state = state
+  }
+
+  /** How many entries are alive. */
+  get live(): number {
+    return this.#state.live
+  }
+
+  /** The cell at an address, alive or not. */
+  get({ scope, holder, key }: EntryAddress): Cell | undefined {
+    return holder === undefined ? this.#state.plain.get(key) : this.#state.held.get(scopedId(scope, holder, key))
+  }
+
+  /** The cell of a global or workflow key. */
+  plain(key: string): Cell | undefined {
+    return this.#state.plain.get(key)
+  }
+
+  /** Whether there is any group or private entry. */
+  get hasHeld(): boolean {
+    return this.#state.held.size > 0
+  }
+
+  held(id: string): Cell | undefined {
+    return this.#state.held.get(id)
+  }
+
+  /** Every cell, in no order that means anything. */
+  *cells(): IterableIterator<Cell> {
+    yield* this.#state.plain.values()
+    yield* this.#state.held.values()
+  }
+
+  /** The entries that declare to be made from `key`. */
+  dependantsOf(key: string): readonly EntryAddress[] {
+    return this.#state.dependants.size === 0 ? [] : (this.#state.dependants.get(key) ?? [])
+  }
+
+  /** The first instant at which something expires, or undefined. */
+  get nextExpiryAt(): number | undefined {
+    const first = this.#state.expiring?.minKey()
+    return first === undefined ? undefined : Number(first.slice(0, INSTANT_DIGITS))
+  }
+
+  /** The entries whose time is over at `at`. */
+  expiredAt(at: number): readonly EntryAddress[] {
+    const { expiring } = this.#state
+    if (expiring === undefined) return []
+    const limit = String(at + 1).padStart(INSTANT_DIGITS, '0')
+    return expiring.getRange(expiring.minKey() ?? limit, limit).map(([, address]) => address)
+  }
+
+  /** A shelf with these cells put in place of whatever was there. */
+  with(changes: readonly (EntryAddress & { readonly cell: Cell })[]): Shelf {
+    if (changes.length === 0) return this
+    const many = changes.length > 1
+    const { plain, held } = this.#state
+    const draft = {
+      plain: many ? plain.asMutable() : plain,
+      held,
+      dependants: this.#state.dependants,
+      expiring: this.#state.expiring,
+      live: this.#state.live,
+    }
+    for (const { scope, holder, key, cell } of changes) {
+      const id = holder === undefined ? key : scopedId(scope, holder, key)
+      const previous = holder === undefined ? draft.plain.get(id) : draft.held.get(id)
+      if (holder === undefined) draft.plain = draft.plain.set(id, cell)
+      else draft.held = draft.held.set(id, cell)
+      draft.live += Number(cell.live) - Number(previous?.live ?? false)
+      indexDependencies(draft, { scope, holder, key }, previous, cell)
+      indexExpiry(draft, { scope, holder, key }, previous, cell)
+    }
+    if (many) draft.plain = draft.plain.asImmutable()
+    return new Shelf(draft)
+  }
+}
+
+type Draft = { -readonly [Field in keyof ShelfState]: ShelfState[Field] }
+
+const dependenciesOf = (cell: Cell | undefined): readonly string[] => (cell?.live === true ? cell.entry.dependsOn : [])
+
+function indexDependencies(draft: Draft, address: EntryAddress, previous: Cell | undefined, cell: Cell): void {
+  const before = dependenciesOf(previous)
+  const after = dependenciesOf(cell)
+  if (before === after || (before.length === 0 && after.length === 0)) return
+  for (const key of before) {
+    const others = (draft.dependants.get(key) ?? []).filter((other) => !isSameAddress(other, address))
+    draft.dependants = others.length === 0 ? draft.dependants.delete(key) : draft.dependants.set(key, others)
+  }
+  for (const key of after) {
+    draft.dependants = draft.dependants.set(key, [...(draft.dependants.get(key) ?? []), address])
+  }
+}
+
+function isSameAddress(one: EntryAddress, other: EntryAddress): boolean {
+  return one.key === other.key && one.scope === other.scope && one.holder === other.holder
+}
+
+function indexExpiry(draft: Draft, address: EntryAddress, previous: Cell | undefined, cell: Cell): void {
+  const before = previous?.live === true ? previous.entry.expiresAt : undefined
+  const after = cell.live ? cell.entry.expiresAt : undefined
+  if (before === after) return
+  const index: ExpiryIndex = draft.expiring?.clone() ?? new sortedBTree.default<string, EntryAddress>()
+  if (before !== undefined) index.delete(expiryKey(address, before))
+  if (after !== undefined) index.set(expiryKey(address, after), address)
+  draft.expiring = index.size === 0 ? undefined : index
+}

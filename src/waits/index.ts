@@ -1,0 +1,6 @@
+export { buildWaitForGraph, deadlockError, describeGraph } from './deadlock.ts'
+export type { WaitForGraph, WaitForNode } from './deadlock.ts'
+export { Subscriptions } from './subscriptions.ts'
+export type { DeliveryRecord, Notification, NotificationHandler, SubscriptionSpec } from './subscriptions.ts'
+export { WaitTable } from './wait-table.ts'
+export type { ConditionSpec, Wait, WaitReader, WaitSpec } from './wait-table.ts'

@@ -1,0 +1,269 @@
+// WaitTable: the waits of one run, found by the keys they wait for.
+//   W1. A wait ends exactly once: met, timed out, cancelled, or named in a deadlock.
+//   W2. Waits are looked at when they are made and after a commit, never in the middle of one.
+//   W3. A commit costs O(waits on the changed keys); an ended wait leaves no trace, timers and listeners included.
+// What an agent may see is decided by the reader it waits with; when a run is deadlocked, by the runtime.
+import { CallboardError } from '../base/index.ts'
+import type { Clock, Deadline, Deadlines } from '../base/index.ts'
+import { valueOf } from '../context/index.ts'
+import type { Cell } from '../context/index.ts'
+
+/** The eyes of the one who waits: what a key stands for now. */
+export type WaitReader = (key: string) => Cell | undefined
+
+/** What is waited for. */
+export interface WaitSpec {
+  /** The agent that waits, or the name of someone outside. */
+  readonly waiter: string
+  readonly keys: readonly string[]
+  /** `one`: the value; `all`: an object of values; `any`: the first key that is there, with its value. */
+  readonly mode: 'one' | 'all' | 'any'
+  readonly read: WaitReader
+  /** A stale entry does not count. */
+  readonly fresh: boolean
+  /** Only a version above this counts. */
+  readonly since: number
+  /** Milliseconds; infinite for none. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  /** Makes the error of a timeout: it knows who could have written the keys. */
+  readonly onTimeout: (wait: Wait) => CallboardError
+}
+
+/** A wait for a condition over several entries instead of for keys. */
+export interface ConditionSpec extends Omit<WaitSpec, 'mode' | 'keys' | 'read' | 'fresh' | 'since'> {
+  /** Answers anything but undefined, null and false when the condition holds, and which keys it looked at. */
+  readonly evaluate: () => { readonly result: unknown; readonly keys: readonly string[] | 'every' }
+}
+
+/** One wait that has not ended. */
+export interface Wait {
+  readonly id: number
+  readonly waiter: string
+  /** The keys it depends on; `*` when a condition looked at everything. */
+  readonly keys: readonly string[]
+  /** `condition` when a predicate is waited for. */
+  readonly mode: WaitSpec['mode'] | 'condition'
+  readonly fresh: boolean
+  readonly sinceAt: number
+  readonly timeoutMs: number
+}
+
+/** Every key: the index under which conditions that looked at a whole view are kept. */
+const EVERY = '*'
+
+class PendingWait implements Wait {
+  readonly id: number
+  readonly waiter: string
+  keys: readonly string[]
+  readonly mode: Wait['mode']
+  readonly fresh: boolean
+  readonly sinceAt: number
+  readonly timeoutMs: number
+  readonly spec: WaitSpec | ConditionSpec
+  resolve: ((value: unknown) => void) | undefined
+  reject: ((error: unknown) => void) | undefined
+  deadline: Deadline | undefined
+  onAbort: (() => void) | undefined
+
+  constructor(id: number, spec: WaitSpec | ConditionSpec, keys: readonly string[], sinceAt: number) {
+    this.id = id
+    this.waiter = spec.waiter
+    this.keys = keys
+    this.mode = 'mode' in spec ? spec.mode : 'condition'
+    this.fresh = 'fresh' in spec && spec.fresh
+    this.sinceAt = sinceAt
+    this.timeoutMs = spec.timeoutMs
+    this.spec = spec
+  }
+}
+
+const NOT_MET = Symbol('not met')
+
+export class WaitTable {
+  readonly #clock: Clock
+  readonly #deadlines: Deadlines
+  readonly #onEnd: () => void
+  /** A key's only wait stands by itself: most keys have one. */
+  readonly #byKey = new Map<string, PendingWait | Set<PendingWait>>()
+  readonly #all = new Set<PendingWait>()
+  #nextId = 1
+
+  /** @param onEnd called after a wait has ended */
+  constructor(clock: Clock, deadlines: Deadlines, onEnd: () => void = () => {}) {
+    this.#clock = clock
+    this.#deadlines = deadlines
+    this.#onEnd = onEnd
+  }
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** The waits that have not ended, oldest first. */
+  list(): readonly Wait[] {
+    return [...this.#all]
+  }
+
+  /** Promises what the spec asks for; at once when it is there already. */
+  add(spec: WaitSpec): Promise<unknown> {
+    const met = check(spec)
+    if (met !== NOT_MET) return Promise.resolve(met)
+    return this.#wait(spec, spec.keys)
+  }
+
+  /** Promises the result of a condition. An error the condition throws rejects the wait. */
+  addCondition(spec: ConditionSpec): Promise<unknown> {
+    try {
+      const { result, keys } = spec.evaluate()
+      if (holds(result)) return Promise.resolve(result)
+      return this.#wait(spec, keys === 'every' ? [EVERY] : keys)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /** Looks again at the waits on these keys: something about them was committed. */
+  touch(keys: Iterable<string>): void {
+    if (this.#all.size === 0) return
+    let looked: Set<PendingWait> | undefined
+    for (const key of keys) {
+      const waits = this.#byKey.get(key)
+      if (waits === undefined) continue
+      if (waits instanceof PendingWait) this.#look(waits)
+      else for (const wait of [...waits]) (looked ??= new Set()).add(wait)
+    }
+    const every = this.#byKey.get(EVERY)
+    if (every instanceof PendingWait) this.#look(every)
+    else if (every !== undefined) for (const wait of every) (looked ??= new Set()).add(wait)
+    if (looked !== undefined) for (const wait of looked) this.#look(wait)
+  }
+
+  /** Looks again at every wait: what is in sight may have changed altogether. */
+  touchAll(): void {
+    for (const wait of [...this.#all]) this.#look(wait)
+  }
+
+  /** Ends all waits of one waiter with this error. */
+  cancel(waiter: string, error: unknown): void {
+    for (const wait of [...this.#all]) if (wait.waiter === waiter) this.#fail(wait, error)
+  }
+
+  /** Ends the given waits, or all, each with an error of its own. */
+  rejectAll(makeError: (wait: Wait) => unknown, which: (wait: Wait) => boolean = () => true): void {
+    for (const wait of [...this.#all]) if (which(wait)) this.#fail(wait, makeError(wait))
+  }
+
+  #wait(spec: WaitSpec | ConditionSpec, keys: readonly string[]): Promise<unknown> {
+    const { signal, timeoutMs } = spec
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    const now = this.#clock.now()
+    const wait = new PendingWait(this.#nextId++, spec, keys, now)
+    const promise = new Promise((resolve, reject) => {
+      wait.resolve = resolve
+      wait.reject = reject
+    })
+    this.#all.add(wait)
+    this.#index(wait)
+    if (timeoutMs !== Number.POSITIVE_INFINITY) {
+      wait.deadline = this.#deadlines.add(now + timeoutMs, () => this.#fail(wait, spec.onTimeout(wait)))
+    }
+    if (signal !== undefined) {
+      wait.onAbort = () => this.#fail(wait, signal.reason)
+      signal.addEventListener('abort', wait.onAbort, { once: true })
+    }
+    return promise
+  }
+
+  #index(wait: PendingWait): void {
+    for (const key of wait.keys) {
+      const others = this.#byKey.get(key)
+      if (others === undefined) this.#byKey.set(key, wait)
+      else if (others instanceof PendingWait) this.#byKey.set(key, new Set([others, wait]))
+      else others.add(wait)
+    }
+  }
+
+  #unindex(wait: PendingWait): void {
+    for (const key of wait.keys) {
+      const others = this.#byKey.get(key)
+      if (others === wait) this.#byKey.delete(key)
+      else if (others instanceof Set && others.delete(wait) && others.size === 0) this.#byKey.delete(key)
+    }
+  }
+
+  #look(wait: PendingWait): void {
+    if (wait.resolve === undefined) return
+    const { spec } = wait
+    if ('mode' in spec) {
+      const met = check(spec)
+      if (met !== NOT_MET) this.#meet(wait, met)
+      return
+    }
+    try {
+      const { result, keys } = spec.evaluate()
+      if (holds(result)) this.#meet(wait, result)
+      else this.#reindex(wait, keys === 'every' ? [EVERY] : keys)
+    } catch (error) {
+      this.#fail(wait, error)
+    }
+  }
+
+  /** A condition may look at other keys each time. */
+  #reindex(wait: PendingWait, keys: readonly string[]): void {
+    if (keys.length === wait.keys.length && keys.every((key, index) => key === wait.keys[index])) return
+    this.#unindex(wait)
+    wait.keys = keys
+    this.#index(wait)
+  }
+
+  #meet(wait: PendingWait, value: unknown): void {
+    const { resolve } = wait
+    this.#end(wait)
+    resolve?.(value)
+    this.#onEnd()
+  }
+
+  #fail(wait: PendingWait, error: unknown): void {
+    const { reject } = wait
+    if (reject === undefined) return
+    this.#end(wait)
+    reject(error)
+    this.#onEnd()
+  }
+
+  #end(wait: PendingWait): void {
+    wait.resolve = undefined
+    wait.reject = undefined
+    wait.deadline?.cancel()
+    if (wait.onAbort !== undefined) wait.spec.signal?.removeEventListener('abort', wait.onAbort)
+    this.#all.delete(wait)
+    this.#unindex(wait)
+  }
+}
+
+function holds(result: unknown): boolean {
+  return result !== undefined && result !== null && result !== false
+}
+
+function isMet(cell: Cell | undefined, { fresh, since }: WaitSpec): cell is Cell {
+  return cell !== undefined && cell.live && !(fresh && cell.entry.stale) && cell.entry.version > since
+}
+
+function check(spec: WaitSpec): unknown {
+  const { keys, mode, read } = spec
+  if (mode === 'one') {
+    const cell = read(keys[0] ?? '')
+    return isMet(cell, spec) ? valueOf(cell) : NOT_MET
+  }
+  if (mode === 'any') {
+    for (const key of keys) {
+      const cell = read(key)
+      if (isMet(cell, spec)) return { key, value: valueOf(cell) }
+    }
+    return NOT_MET
+  }
+  const cells = keys.map((key) => [key, read(key)] as const)
+  if (!cells.every(([, cell]) => isMet(cell, spec))) return NOT_MET
+  return Object.fromEntries(cells.map(([key, cell]) => [key, valueOf(cell as Cell)]))
+}
