@@ -80,10 +80,15 @@ function fromPlain(record: Record<string, unknown>): Record<string, unknown> {
 
 function fromBytes(name: string, content: unknown): unknown {
   if (!Object.hasOwn(TYPED_ARRAYS, name) || typeof content !== 'string') {
-    throw new CallboardError('value.unknown-tag', `a stored value has the unknown tag "${name}"; it was not written by this version`)
+    throw new CallboardError(
+      'value.unknown-tag',
+      `a stored value has the unknown tag "${name}"; it was not written by this version`,
+    )
   }
   const bytes = Buffer.from(content, 'base64')
-  return new TYPED_ARRAYS[name as TypedArrayName](bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+  return new TYPED_ARRAYS[name as TypedArrayName](
+    bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength),
+  )
 }
 
 /** Canonical JSON text: keys sorted by code unit, no white space. The order of Map and Set items is part of the value. */

@@ -14,14 +14,28 @@ import type { MergeResult, Policy } from './policy.ts'
 import { describeAddress } from './scope.ts'
 import type { EntryAddress } from './scope.ts'
 import { Shelf } from './shelf.ts'
-import type { Acceptance, CellChange, Change, Conflict, DropChange, Outcome, PutChange, Refusal, RefusalReason, Update } from './update.ts'
+import type {
+  Acceptance,
+  CellChange,
+  Change,
+  Conflict,
+  DropChange,
+  Outcome,
+  PutChange,
+  Refusal,
+  RefusalReason,
+  Update,
+} from './update.ts'
 
 interface BoardState {
   readonly catalogue: Catalogue
+  readonly runId: string
   readonly own: Shelf
   readonly globals: Shelf
   /** The time of the transition under way, in milliseconds since 1970. */
   readonly at: number
+  /** Names the transition under way: ids made inside it start with it. */
+  readonly transitionId: string
   /** What was applied since the transition began. */
   readonly transcript: readonly Outcome[]
 }
@@ -55,11 +69,23 @@ export class Board {
   readonly #state: BoardState
 
   constructor(state: Partial<BoardState> & { readonly catalogue: Catalogue }) {
-    this.#state = { own: Shelf.empty, globals: Shelf.empty, at: 0, transcript: NOTHING, ...state }
+    this.#state = {
+      runId: '',
+      own: Shelf.empty,
+      globals: Shelf.empty,
+      at: 0,
+      transitionId: '',
+      transcript: NOTHING,
+      ...state,
+    }
   }
 
   get catalogue(): Catalogue {
     return this.#state.catalogue
+  }
+
+  get runId(): string {
+    return this.#state.runId
   }
 
   get own(): Shelf {
@@ -72,6 +98,11 @@ export class Board {
 
   get at(): number {
     return this.#state.at
+  }
+
+  /** A new id for an update made inside the transition under way. */
+  get nextUpdateId(): string {
+    return `${this.#state.transitionId}.${this.#state.transcript.length + 1}`
   }
 
   /** What was applied since the transition began. */
@@ -112,6 +143,11 @@ export class Board {
     yield* this.#state.globals.cells()
   }
 
+  /** The keys of the entries of this run that are alive. */
+  *liveKeys(): IterableIterator<string> {
+    for (const { live, entry } of this.#state.own.cells()) if (live) yield entry.key
+  }
+
   /** The first instant at which something on it expires. */
   get nextExpiryAt(): number | undefined {
     const own = this.#state.own.nextExpiryAt
@@ -119,9 +155,9 @@ export class Board {
     return own === undefined ? global : Math.min(own, global ?? own)
   }
 
-  /** The same board at the beginning of a transition: its time, an empty transcript, the newest global entries. */
-  begin(at: number, globals: Shelf): Board {
-    return new Board({ ...this.#state, at, globals, transcript: NOTHING })
+  /** The same board at the beginning of a transition: its time and name, an empty transcript, the newest global entries. */
+  begin(at: number, transitionId: string, globals: Shelf): Board {
+    return new Board({ ...this.#state, at, transitionId, globals, transcript: NOTHING })
   }
 
   /** The same board over other global entries. */
@@ -306,7 +342,9 @@ export class Board {
 
   /** Its author had read an older version of something it is made from. */
   #isBornStale(dependsOn: readonly string[], lineage: Lineage): boolean {
-    return lineage.some(({ key, version }) => dependsOn.includes(key) && (this.#find(key)?.entry.version ?? version) > version)
+    return lineage.some(
+      ({ key, version }) => dependsOn.includes(key) && (this.#find(key)?.entry.version ?? version) > version,
+    )
   }
 
   /** Everything that depends on what changed, and on that again, except what this very update wrote anew. */
@@ -333,10 +371,16 @@ export class Board {
   #refuseTooMany({ changes }: Draft): void {
     const { maxEntries } = this.#state.catalogue.limits
     if (this.#state.own.live + changes.length <= maxEntries) return
-    const added = changes.filter(({ kind, scope, previous }) => kind === 'put' && scope !== 'global' && previous?.live !== true)
+    const added = changes.filter(
+      ({ kind, scope, previous }) => kind === 'put' && scope !== 'global' && previous?.live !== true,
+    )
     const dropped = changes.filter(({ kind, scope }) => kind === 'drop' && scope !== 'global')
     if (added.length <= dropped.length || this.#state.own.live + added.length - dropped.length <= maxEntries) return
-    throw new Refused('limit', added[0]?.key, `the run may hold ${maxEntries} entries; drop some or raise limits.maxEntries`)
+    throw new Refused(
+      'limit',
+      added[0]?.key,
+      `the run may hold ${maxEntries} entries; drop some or raise limits.maxEntries`,
+    )
   }
 
   /** What persistence and inspection see: nothing of the values. */
@@ -383,14 +427,23 @@ function mergeMetadata(
 function refuseUnexpected({ key, expectedVersion }: Change, current: Cell | undefined): void {
   const version = current?.entry.version ?? 0
   if (expectedVersion === undefined || expectedVersion === version) return
-  throw new Refused('expected-version', key, `version ${expectedVersion} was expected, version ${version} is there; read it again and retry`, version)
+  throw new Refused(
+    'expected-version',
+    key,
+    `version ${expectedVersion} was expected, version ${version} is there; read it again and retry`,
+    version,
+  )
 }
 
 function protectedRule(change: Change): string {
   return `${describeAddress(change)} is protected; only an agent with grants.protected, or override: true from outside, may ${change.kind === 'put' ? 'overwrite' : 'delete'} it`
 }
 
-function mergeInto(change: PutChange, current: Cell | undefined, catalogue: Catalogue): Exclude<MergeResult, { kind: 'refuse' }> {
+function mergeInto(
+  change: PutChange,
+  current: Cell | undefined,
+  catalogue: Catalogue,
+): Exclude<MergeResult, { kind: 'refuse' }> {
   const { key, seen } = change
   if (current === undefined) {
     if (change.partial) checkMerged(change, change.value)
@@ -435,7 +488,11 @@ function runPolicy(
     const result = change.policy({ key, ...sides, concurrent, priority, types })
     return result.kind === 'accept' ? { ...result, value: admitValue(result.value).value } : result
   } catch (error) {
-    throw new Refused('policy-failed', key, `policy ${change.policyName} failed: ${error instanceof Error ? error.message : String(error)}`)
+    throw new Refused(
+      'policy-failed',
+      key,
+      `policy ${change.policyName} failed: ${error instanceof Error ? error.message : String(error)}`,
+    )
   }
 }
 
@@ -445,11 +502,22 @@ function checkMerged({ key, definition, policyName }: PutChange, value: unknown)
   if (checked.success) return
   const issue = checked.error.issues[0]
   const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`
-  throw new Refused('schema', key, `what ${policyName} made of it does not fit the schema${place}: ${issue?.message ?? 'invalid'}`)
+  throw new Refused(
+    'schema',
+    key,
+    `what ${policyName} made of it does not fit the schema${place}: ${issue?.message ?? 'invalid'}`,
+  )
 }
 
 function refusalOf({ reason, key, rule, actualVersion }: Refused, { author }: Update): Refusal {
   const by = authorName(author)
   const message = key === undefined ? `${by}: ${rule}` : `${by} may not write "${key}": ${rule}`
-  return Object.freeze({ kind: 'refused', reason, key, author: by, message, ...(actualVersion === undefined ? {} : { actualVersion }) })
+  return Object.freeze({
+    kind: 'refused',
+    reason,
+    key,
+    author: by,
+    message,
+    ...(actualVersion === undefined ? {} : { actualVersion }),
+  })
 }

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { CallboardError } from '../base/index.ts'
 import { isWellFormedKey } from './key.ts'
-import { matchesPattern } from './pattern.ts'
+import { matchesPattern, patternsOverlap } from './pattern.ts'
 import { POLICIES } from './policy.ts'
 import type { MergeableType, Policy, PolicyName } from './policy.ts'
 import { isPriority } from './priority.ts'
@@ -144,6 +144,11 @@ export class Catalogue {
     return family
   }
 
+  /** Whether some entry could be named by the pattern. */
+  isMatchedBy(pattern: string): boolean {
+    return this.entries.some(({ name }) => patternsOverlap(pattern, name))
+  }
+
   /** The policy of that name, the user's own included. */
   policy(name: string): Policy | undefined {
     return this.#policies.get(name)
@@ -158,7 +163,8 @@ export class Catalogue {
     const invalid = (rule: string): CallboardError =>
       new CallboardError('catalogue.invalid', `entry "${name}": ${rule}`, { key: name })
     if (!isWellFormedKey(name)) throw invalid('a key is a non-empty, well-formed text of at most 1,024 characters')
-    if (options.scope !== undefined && !isScope(options.scope)) throw invalid(`unknown scope "${String(options.scope)}"`)
+    if (options.scope !== undefined && !isScope(options.scope))
+      throw invalid(`unknown scope "${String(options.scope)}"`)
     if (options.priority !== undefined && !isPriority(options.priority)) {
       throw invalid(`unknown priority "${String(options.priority)}"; use critical, high, medium or low`)
     }
@@ -210,7 +216,9 @@ export class Catalogue {
     const visit = (name: string, trail: readonly string[]): void => {
       if (trail.includes(name)) {
         const cycle = [...trail.slice(trail.indexOf(name)), name]
-        throw new CallboardError('catalogue.cycle', `entries depend on each other in a circle: ${cycle.join(' → ')}`, { cycle })
+        throw new CallboardError('catalogue.cycle', `entries depend on each other in a circle: ${cycle.join(' → ')}`, {
+          cycle,
+        })
       }
       if (done.has(name)) return
       for (const key of this.find(name)?.dependsOn ?? []) visit(this.find(key)?.name ?? key, [...trail, name])

@@ -15,7 +15,11 @@ export interface ThreeWay {
  * Merges objects key by key, at every depth; anything else is replaced. A part that only one side changed keeps that
  * side's change; where both changed it, the update wins and the place is added to `conflicts`.
  */
-export function mergeDeep(sides: ThreeWay, conflicts: PathConflict[], path: readonly (string | number)[] = []): unknown {
+export function mergeDeep(
+  sides: ThreeWay,
+  conflicts: PathConflict[],
+  path: readonly (string | number)[] = [],
+): unknown {
   const { base, current, update, concurrent } = sides
   if (isSameData(current, update)) return current
   if (!isPlainObject(current) || !isPlainObject(update)) return replaceValue(sides, conflicts, path)
@@ -56,7 +60,11 @@ function copyObject(object: Readonly<Record<string, unknown>>): Record<string, u
 }
 
 /** The update wins; if someone else had changed the value too, that is a conflict. */
-export function replaceValue(sides: ThreeWay, conflicts: PathConflict[], path: readonly (string | number)[] = []): unknown {
+export function replaceValue(
+  sides: ThreeWay,
+  conflicts: PathConflict[],
+  path: readonly (string | number)[] = [],
+): unknown {
   const { base, current, update, concurrent } = sides
   if (isSameData(current, update)) return current
   if (!concurrent || isSameData(base, current)) return update

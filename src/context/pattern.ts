@@ -7,7 +7,9 @@ export type KeyOf<Keys extends string> = Keys extends `${infer Head}*` ? `${Head
 /** The patterns that make sense for a set of keys: the keys, their dotted prefixes with `.*`, and `*`. */
 export type PatternOf<Keys extends string> = Keys | PrefixOf<Keys> | '*'
 
-type PrefixOf<Key extends string> = Key extends `${infer Head}.${infer Tail}` ? `${Head}.*` | `${Head}.${PrefixOf<Tail>}` : never
+type PrefixOf<Key extends string> = Key extends `${infer Head}.${infer Tail}`
+  ? `${Head}.*` | `${Head}.${PrefixOf<Tail>}`
+  : never
 
 /** The keys, of a set, that a pattern names. */
 export type Matching<Keys extends string, Pattern extends string> = Pattern extends `${infer Head}*`

@@ -128,4 +128,12 @@ export const POLICIES = { smart, deep, shallow, safe, replace, append, union, co
 export type PolicyName = keyof typeof POLICIES
 
 /** Policies under which both of two parallel updates leave their mark, or the loser hears of it. */
-export const LOSSLESS_POLICIES: ReadonlySet<string> = new Set(['append', 'union', 'counter', 'max', 'min', 'reject', 'safe'])
+export const LOSSLESS_POLICIES: ReadonlySet<string> = new Set([
+  'append',
+  'union',
+  'counter',
+  'max',
+  'min',
+  'reject',
+  'safe',
+])

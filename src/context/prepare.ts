@@ -69,7 +69,11 @@ export function prepareUpdate(
     const writes = withOthers(asking, prefixed(asked, options), options)
     const { maxKeysPerUpdate } = asking.catalogue.limits
     if (writes.length > maxKeysPerUpdate) {
-      throw new Unprepared('limit', undefined, `an update may write ${maxKeysPerUpdate} keys, not ${writes.length}; split it`)
+      throw new Unprepared(
+        'limit',
+        undefined,
+        `an update may write ${maxKeysPerUpdate} keys, not ${writes.length}; split it`,
+      )
     }
     const changes = writes.map(([key, write]) => prepareChange(asking, key, write, options))
     const { id, author, at, lineage } = asking
@@ -87,7 +91,11 @@ function prefixed(asked: Readonly<Record<string, unknown>>, { policy, prefix }: 
   const writes = Object.entries(asked)
   if (policy !== 'prefixed') return writes
   if (prefix === undefined || prefix === '') {
-    throw new Unprepared('policy', undefined, `policy prefixed needs a prefix: update(…, { policy: 'prefixed', prefix: 'phase1.' })`)
+    throw new Unprepared(
+      'policy',
+      undefined,
+      `policy prefixed needs a prefix: update(…, { policy: 'prefixed', prefix: 'phase1.' })`,
+    )
   }
   return writes.map(([key, write]) => [`${prefix}${key}`, write])
 }
@@ -110,11 +118,24 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
   const { catalogue, access, author } = asking
   const definition = catalogue.find(key)
   if (definition === undefined) {
-    if (!isWellFormedKey(key)) throw new Unprepared('unknown-key', undefined, 'a key must be a non-empty, well-formed text of at most 1,024 characters')
-    throw new Unprepared('unknown-key', key, 'the catalogue does not know it; add it to defineContext() or correct the key')
+    if (!isWellFormedKey(key))
+      throw new Unprepared(
+        'unknown-key',
+        undefined,
+        'a key must be a non-empty, well-formed text of at most 1,024 characters',
+      )
+    throw new Unprepared(
+      'unknown-key',
+      key,
+      'the catalogue does not know it; add it to defineContext() or correct the key',
+    )
   }
   if (access !== undefined && !access.canWrite(key)) {
-    throw new Unprepared('not-writable', key, `the writes of agent type ${access.rules.type} are ${listOf(access.rules.writes)}`)
+    throw new Unprepared(
+      'not-writable',
+      key,
+      `the writes of agent type ${access.rules.type} are ${listOf(access.rules.writes)}`,
+    )
   }
   const write: Write = isMarked(asked) ? asked : { kind: 'put', value: asked, options: NO_OPTIONS }
   const address = resolveAddress(asking, definition, key, write)
@@ -133,9 +154,21 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
   const value = partial ? write.value : parseValue(definition, key, write.value)
   const admitted = admit(key, value)
   if (admitted.size > catalogue.limits.maxValueSize) {
-    throw new Unprepared('limit', key, `its value has about ${admitted.size} characters, ${catalogue.limits.maxValueSize} are allowed; raise limits.maxValueSize or keep a reference instead`)
+    throw new Unprepared(
+      'limit',
+      key,
+      `its value has about ${admitted.size} characters, ${catalogue.limits.maxValueSize} are allowed; raise limits.maxValueSize or keep a reference instead`,
+    )
   }
-  return { kind: 'put', ...common, ...admitted, partial, policy, policyName, options: writeOptions(definition, key, write.options, admitted.value) }
+  return {
+    kind: 'put',
+    ...common,
+    ...admitted,
+    partial,
+    policy,
+    policyName,
+    options: writeOptions(definition, key, write.options, admitted.value),
+  }
 }
 
 const NO_OPTIONS: PutOptions = Object.freeze({})
@@ -152,12 +185,21 @@ function expectedVersionOf(key: string, { expectedVersion }: UpdateOptions, writ
   return expectedVersion !== undefined && Object.hasOwn(expectedVersion, key) ? expectedVersion[key] : undefined
 }
 
-function resolveAddress({ access, author }: Asking, definition: CatalogueEntry, key: string, write: Write): EntryAddress {
+function resolveAddress(
+  { access, author }: Asking,
+  definition: CatalogueEntry,
+  key: string,
+  write: Write,
+): EntryAddress {
   const asked = write.kind === 'drop' ? write : write.options
   const standard = definition.infersScope ? inferScope(key) : definition.scope
   const scope: Scope = asked?.scope ?? standard
   if (narrownessOf(scope) < narrownessOf(standard)) {
-    throw new Unprepared('scope', key, `it is defined as ${standard}; writing it as ${scope} would show it to more readers`)
+    throw new Unprepared(
+      'scope',
+      key,
+      `it is defined as ${standard}; writing it as ${scope} would show it to more readers`,
+    )
   }
   switch (scope) {
     case 'global':
@@ -165,17 +207,27 @@ function resolveAddress({ access, author }: Asking, definition: CatalogueEntry, 
       return { scope, holder: undefined, key }
     case 'group': {
       const group = asked?.group ?? definition.group ?? (author.kind === 'agent' ? author.type : undefined)
-      if (group === undefined) throw new Unprepared('scope', key, 'it belongs to a group; say which: put(value, { group })')
+      if (group === undefined)
+        throw new Unprepared('scope', key, 'it belongs to a group; say which: put(value, { group })')
       if (access !== undefined && !access.groups.includes(group)) {
-        throw new Unprepared('scope', key, `agent type ${access.rules.type} is not in group ${group} (its groups: ${listOf(access.groups)})`)
+        throw new Unprepared(
+          'scope',
+          key,
+          `agent type ${access.rules.type} is not in group ${group} (its groups: ${listOf(access.groups)})`,
+        )
       }
       return { scope, holder: group, key }
     }
     case 'private': {
       const holder = author.kind === 'agent' ? author.id : asked?.holder
-      if (holder === undefined) throw new Unprepared('scope', key, 'it is private to an agent; say whose: put(value, { holder })')
+      if (holder === undefined)
+        throw new Unprepared('scope', key, 'it is private to an agent; say whose: put(value, { holder })')
       if (asked?.holder !== undefined && asked.holder !== holder) {
-        throw new Unprepared('scope', key, `${describeAddress({ scope, holder: asked.holder, key })} belongs to another agent`)
+        throw new Unprepared(
+          'scope',
+          key,
+          `${describeAddress({ scope, holder: asked.holder, key })} belongs to another agent`,
+        )
       }
       return { scope, holder, key }
     }
@@ -197,7 +249,11 @@ function policyOf(
   if (typeof asked === 'function') return { policy: asked, policyName: asked.name || 'custom' }
   const policy = catalogue.policy(asked)
   if (policy === undefined) {
-    throw new Unprepared('policy', key, `unknown policy "${asked}"; known are ${catalogue.policyNames.join(', ')}, prefixed`)
+    throw new Unprepared(
+      'policy',
+      key,
+      `unknown policy "${asked}"; known are ${catalogue.policyNames.join(', ')}, prefixed`,
+    )
   }
   return { policy, policyName: asked }
 }
@@ -206,8 +262,13 @@ function parseValue(definition: CatalogueEntry, key: string, value: unknown): un
   const parsed = definition.schema.safeParse(value)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  const place = issue === undefined || issue.path.length === 0 ? 'the value' : `the value at ${issue.path.map(String).join('.')}`
-  throw new Unprepared('schema', key, `${place} does not fit its schema: ${issue?.message ?? 'invalid'} (to change only a part, use patch())`)
+  const place =
+    issue === undefined || issue.path.length === 0 ? 'the value' : `the value at ${issue.path.map(String).join('.')}`
+  throw new Unprepared(
+    'schema',
+    key,
+    `${place} does not fit its schema: ${issue?.message ?? 'invalid'} (to change only a part, use patch())`,
+  )
 }
 
 function admit(key: string, value: unknown): ReturnType<typeof admitValue> {
@@ -225,9 +286,14 @@ function writeOptions(definition: CatalogueEntry, key: string, options: PutOptio
   if (priority !== undefined && !isPriority(priority)) {
     throw new Unprepared('value', key, `unknown priority "${String(priority)}"; use critical, high, medium or low`)
   }
-  if (ttlMs !== undefined && !(ttlMs > 0)) throw new Unprepared('value', key, 'ttlMs is a positive number of milliseconds')
+  if (ttlMs !== undefined && !(ttlMs > 0))
+    throw new Unprepared('value', key, 'ttlMs is a positive number of milliseconds')
   return Object.freeze({
-    ...(priority === undefined ? (definition.infersPriority ? { priority: inferPriority(key, value) } : {}) : { priority }),
+    ...(priority === undefined
+      ? definition.infersPriority
+        ? { priority: inferPriority(key, value) }
+        : {}
+      : { priority }),
     ...(ttlMs === undefined ? {} : { ttlMs }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(metadata === undefined ? {} : { metadata: admit(key, metadata).value as Readonly<Record<string, unknown>> }),
@@ -238,5 +304,9 @@ function writeOptions(definition: CatalogueEntry, key: string, options: PutOptio
 
 /** Throws what `update()` throws for a refusal. */
 export function refusalError(refusal: Refusal, runId: string): CallboardError {
-  return new CallboardError('update.refused', `run ${runId}: ${refusal.message}`, { runId, refusal, reason: refusal.reason })
+  return new CallboardError('update.refused', `run ${runId}: ${refusal.message}`, {
+    runId,
+    refusal,
+    reason: refusal.reason,
+  })
 }

@@ -42,7 +42,9 @@ export function estimateTokens(text: string): number {
 export function renderEntries(entries: readonly Entry[], options: RenderOptions): RenderedView {
   const { maxTokens, countTokens = estimateTokens, minCutTokens = DEFAULT_MIN_CUT_TOKENS } = options
   if (!(maxTokens > 0)) {
-    throw new CallboardError('view.invalid-budget', `maxTokens is ${maxTokens}; it must be a positive number`, { maxTokens })
+    throw new CallboardError('view.invalid-budget', `maxTokens is ${maxTokens}; it must be a positive number`, {
+      maxTokens,
+    })
   }
   const sections = entries.map((entry) => ({ entry, text: sectionOf(entry) }))
   const pinnedTokens = sections.reduce((sum, { entry, text }) => sum + (entry.pinned ? countTokens(text) : 0), 0)
@@ -62,17 +64,32 @@ export function renderEntries(entries: readonly Entry[], options: RenderOptions)
     } else {
       const cut = left >= minCutTokens ? cutToFit(text, left, countTokens) : undefined
       if (cut === undefined) {
-        plan.push({ key, decision: 'out', reason: `${entry.priority}, needs ${tokens} tokens, ${Math.max(0, left)} are left`, tokens: 0 })
+        plan.push({
+          key,
+          decision: 'out',
+          reason: `${entry.priority}, needs ${tokens} tokens, ${Math.max(0, left)} are left`,
+          tokens: 0,
+        })
         continue
       }
       const cutTokens = countTokens(cut)
       left -= cutTokens
       parts.push(cut)
-      plan.push({ key, decision: 'cut', reason: `${entry.priority}, needs ${tokens} tokens, cut to ${cutTokens}`, tokens: cutTokens })
+      plan.push({
+        key,
+        decision: 'cut',
+        reason: `${entry.priority}, needs ${tokens} tokens, cut to ${cutTokens}`,
+        tokens: cutTokens,
+      })
     }
   }
   const tokens = plan.reduce((sum, line) => sum + line.tokens, 0)
-  return Object.freeze({ text: parts.join(''), tokens, plan: Object.freeze(plan), overBudget: pinnedTokens > maxTokens })
+  return Object.freeze({
+    text: parts.join(''),
+    tokens,
+    plan: Object.freeze(plan),
+    overBudget: pinnedTokens > maxTokens,
+  })
 }
 
 function sectionOf(entry: Entry): string {

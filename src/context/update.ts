@@ -50,6 +50,7 @@ export type Change = PutChange | DropChange
 
 /** An update on its way into a transition. Its values do not show in JSON: inspection must not leak what is sensitive. */
 export class Update {
+  readonly kind = 'update'
   readonly id: string
   readonly author: Author
   readonly at: number

@@ -169,7 +169,8 @@ export class BoardView implements View {
     for (const change of changes) {
       if (!this.sight.isTouchedBy(change)) continue
       keys.add(change.key)
-      seq += touchesInSight(change.cell, this.sight) - touchesInSight(change.previous ?? this.#tombstone(change), this.sight)
+      seq +=
+        touchesInSight(change.cell, this.sight) - touchesInSight(change.previous ?? this.#tombstone(change), this.sight)
     }
     if (keys.size === 0) {
       this.#board = board

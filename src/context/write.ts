@@ -43,7 +43,11 @@ export interface Drop {
 export type Write<Value = unknown> = Put<Value> | Patch<Value> | Drop
 
 /** Objects with every field optional, at every depth; anything else as it is. */
-export type PartialDeep<Value> = Value extends readonly unknown[] | Date | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+export type PartialDeep<Value> = Value extends
+  | readonly unknown[]
+  | Date
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
   ? Value
   : Value extends object
     ? { readonly [Field in keyof Value]?: PartialDeep<Value[Field]> }
@@ -60,7 +64,10 @@ export function put<Value>(value: Value, options: PutOptions = {}): Put<Value> {
 }
 
 /** Part of the new value of a key: `update({ settings: patch({ theme: 'dark' }) })`. */
-export function patch<Value>(value: Value, options: PutOptions = {}): { readonly kind: 'patch'; readonly value: Value; readonly options: PutOptions } {
+export function patch<Value>(
+  value: Value,
+  options: PutOptions = {},
+): { readonly kind: 'patch'; readonly value: Value; readonly options: PutOptions } {
   return marked({ kind: 'patch', value, options: Object.freeze({ ...options }) } as Patch<Value> & { value: Value })
 }
 

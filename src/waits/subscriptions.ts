@@ -118,11 +118,15 @@ export class Subscriptions {
 
   /** Adds a subscription and gives the function that ends it. */
   add(spec: SubscriptionSpec): () => void {
-    const subscription = new Subscription(spec, (notification, error) => this.#remember(spec.subscriber, notification, error))
+    const subscription = new Subscription(spec, (notification, error) =>
+      this.#remember(spec.subscriber, notification, error),
+    )
     const tell = (news: News): void => this.#offer(subscription, news)
     const exact = spec.patterns.filter((pattern) => !pattern.endsWith('*'))
     const wild = spec.patterns.filter((pattern) => pattern.endsWith('*'))
-    const offs = [...new Set(exact)].filter((key) => !wild.some((pattern) => matchesPattern(pattern, key))).map((key) => this.#byKey.on(key, tell))
+    const offs = [...new Set(exact)]
+      .filter((key) => !wild.some((pattern) => matchesPattern(pattern, key)))
+      .map((key) => this.#byKey.on(key, tell))
     if (wild.length > 0) this.#byPattern.set(subscription, wild)
     const end = (): void => {
       for (const off of offs) off()

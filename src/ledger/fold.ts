@@ -1,0 +1,69 @@
+import { Board } from '../context/index.ts'
+import type { Catalogue, CellChange, EntryAddress, Entry } from '../context/index.ts'
+import type { LedgerRecord, MachineState } from './record.ts'
+
+/** The state of a run after some record. */
+export interface FoldedState {
+  readonly seq: number
+  readonly at: number
+  readonly board: Board
+  readonly machine: MachineState | undefined
+}
+
+/** The state of a run that has no records yet. */
+export function emptyState(catalogue: Catalogue, runId: string): FoldedState {
+  return { seq: 0, at: 0, board: new Board({ catalogue, runId }), machine: undefined }
+}
+
+/** What the records make of a state: outcomes only, so that yesterday's ledger does not depend on today's merge code. */
+export function foldRecords(state: FoldedState, records: Iterable<LedgerRecord>): FoldedState {
+  let { seq, at, board, machine } = state
+  for (const record of records) {
+    board = board.withCells(record.changes)
+    seq = record.seq
+    at = record.at
+    machine = record.machine ?? machine
+  }
+  return { seq, at, board, machine }
+}
+
+/** How one entry differs between two points. */
+export interface EntryDifference extends EntryAddress {
+  readonly kind: 'added' | 'removed' | 'changed'
+  readonly before: Entry | undefined
+  readonly after: Entry | undefined
+}
+
+/** What is different on one board from another, by key. */
+export function diffBoards(before: Board, after: Board): readonly EntryDifference[] {
+  const differences: EntryDifference[] = []
+  for (const { live, entry } of after.cells()) {
+    const old = before.cell(entry)
+    const was = old?.live === true ? old.entry : undefined
+    const { scope, holder, key } = entry
+    const address = { scope, holder, key }
+    if (live && was === undefined) differences.push({ kind: 'added', ...address, before: undefined, after: entry })
+    else if (!live && was !== undefined)
+      differences.push({ kind: 'removed', ...address, before: was, after: undefined })
+    else if (
+      live &&
+      was !== undefined &&
+      was !== entry &&
+      (was.version !== entry.version || was.stale !== entry.stale)
+    ) {
+      differences.push({ kind: 'changed', ...address, before: was, after: entry })
+    }
+  }
+  for (const { live, entry } of before.cells()) {
+    const { scope, holder, key } = entry
+    if (live && after.cell(entry) === undefined) {
+      differences.push({ kind: 'removed', scope, holder, key, before: entry, after: undefined })
+    }
+  }
+  return differences.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)))
+}
+
+/** A change as records keep it: what was there before is in the record before. */
+export function withoutPrevious({ kind, scope, holder, key, cell }: CellChange): CellChange {
+  return { kind, scope, holder, key, cell, previous: undefined }
+}

@@ -1,0 +1,3 @@
+export { diffBoards, emptyState, foldRecords, withoutPrevious } from './fold.ts'
+export type { EntryDifference, FoldedState } from './fold.ts'
+export type { LedgerRecord, MachineState, RecordKind } from './record.ts'

@@ -1,0 +1,398 @@
+// AgentProcess: one invocation of an agent, from its start to its end.
+//   A1. It sees what its sight allows and writes what its rights allow, whatever its code does.
+//   A2. When it ends or is stopped, its waits, requests and subscriptions end with it.
+//   A3. What it had read is known: as the base of its updates and as the lineage of what it writes.
+import { CallboardError } from '../base/index.ts'
+import { BoardView, refusalError } from '../context/index.ts'
+import type { Board, Cell, EntryAddress, Lineage, Refusal, Seen, Sight, UpdateOptions, View } from '../context/index.ts'
+import type {
+  AgentContext,
+  AgentDefinition,
+  AskOptions,
+  LiveView,
+  Progress,
+  StepContext,
+  StepOptions,
+  SubscribeOptions,
+  UpdateResult,
+  WaitOptions,
+} from '../workflow/index.ts'
+import { AwaitedPromise } from './awaited-promise.ts'
+import type { RunCore } from './run-core.ts'
+import { runStep } from './step.ts'
+import { watchView } from './watched-view.ts'
+
+/** Where an agent stands. */
+export type AgentStatus = 'running' | 'waiting' | 'finished' | 'failed' | 'stopped'
+
+type AnyContext = AgentContext<Record<string, unknown>, Record<string, unknown>, unknown>
+
+const LINEAGE_NONE: Lineage = Object.freeze([])
+
+export class AgentProcess {
+  readonly id: string
+  readonly type: string
+  readonly invocation: string
+  readonly definition: AgentDefinition
+  readonly sight: Sight
+  readonly startedAt: number
+  readonly #core: RunCore
+  readonly #abort = new AbortController()
+  readonly #occurrences = new Map<string, number>()
+  /** What it read or wrote last, by address; what is not here it knows from `#floor`. */
+  readonly #seen = new Map<string, Cell>()
+  readonly #reads = new Map<string, number>()
+  #floor: Board
+  /** The last view that was read as a whole. */
+  #wholeView: BoardView | undefined
+  #lineage: Lineage | undefined = LINEAGE_NONE
+  #awaited = 0
+  #busy = 0
+  #ended: 'finished' | 'failed' | 'stopped' | undefined
+  #step: string | undefined
+  progress: Progress | undefined
+
+  constructor(
+    core: RunCore,
+    fields: { id: string; type: string; invocation: string; definition: AgentDefinition; sight: Sight },
+  ) {
+    this.#core = core
+    this.id = fields.id
+    this.type = fields.type
+    this.invocation = fields.invocation
+    this.definition = fields.definition
+    this.sight = fields.sight
+    this.startedAt = core.clock.now()
+    this.#floor = core.readableBoard()
+  }
+
+  get status(): AgentStatus {
+    if (this.#ended !== undefined) return this.#ended
+    return this.isBlocked ? 'waiting' : 'running'
+  }
+
+  /** It awaits entries and does nothing else that we know of. */
+  get isBlocked(): boolean {
+    return this.#ended === undefined && this.#awaited > 0 && this.#busy === 0
+  }
+
+  /** The step that is under way. */
+  get step(): string | undefined {
+    return this.#step
+  }
+
+  /** Runs the agent's function to its end. */
+  async run(input: unknown): Promise<unknown> {
+    try {
+      const parsed = this.#parseInput(input)
+      const output = await (this.definition.run as (context: AnyContext) => unknown)(this.#makeContext(parsed))
+      this.#end('finished')
+      return output
+    } catch (error) {
+      this.#end(this.#abort.signal.aborted ? 'stopped' : 'failed')
+      throw error
+    }
+  }
+
+  stop(reason: CallboardError): void {
+    if (this.#ended !== undefined) return
+    this.#end('stopped')
+    this.#abort.abort(reason)
+  }
+
+  /** What it had seen of an entry: the base of a three-way merge. */
+  seen(address: EntryAddress): Seen {
+    const cell = this.#seen.get(addressId(address)) ?? this.#floor.cell(address)
+    return cell?.live === true && this.sight.admits(cell.entry) ? cell : 'absent'
+  }
+
+  /** Which versions it had read of what. */
+  get lineage(): Lineage {
+    if (this.#lineage !== undefined) return this.#lineage
+    const reads = new Map(this.#wholeView?.cells().map(({ entry }) => [entry.key, entry.version]))
+    for (const [key, version] of this.#reads) reads.set(key, Math.max(version, reads.get(key) ?? 0))
+    this.#lineage = Object.freeze(Array.from(reads, ([key, version]) => Object.freeze({ key, version })))
+    return this.#lineage
+  }
+
+  /** Reads a key with this agent's eyes and remembers that it did. */
+  read(key: string): Cell | undefined {
+    const cell = this.sight.find(this.#core.readableBoard(), key)
+    if (cell !== undefined) this.#note(cell)
+    return cell
+  }
+
+  #note(cell: Cell): void {
+    const { entry } = cell
+    this.#seen.set(addressId(entry), cell)
+    if (this.#reads.get(entry.key) === entry.version) return
+    this.#reads.set(entry.key, entry.version)
+    this.#lineage = undefined
+  }
+
+  #noteWhole(view: BoardView): void {
+    if (this.#wholeView === view) return
+    this.#wholeView = view
+    this.#floor = this.#core.readableBoard()
+    this.#seen.clear()
+    this.#reads.clear()
+    this.#lineage = undefined
+  }
+
+  #end(how: 'finished' | 'failed' | 'stopped'): void {
+    if (this.#ended !== undefined) return
+    this.#ended = how
+    this.#core.onAgentEnded(this, how)
+  }
+
+  #parseInput(input: unknown): unknown {
+    const { input: schema } = this.definition
+    if (schema === undefined) return input
+    const parsed = schema.safeParse(input)
+    if (parsed.success) return parsed.data
+    const issue = parsed.error.issues[0]
+    throw new CallboardError(
+      'agent.input',
+      `agent ${this.id} was invoked with an input that does not fit its schema${issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`}: ${issue?.message ?? 'invalid'}`,
+      { runId: this.#core.runId, agent: this.id },
+    )
+  }
+
+  #makeContext(input: unknown): AnyContext {
+    const waitFor = (what: unknown, options: WaitOptions = {}): Promise<unknown> => this.#wait(what, options)
+    return Object.freeze({
+      id: this.id,
+      type: this.type,
+      runId: this.#core.runId,
+      input,
+      view: this.#liveView(),
+      waitFor: waitFor as AnyContext['waitFor'],
+      waitForAll: waitFor as AnyContext['waitForAll'],
+      waitForAny: ((keys: readonly string[], options: WaitOptions = {}) =>
+        this.#waitForKeys(keys, 'any', options)) as AnyContext['waitForAny'],
+      update: async (changes, options) => {
+        const result = await this.#update(changes, options)
+        if (result.kind === 'refused') throw refusalError(result, this.#core.runId)
+        return result
+      },
+      tryUpdate: (changes, options) => this.#update(changes, options),
+      step: (name, run, options) => this.#runStep(name, run, options),
+      on: (patterns, handler, options) => this.#subscribe(patterns, handler, options),
+      ask: ((key: string, options?: AskOptions) => this.#ask({ key }, options)) as AnyContext['ask'],
+      askForEvent: ((event: string, options?: AskOptions) =>
+        this.#ask({ event }, options)) as AnyContext['askForEvent'],
+      send: async (event) => {
+        this.#assertRunning()
+        await this.#working(this.#core.send(event))
+      },
+      progress: (progress) => this.#core.onProgress(this, progress),
+      signal: this.#abort.signal,
+    } satisfies AnyContext)
+  }
+
+  #liveView(): LiveView<Record<string, unknown>> {
+    const core = this.#core
+    const current = (): BoardView => core.viewOf(this)
+    const whole = (): BoardView => {
+      const view = current()
+      this.#noteWhole(view)
+      return view
+    }
+    const readOne = (key: string): void => {
+      this.#assertReadable(key)
+      this.read(key)
+    }
+    return Object.freeze({
+      get current(): View {
+        return whole()
+      },
+      get seq(): number {
+        return current().seq
+      },
+      get: (key: string) => {
+        readOne(key)
+        return current().get(key)
+      },
+      has: (key: string) => {
+        readOne(key)
+        return current().has(key)
+      },
+      getOrThrow: (key: string) => {
+        readOne(key)
+        return current().getOrThrow(key)
+      },
+      entry: (key: string) => {
+        readOne(key)
+        return current().entry(key)
+      },
+      entries: () => whole().entries(),
+      keys: () => whole().keys(),
+      toObject: () => whole().toObject(),
+      render: (options) => whole().render(options),
+    } satisfies LiveView<Record<string, unknown>>)
+  }
+
+  #assertRunning(): void {
+    if (this.#ended === undefined) return
+    const { reason } = this.#abort.signal as { readonly reason: unknown }
+    if (reason instanceof Error) throw reason
+    throw new CallboardError(
+      'agent.ended',
+      `agent ${this.id} of run ${this.#core.runId} has ended; nothing it started may go on`,
+      { runId: this.#core.runId, agent: this.id },
+    )
+  }
+
+  #assertReadable(key: string): void {
+    if (this.sight.access.canRead(key)) return
+    const { type, reads } = this.sight.access.rules
+    throw new CallboardError(
+      'view.not-readable',
+      `run ${this.#core.runId}: ${this.id} may not read "${key}"; the reads of agent type ${type} are ${reads.map((pattern) => `"${pattern}"`).join(', ') || 'empty'}`,
+      { runId: this.#core.runId, agent: this.id, key },
+    )
+  }
+
+  #wait(what: unknown, options: WaitOptions): Promise<unknown> {
+    if (typeof what === 'string') return this.#waitForKeys([what], 'one', options)
+    if (Array.isArray(what)) return this.#waitForKeys(what as string[], 'all', options)
+    return this.#waitForCondition(what as (view: View) => unknown, options)
+  }
+
+  #waitForKeys(keys: readonly string[], mode: 'one' | 'all' | 'any', options: WaitOptions): Promise<unknown> {
+    this.#assertRunning()
+    for (const key of keys) {
+      if (this.#core.catalogue.find(key) === undefined) {
+        throw new CallboardError(
+          'wait.unknown-key',
+          `run ${this.#core.runId}: ${this.id} waits for "${key}", which the catalogue does not know; add it to defineContext() or correct the key`,
+          { runId: this.#core.runId, agent: this.id, key },
+        )
+      }
+      this.#assertReadable(key)
+    }
+    const { fresh = false, since = 0 } = options
+    const read = (key: string): Cell | undefined => this.read(key)
+    return this.#awaited_(
+      this.#core.waits.add({ waiter: this.id, keys, mode, read, fresh, since, ...this.#waitBasics(options) }),
+    )
+  }
+
+  #waitForCondition(condition: (view: View) => unknown, options: WaitOptions): Promise<unknown> {
+    this.#assertRunning()
+    const evaluate = (): { result: unknown; keys: readonly string[] | 'every' } => {
+      const watched = watchView(this.#core.viewOf(this), (key) => this.read(key))
+      const result = condition(watched.view)
+      return { result, keys: watched.keys() }
+    }
+    return this.#awaited_(this.#core.waits.addCondition({ waiter: this.id, evaluate, ...this.#waitBasics(options) }))
+  }
+
+  #waitBasics({
+    timeoutMs = this.#core.waitTimeoutMs,
+    signal,
+  }: WaitOptions): Pick<Parameters<RunCore['waits']['add']>[0], 'timeoutMs' | 'signal' | 'onTimeout'> {
+    return { timeoutMs, signal, onTimeout: (wait) => this.#core.timeoutError(wait, this) }
+  }
+
+  /** Counts as waiting only from when the agent's code awaits it: work between making and awaiting a wait is work. */
+  #awaited_(promise: Promise<unknown>): Promise<unknown> {
+    let counted = false
+    let over = false
+    const settled = (): void => {
+      over = true
+      if (counted) this.#awaited -= 1
+    }
+    promise.then(settled, settled)
+    return new AwaitedPromise(promise, () => {
+      if (counted || over) return
+      counted = true
+      this.#awaited += 1
+      this.#core.onAgentWaits()
+    })
+  }
+
+  /** While a promise of the runtime's is under way, the agent is not waiting for others. */
+  async #working<Result>(promise: Promise<Result>): Promise<Result> {
+    this.#busy += 1
+    try {
+      return await promise
+    } finally {
+      this.#busy -= 1
+      if (this.#awaited > 0) this.#core.onAgentWaits()
+    }
+  }
+
+  async #update(changes: Readonly<Record<string, unknown>>, options?: UpdateOptions): Promise<UpdateResult> {
+    this.#assertRunning()
+    const { result, cells } = await this.#working(this.#core.updateAs(this, changes, options))
+    for (const cell of cells) this.#seen.set(addressId(cell.entry), cell)
+    return result
+  }
+
+  #runStep<Result>(
+    name: string,
+    run: (context: StepContext) => Result | Promise<Result>,
+    options: StepOptions = {},
+  ): Promise<Awaited<Result>> {
+    this.#assertRunning()
+    const stepKey = this.#nextKey(name)
+    this.#step = stepKey
+    const { runId, journal, clock, deadlines, random } = this.#core
+    const host = {
+      runId,
+      agentId: this.id,
+      invocation: this.invocation,
+      signal: this.#abort.signal,
+      journal,
+      clock,
+      deadlines,
+      random,
+      record: (line: object) => this.#core.record('step', this.id, line),
+    }
+    return this.#working(runStep(host, stepKey, run, options)).finally(() => {
+      if (this.#step === stepKey) this.#step = undefined
+    })
+  }
+
+  /** The first use of a name is the name, later ones are numbered. */
+  #nextKey(name: string): string {
+    const occurrence = (this.#occurrences.get(name) ?? 0) + 1
+    this.#occurrences.set(name, occurrence)
+    return occurrence === 1 ? name : `${name}#${occurrence}`
+  }
+
+  #subscribe(
+    patterns: string | readonly string[],
+    handler: Parameters<AnyContext['on']>[1],
+    { own = false }: SubscribeOptions = {},
+  ): () => void {
+    this.#assertRunning()
+    return this.#core.subscriptions.add({
+      subscriber: this.id,
+      patterns: typeof patterns === 'string' ? [patterns] : patterns,
+      handler,
+      own,
+      admits: (entry) => this.sight.admits(entry as never),
+    })
+  }
+
+  async #ask(target: { key: string } | { event: string }, options: AskOptions = {}): Promise<unknown> {
+    this.#assertRunning()
+    if ('key' in target) this.#assertReadable(target.key)
+    const name = 'key' in target ? target.key : target.event
+    const answer = await this.#core.ask(this, this.#nextKey(`ask ${name}`), target, options)
+    if ('key' in target) this.read(target.key)
+    return answer
+  }
+}
+
+export type { Refusal }
+
+function addressId({ scope, holder, key }: EntryAddress): string {
+  return holder === undefined
+    ? scope === 'workflow'
+      ? key
+      : `\u0000${scope}${key}`
+    : `\u0000${scope}${holder.length}:${holder}${key}`
+}

@@ -1,0 +1,72 @@
+// Globals: the entries that every run of a tenant sees. They are a ledger of their own, written together with the run
+// that changed them.
+import { Shelf } from '../context/index.ts'
+import type { CellChange } from '../context/index.ts'
+import { withoutPrevious } from '../ledger/index.ts'
+import type { LedgerRecord } from '../ledger/index.ts'
+import type { Batch } from '../store/index.ts'
+
+export class Globals {
+  readonly runId: string
+  /** The newest entries, committed or not. */
+  #latest = Shelf.empty
+  #committed = Shelf.empty
+  #seq = 0
+
+  constructor(tenant: string) {
+    this.runId = `global:${tenant}`
+  }
+
+  get latest(): Shelf {
+    return this.#latest
+  }
+
+  get committed(): Shelf {
+    return this.#committed
+  }
+
+  /** Takes over what a transition made of the entries; `commit` makes it visible. */
+  stage(shelf: Shelf): void {
+    this.#latest = shelf
+  }
+
+  /** The batch that stores the changes of these records of one run. */
+  batchOf(records: readonly LedgerRecord[]): Batch | undefined {
+    const expectedSeq = this.#seq
+    const own: LedgerRecord[] = []
+    for (const record of records) {
+      const changes = record.changes.filter(({ scope }) => scope === 'global')
+      if (changes.length === 0) continue
+      this.#seq += 1
+      const asked = { runId: record.runId, seq: record.seq }
+      own.push({
+        ...record,
+        seq: this.#seq,
+        runId: this.runId,
+        asked,
+        changes: changes.map(withoutPrevious),
+        conflicts: [],
+        refusals: [],
+      })
+    }
+    const last = own.at(-1)
+    const first = own[0]
+    if (first === undefined || last === undefined) return undefined
+    const summary = {
+      runId: this.runId,
+      workflow: 'global',
+      version: '1',
+      status: 'active' as const,
+      seq: last.seq,
+      createdAt: first.at,
+      updatedAt: last.at,
+      parent: undefined,
+    }
+    return { runId: this.runId, expectedSeq, records: own, summary }
+  }
+
+  /** Makes committed changes visible to readers of every run. */
+  commit(changes: readonly CellChange[]): void {
+    this.#committed = this.#committed.with(changes.filter(({ scope }) => scope === 'global'))
+  }
+}

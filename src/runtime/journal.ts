@@ -1,0 +1,41 @@
+// Journal: what the agents of one run have done and must not do again.
+//   J1. A finished step is found by (invocation, name, occurrence) and gives the same result for ever.
+//   J2. Attempts are counted before they are made.
+import { handOut } from '../base/index.ts'
+
+/** What is known of one step. */
+export interface StepEntry {
+  readonly attempts: number
+  readonly finished: boolean
+  readonly result: unknown
+}
+
+const NEW_STEP: StepEntry = Object.freeze({ attempts: 0, finished: false, result: undefined })
+
+export class Journal {
+  readonly #steps = new Map<string, Map<string, StepEntry>>()
+
+  /** @param stepKey the name of the step and which occurrence of that name it is */
+  get(invocation: string, stepKey: string): StepEntry {
+    const entry = this.#steps.get(invocation)?.get(stepKey) ?? NEW_STEP
+    return entry.finished ? { ...entry, result: handOut(entry.result) } : entry
+  }
+
+  begin(invocation: string, stepKey: string, attempt: number): void {
+    this.#set(invocation, stepKey, { attempts: attempt, finished: false, result: undefined })
+  }
+
+  finish(invocation: string, stepKey: string, attempt: number, result: unknown): void {
+    this.#set(invocation, stepKey, { attempts: attempt, finished: true, result })
+  }
+
+  /** An invocation that has ended will not ask again. */
+  forget(invocation: string): void {
+    this.#steps.delete(invocation)
+  }
+
+  #set(invocation: string, stepKey: string, entry: StepEntry): void {
+    const steps = this.#steps.get(invocation) ?? new Map<string, StepEntry>()
+    this.#steps.set(invocation, steps.set(stepKey, entry))
+  }
+}

@@ -1,0 +1,54 @@
+// What a runtime gives to each of its runs.
+import type { AnyStateMachine } from 'xstate'
+import type { Bus, Clock, Deadlines } from '../base/index.ts'
+import type { CellChange, Filters } from '../context/index.ts'
+import type { LedgerRecord } from '../ledger/index.ts'
+import type { Store } from '../store/index.ts'
+import type { WaitForGraph } from '../waits/index.ts'
+import type { Progress } from '../workflow/index.ts'
+import type { Globals } from './globals.ts'
+import type { OpenRequest } from './requests.ts'
+import type { RunCore, RunEnd } from './run-core.ts'
+
+/** What a runtime tells its listeners, by topic. */
+export type RuntimeTopics = {
+  /** A run began. */
+  run: { readonly runId: string; readonly workflow: string }
+  /** A run ended. */
+  end: { readonly runId: string; readonly status: 'done' | 'failed' | 'stopped'; readonly error?: unknown }
+  /** A record was committed. */
+  record: { readonly runId: string; readonly record: LedgerRecord }
+  /** An agent began or ended. */
+  agent: { readonly runId: string; readonly agent: string; readonly type: string; readonly status: string }
+  progress: { readonly runId: string; readonly agent: string } & Progress
+  /** A person is asked. */
+  request: { readonly runId: string; readonly request: OpenRequest }
+  deadlock: { readonly runId: string; readonly graph: WaitForGraph }
+  /** A listener or inspector failed; nothing else was harmed. */
+  failure: { readonly topic: string; readonly error: unknown }
+}
+
+export interface RuntimeServices {
+  readonly clock: Clock
+  readonly deadlines: Deadlines
+  readonly random: () => number
+  readonly store: Store
+  readonly globals: Globals
+  readonly filters: Filters
+  readonly topics: Bus<RuntimeTopics>
+  readonly inspect: ((event: unknown) => void) | undefined
+  /** Milliseconds that a wait lasts unless it says otherwise. */
+  readonly waitTimeoutMs: number
+  nextUpdateId(): string
+  startChild(
+    machine: AnyStateMachine,
+    seed: {
+      readonly runId: string
+      readonly input: unknown
+      readonly parent: { readonly runId: string; readonly id: string }
+    },
+  ): Promise<{ readonly done: Promise<unknown>; stop(reason: string): Promise<void> }>
+  /** Tells every other run of committed changes to global entries. */
+  announceGlobals(from: string, changes: readonly CellChange[], by: string, at: number): void
+  onEnded(core: RunCore, end: RunEnd): void
+}

@@ -1,0 +1,226 @@
+// Runtime: the only place where runs begin. It owns the clock, the ids, the global entries and the filters of its runs.
+import { LRUCache } from 'lru-cache'
+import type { AnyStateMachine } from 'xstate'
+import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
+import type { Clock, Ids } from '../base/index.ts'
+import { Filters, isWellFormedKey } from '../context/index.ts'
+import { createVolatileStore } from '../store/index.ts'
+import type { RunFilter, RunSummary, Store } from '../store/index.ts'
+import { workflowOf } from '../workflow/index.ts'
+import type { WorkflowDefinition, WorkflowInput, WorkflowOutput } from '../workflow/index.ts'
+import { Globals } from './globals.ts'
+import { RunCore } from './run-core.ts'
+import type { RunSeed } from './run-core.ts'
+import { Run } from './run.ts'
+import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
+
+export interface RuntimeOptions {
+  /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
+  readonly store?: Store
+  /** Whose global entries its runs share; `default` unless given. */
+  readonly tenant?: string
+  readonly clock?: Clock
+  readonly ids?: Ids
+  /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */
+  readonly random?: () => number
+  /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
+  readonly waitTimeoutMs?: number
+  /** XState's inspection events of every run. An inspector that throws harms nothing. */
+  readonly inspect?: (event: unknown) => void
+}
+
+export interface StartOptions<Input> {
+  readonly input?: Input
+  /** Chosen by the runtime unless given; refused if a run has it already. */
+  readonly runId?: string
+}
+
+/** `input` may be left out only where the workflow takes none. */
+type StartArguments<Input> = undefined extends Input
+  ? [options?: StartOptions<Input>]
+  : [options: StartOptions<Input> & { readonly input: Input }]
+
+const DEFAULT_WAIT_TIMEOUT_MS = 30_000
+/** Ended runs that stay readable through `get`. */
+const MOST_ENDED_RUNS = 1_000
+
+export class Runtime {
+  /** Filters that narrow views by agent type and role; may change while runs go on. */
+  readonly filters: Filters
+  readonly #services: RuntimeServices
+  readonly #ids: Ids
+  readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
+  readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
+  #updates = 0
+  #closed = false
+
+  /** Use `createRuntime`. */
+  constructor(options: RuntimeOptions = {}) {
+    const { clock = systemClock, ids = randomIds } = options
+    this.#ids = ids
+    const topics: Bus<RuntimeTopics> = new Bus<RuntimeTopics>((failure) => {
+      if (failure.topic !== 'failure') topics.emit('failure', failure)
+    })
+    this.filters = new Filters(() => this.#onFiltersChanged())
+    this.#services = {
+      clock,
+      deadlines: new Deadlines(clock),
+      random: options.random ?? (() => Math.random()),
+      store: options.store ?? createVolatileStore(),
+      globals: new Globals(options.tenant ?? 'default'),
+      filters: this.filters,
+      topics,
+      inspect: options.inspect === undefined ? undefined : guarded(options.inspect, topics),
+      waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
+      nextUpdateId: () => `u${++this.#updates}`,
+      startChild: async (machine, seed) => this.#begin(machine, seed),
+      announceGlobals: (from, changes, by, at) => {
+        for (const [runId, { core }] of this.#active) if (runId !== from) core.onGlobalsChanged(changes, by, at)
+      },
+      onEnded: (core, end) => {
+        const active = this.#active.get(core.runId)
+        this.#active.delete(core.runId)
+        if (active !== undefined) this.#ended.set(core.runId, active.run)
+        topics.emit('end', {
+          runId: core.runId,
+          status: end.kind,
+          ...(end.kind === 'done' ? {} : { error: end.error }),
+        })
+      },
+    }
+  }
+
+  get store(): Store {
+    return this.#services.store
+  }
+
+  /**
+   * Starts a run of a workflow; resolves once its first record is stored.
+   * @throws CallboardError `workflow.unknown` for a plain machine, `run.input` for an input that does not fit,
+   *   `run.exists` for an id that is taken, `runtime.closed`
+   */
+  start<Machine extends AnyStateMachine>(
+    workflow: Machine,
+    ...[options = {}]: StartArguments<WorkflowInput<Machine>>
+  ): Promise<Run<WorkflowOutput<Machine>>> {
+    const { input, runId = this.#ids.next('run') } = options
+    return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<Run<WorkflowOutput<Machine>>>
+  }
+
+  /** A run of this runtime, active or ended lately; undefined when unknown. */
+  get(runId: string): Run | undefined {
+    return this.#active.get(runId)?.run ?? this.#ended.get(runId)
+  }
+
+  /** What is known of the runs in the store, oldest first. */
+  async list(filter?: RunFilter): Promise<readonly RunSummary[]> {
+    const summaries = await this.store.list(filter)
+    return summaries.filter(({ workflow }) => workflow !== 'global')
+  }
+
+  /** Ends a run. @throws CallboardError `run.unknown` */
+  async stop(runId: string, reason?: string): Promise<void> {
+    await this.#getOrThrow(runId).stop(reason)
+  }
+
+  /** Sends an event to a run's machine; resolves to whether it was taken. @throws CallboardError `run.unknown` */
+  send(runId: string, event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
+    return this.#getOrThrow(runId).send(event)
+  }
+
+  /** Listens to what happens in all runs; gives the function that ends it. */
+  on<Topic extends keyof RuntimeTopics>(topic: Topic, handler: (message: RuntimeTopics[Topic]) => void): () => void {
+    return this.#services.topics.on(topic, handler)
+  }
+
+  /** Stops every run and forgets every deadline. Twice is harmless. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    this.#services.deadlines.clear()
+    this.#services.topics.clear()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #begin(
+    machine: AnyStateMachine,
+    { runId, input, parent }: Pick<RunSeed, 'runId' | 'input' | 'parent'>,
+  ): Promise<Run> {
+    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+    const definition = workflowOf(machine)
+    if (definition === undefined) {
+      throw new CallboardError(
+        'workflow.unknown',
+        `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
+        { machine: machine.id },
+      )
+    }
+    if (!isWellFormedKey(runId))
+      throw new CallboardError(
+        'run.invalid-id',
+        'a run id is a non-empty, well-formed text of at most 1,024 characters',
+        { runId },
+      )
+    if (this.get(runId) !== undefined || (await this.store.summary(runId)) !== undefined) throw existsError(runId)
+    const core = new RunCore(
+      { runId, machine, definition, input: parseInput(definition, runId, input), parent },
+      this.#services,
+    )
+    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
+    this.#active.set(runId, { core, run })
+    try {
+      await core.start()
+    } catch (error) {
+      this.#active.delete(runId)
+      throw isCallboardError(error, 'store.conflict') ? existsError(runId) : error
+    }
+    this.#services.topics.emit('run', { runId, workflow: definition.name })
+    return run
+  }
+
+  #getOrThrow(runId: string): Run {
+    const run = this.get(runId)
+    if (run === undefined)
+      throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
+    return run
+  }
+
+  #onFiltersChanged(): void {
+    for (const { core } of this.#active.values()) core.waits.touchAll()
+  }
+}
+
+/** Makes a runtime. Whoever makes it closes it. */
+export function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  return Promise.resolve(new Runtime(options))
+}
+
+function existsError(runId: string): CallboardError {
+  return new CallboardError('run.exists', `there is a run ${runId} already; choose another id`, { runId })
+}
+
+function parseInput({ input: schema, name }: WorkflowDefinition, runId: string, input: unknown): unknown {
+  if (schema === undefined) return input
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new CallboardError(
+    'run.input',
+    `run ${runId}: the input of ${name} does not fit its schema at ${issue?.path.map(String).join('.') || 'its root'}: ${issue?.message ?? 'invalid'}`,
+    { runId },
+  )
+}
+
+function guarded(inspect: (event: unknown) => void, topics: Bus<RuntimeTopics>): (event: unknown) => void {
+  return (event) => {
+    try {
+      inspect(event)
+    } catch (error) {
+      topics.emit('failure', { topic: 'inspect', error })
+    }
+  }
+}

@@ -1,0 +1,226 @@
+// defineContext: from a catalogue to everything that is typed by it: agents, board actions and guards, workflows.
+import { assign } from 'xstate'
+import type {
+  ActionFunction,
+  AnyEventObject,
+  EventObject,
+  MachineContext,
+  ParameterizedObject,
+  ProvidedActor,
+} from 'xstate'
+import type { z } from 'zod'
+import { Board, Catalogue, isWrite, prepareUpdate, refusalError, WORKFLOW_AUTHOR } from '../context/index.ts'
+import type { CatalogueOptions, Definitions, EntryDefinition, Grants, Scope, UpdateOptions } from '../context/index.ts'
+import type { AgentContext } from './agent-context.ts'
+import { assertPatterns, createAgentLogic } from './agent.ts'
+import type { AgentLogic } from './agent.ts'
+import { describeWith, namesOf } from './describe.ts'
+import type { BoardReader, Changes, Patterns, Selected, ValuesOf } from './values.ts'
+import { createWorkflowBuilder } from './workflow.ts'
+import type { WorkflowBuilder } from './workflow.ts'
+
+/** Turns a `dependsOn` that names no key of the catalogue into a compile error at that entry. */
+export type CheckedDefinitions<Defs extends Definitions> = {
+  readonly [Key in keyof Defs]: Defs[Key] extends EntryDefinition<infer Schema, infer DependsOn>
+    ? [DependsOn] extends [keyof ValuesOf<Defs> & string]
+      ? Defs[Key]
+      : EntryDefinition<Schema, keyof ValuesOf<Defs> & string>
+    : never
+}
+
+/** What an agent is made of. */
+export interface AgentOptions<
+  Values extends object,
+  Reads extends Patterns<Values>,
+  Writes extends Patterns<Values>,
+  Input extends z.ZodType,
+  Output,
+> {
+  /** For filters that go by role. */
+  readonly role?: string
+  /** The keys it may read. */
+  readonly reads?: readonly Reads[]
+  /** The keys it may write. */
+  readonly writes?: readonly Writes[]
+  readonly groups?: readonly string[]
+  readonly grants?: Grants
+  /** Narrows the scopes it sees; its own entries stay visible. */
+  readonly scopes?: readonly Scope[]
+  /** What it is given when it is invoked. */
+  readonly input?: Input
+  readonly description?: string
+  readonly run: (
+    context: AgentContext<Selected<Values, Reads>, Selected<Values, Writes>, z.output<Input>>,
+  ) => Output | Promise<Output>
+}
+
+type BoardAction<
+  Context extends MachineContext,
+  ExpressionEvent extends AnyEventObject,
+  Params extends ParameterizedObject['params'] | undefined,
+  Event extends EventObject,
+  Actor extends ProvidedActor,
+> = ActionFunction<Context, ExpressionEvent, Event, Params, Actor, never, never, never, never>
+
+interface ActionArguments<Context, Event> {
+  readonly context: Context
+  readonly event: Event
+}
+
+/** Changes written out, with a function wherever a value depends on context or event. */
+type ChangesFrom<Values extends object, Arguments> = {
+  readonly [Key in keyof Values]?: Changes<Values>[Key] | ((args: Arguments) => Changes<Values>[Key])
+}
+
+/** A catalogue and what can be made with it. */
+export interface ContextDefinition<Values extends object> {
+  readonly catalogue: Catalogue
+  /**
+   * Declares an agent.
+   * @throws CallboardError `agent.invalid` for a pattern that matches nothing
+   */
+  agent<
+    const Reads extends Patterns<Values> = never,
+    const Writes extends Patterns<Values> = never,
+    Input extends z.ZodType = z.ZodUnknown,
+    Output = void,
+  >(
+    options: AgentOptions<Values, Reads, Writes, Input, Output>,
+  ): AgentLogic<z.input<Input>, Output>
+  /** Declares a person as an agent: invoked, it asks for the entry and gives back the answer. */
+  person<Key extends keyof Values & string>(
+    key: Key,
+    options?: { readonly question?: string; readonly timeoutMs?: number },
+  ): AgentLogic<{ readonly question?: string } | undefined, Values[Key]>
+  /** An action that writes entries; its author is the workflow. A refused write fails the run. */
+  write<
+    Context extends MachineContext,
+    ExpressionEvent extends AnyEventObject,
+    Params extends ParameterizedObject['params'] | undefined,
+    Event extends EventObject,
+    Actor extends ProvidedActor,
+  >(
+    changes:
+      | ChangesFrom<Values, ActionArguments<Context, ExpressionEvent>>
+      | ((args: ActionArguments<Context, ExpressionEvent>) => Changes<Values>),
+    options?: UpdateOptions,
+  ): BoardAction<Context, ExpressionEvent, Params, Event, Actor>
+  /** A guard over one entry; false while it is absent. */
+  when<Key extends keyof Values & string>(
+    key: Key,
+    holds?: (value: Values[Key]) => boolean,
+  ): (args: { readonly context: { readonly board: BoardReader<Values> } }) => boolean
+  /** Starts the definition of a workflow over this catalogue. */
+  readonly workflow: WorkflowBuilder<Values>
+}
+
+/**
+ * Declares a board: which entries there are, what they look like, who sees them, how they merge.
+ *
+ * @param definitions key → `entry(schema, options)`; a key that ends in `*` admits every key with that beginning
+ * @throws CallboardError `catalogue.invalid`, `catalogue.cycle`
+ */
+export function defineContext<const Defs extends Definitions>(
+  definitions: Defs & CheckedDefinitions<Defs>,
+  options: CatalogueOptions = {},
+): ContextDefinition<ValuesOf<Defs>> {
+  return createContextDefinition<ValuesOf<Defs>>(new Catalogue(definitions as Definitions, options))
+}
+
+function createContextDefinition<Values extends object>(catalogue: Catalogue): ContextDefinition<Values> {
+  return {
+    catalogue,
+    agent: (options) => {
+      const reads = [...(options.reads ?? [])]
+      const writes = [...(options.writes ?? [])]
+      assertPatterns(catalogue, 'reads', reads)
+      assertPatterns(catalogue, 'writes', writes)
+      return createAgentLogic({
+        role: options.role,
+        reads,
+        writes,
+        groups: [...(options.groups ?? [])],
+        grants: { ...options.grants },
+        scopes: options.scopes,
+        input: options.input,
+        description: options.description,
+        person: undefined,
+        catalogue,
+        // The runtime hands over what the types promise; the definition itself is kept untyped.
+        run: options.run as never,
+      })
+    },
+    person: (key, options = {}) => {
+      assertPatterns(catalogue, 'reads', [key])
+      return createAgentLogic({
+        role: undefined,
+        reads: [key],
+        writes: [],
+        groups: [],
+        grants: { sensitive: [key] },
+        scopes: undefined,
+        input: undefined,
+        description: options.question,
+        person: { key },
+        catalogue,
+        run: async ({ ask, input }) => {
+          const asked = input as { readonly question?: string } | undefined
+          return ask(key as never, { ...options, ...asked })
+        },
+      })
+    },
+    write: (changes, options) => describeWith(writeAction(catalogue, changes as never, options), namesOf(changes)),
+    when: (key, holds) => {
+      const guard = ({ context }: { readonly context: { readonly board: BoardReader<Values> } }): boolean => {
+        const value = context.board.get(key)
+        return value !== undefined && (holds === undefined || holds(value))
+      }
+      return describeWith(guard, [key])
+    },
+    workflow: createWorkflowBuilder<Values>(catalogue),
+  }
+}
+
+type AnyChanges = Readonly<Record<string, unknown>>
+type AnyArguments = { readonly context: MachineContext; readonly event: AnyEventObject }
+
+function writeAction(
+  catalogue: Catalogue,
+  changes: AnyChanges | ((args: AnyArguments) => AnyChanges),
+  options: UpdateOptions | undefined,
+): never {
+  const action = assign(({ context, event }: AnyArguments) => {
+    const board = context['board'] as Board
+    const args = { context, event }
+    const asked = typeof changes === 'function' ? changes(args) : evaluateEach(changes, args)
+    const prepared = prepareUpdate(
+      {
+        catalogue,
+        author: WORKFLOW_AUTHOR,
+        access: undefined,
+        id: board.nextUpdateId,
+        at: board.at,
+        lineage: [],
+        seen: (address) => board.cell(address) ?? 'absent',
+        otherKeys: () => board.liveKeys(),
+      },
+      asked,
+      options,
+    )
+    if (prepared.kind === 'refused') throw refusalError(prepared, board.runId)
+    const next = board.apply(prepared)
+    const { result } = next.transcript.at(-1) ?? { result: undefined }
+    if (result?.kind === 'refused') throw refusalError(result, board.runId)
+    return { board: next }
+  })
+  // XState types an action by its machine, which is not known here; `write` restores the type from where it is used.
+  return action as never
+}
+
+function evaluateEach(changes: AnyChanges, args: AnyArguments): AnyChanges {
+  const entries = Object.entries(changes).map(([key, value]) => [
+    key,
+    typeof value === 'function' && !isWrite(value) ? (value as (args: AnyArguments) => unknown)(args) : value,
+  ])
+  return Object.fromEntries(entries) as AnyChanges
+}

@@ -1,0 +1,34 @@
+export type {
+  Accepted,
+  AgentContext,
+  AskOptions,
+  FirstOf,
+  LiveView,
+  Progress,
+  StepContext,
+  StepOptions,
+  SubscribeOptions,
+  UpdateResult,
+  WaitFor,
+  WaitOptions,
+} from './agent-context.ts'
+export { accessRulesOf, isAgentLogic } from './agent.ts'
+export type { AgentDefinition, AgentLogic, AgentSnapshot, PersonTarget } from './agent.ts'
+export { defineContext } from './define-context.ts'
+export type { AgentOptions, ContextDefinition } from './define-context.ts'
+export { writtenKeysOf } from './describe.ts'
+export { entry } from './entry.ts'
+export { EXPIRE_EVENT, isInternalEvent, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
+export type { InternalEvent, UpdateEvent } from './internal-event.ts'
+export type { BoardReader, Changes, Selected, ValuesOf } from './values.ts'
+export { setBeginning, workflowOf } from './workflow.ts'
+export type {
+  RunBeginning,
+  Workflow,
+  WorkflowBuilder,
+  WorkflowContext,
+  WorkflowDefinition,
+  WorkflowInput,
+  WorkflowOptions,
+  WorkflowOutput,
+} from './workflow.ts'

@@ -1,0 +1,26 @@
+// The types that flow from a catalogue to whoever reads and writes.
+import type { z } from 'zod'
+import type { Definitions, Drop, KeyOf, Matching, Patch, PatternOf, Put } from '../context/index.ts'
+
+/** Key → value type of a catalogue. */
+export type ValuesOf<Defs extends Definitions> = {
+  [Key in keyof Defs & string as KeyOf<Key>]: z.output<Defs[Key]['schema']>
+}
+
+/** The keys that some patterns name, with their value types. */
+export type Selected<Values extends object, Pattern extends string> = {
+  [Key in Matching<keyof Values & string, Pattern>]: Values[Key]
+}
+
+/** What an update may contain: new values, or `put`, `patch` and `drop` around them. */
+export type Changes<Values extends object> = {
+  readonly [Key in keyof Values]?: Values[Key] | Put<Values[Key]> | Patch<Values[Key]> | Drop
+}
+
+export type Patterns<Values extends object> = PatternOf<keyof Values & string>
+
+/** The workflow's own reading of its board, as guards and actions get it in `context.board`. */
+export interface BoardReader<Values extends object> {
+  get<Key extends keyof Values & string>(key: Key): Values[Key] | undefined
+  has(key: keyof Values & string): boolean
+}

@@ -1,0 +1,298 @@
+// Workflow: a plain XState machine whose context holds the board. What is added to the user's config is only what
+// carries updates into the machine's own transitions.
+import { assign, setup } from 'xstate'
+import type {
+  ActorRef,
+  AnyActorLogic,
+  AnyActorRef,
+  AnyStateMachine,
+  EventObject,
+  InputFrom,
+  OutputFrom,
+  Snapshot,
+} from 'xstate'
+import type { z } from 'zod'
+import { CallboardError } from '../base/index.ts'
+import { Board, prepareUpdate, refusalError, WORKFLOW_AUTHOR } from '../context/index.ts'
+import type { Catalogue, Shelf } from '../context/index.ts'
+import { isAgentLogic } from './agent.ts'
+import type { AgentDefinition } from './agent.ts'
+import { EXPIRE_EVENT, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
+import type { ExpireEvent, UpdateEvent, UpstreamEvent } from './internal-event.ts'
+import { withInternalEvents, withReadableIds } from './instrument.ts'
+import type { BoardReader } from './values.ts'
+
+/** The context of a workflow's machine: its board, its input, and what `context` adds. */
+export type WorkflowContext<Values extends object, Input, Extra extends object> = {
+  readonly board: BoardReader<Values>
+  readonly input: Input
+} & Extra
+
+type EventsOf<Events> = [Events] extends [never]
+  ? { readonly type: string; readonly [field: string]: unknown }
+  : {
+      [Type in keyof Events & string]: { readonly type: Type } & (Events[Type] extends z.ZodType
+        ? z.output<Events[Type]>
+        : unknown)
+    }[keyof Events & string]
+
+type EventSchemas = Readonly<Record<string, z.ZodType>>
+type Guard<Context, Event> = (args: { readonly context: Context; readonly event: Event }) => boolean
+type Action<Context, Event> = (args: { readonly context: Context; readonly event: Event }) => void
+type Delay<Context, Event> = number | ((args: { readonly context: Context; readonly event: Event }) => number)
+
+/** What a workflow is made of, beside its states. */
+export interface WorkflowOptions<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Events extends EventSchemas,
+  Actors,
+  Extra extends object,
+  Guards,
+  Actions,
+  Delays,
+> {
+  /** Shown in lists and records; the machine's id unless given. */
+  readonly name?: string
+  /** The version of the definition, stored with every run. */
+  readonly version?: string
+  readonly input?: Input
+  /** What the machine's `output` must look like. */
+  readonly output?: Output
+  /** Events from outside, type → schema of the payload; unless given, any event is let through. */
+  readonly events?: Events
+  /** The agents its states invoke, by the name used in `src`. */
+  readonly agents?: Actors
+  /** More context beside the board: plain data only. */
+  readonly context?: (args: { readonly input: z.output<Input> }) => Extra
+  readonly guards?: Guards
+  readonly actions?: Actions
+  readonly delays?: Delays
+}
+
+// XState's own types of a machine are only reachable through `setup`, which takes them one by one.
+type Setup<
+  Context extends object,
+  Event extends EventObject,
+  Actors extends Record<string, AnyActorLogic>,
+  Names extends { guards: string; actions: string; delays: string },
+  Input,
+  Output,
+> = ReturnType<
+  typeof setup<
+    Context & Record<string, unknown>,
+    Event,
+    Actors,
+    Record<never, string>,
+    Record<Names['actions'], undefined>,
+    Record<Names['guards'], undefined>,
+    Names['delays'],
+    string,
+    Input,
+    Output
+  >
+>
+
+type ConfigOf<Machine> = Machine extends { createMachine: (config: infer Config) => unknown }
+  ? Omit<Config, 'context'>
+  : never
+
+/** A machine that a runtime can start as a workflow. */
+export type Workflow<Input = unknown, Output = unknown> = AnyStateMachine & {
+  readonly __workflow?: { readonly input: Input; readonly output: Output }
+}
+
+/** The input and output types of a workflow. */
+export type WorkflowInput<Machine> = Machine extends { readonly __workflow?: { readonly input: infer Input } }
+  ? Input
+  : InputFrom<Machine & AnyActorLogic>
+export type WorkflowOutput<Machine> = Machine extends { readonly __workflow?: { readonly output: infer Output } }
+  ? Output
+  : OutputFrom<Machine & AnyActorLogic>
+
+/** `board.workflow(options).createMachine(config)`. */
+export type WorkflowBuilder<Values extends object> = <
+  Input extends z.ZodType = z.ZodUndefined,
+  Output extends z.ZodType = z.ZodUnknown,
+  Events extends EventSchemas = never,
+  const Actors extends Record<string, AnyActorLogic> = Record<never, AnyActorLogic>,
+  Extra extends object = object,
+  Guards extends Record<
+    string,
+    Guard<WorkflowContext<Values, z.output<Input>, NoInfer<Extra>>, EventsOf<NoInfer<Events>>>
+  > = Record<never, never>,
+  Actions extends Record<
+    string,
+    Action<WorkflowContext<Values, z.output<Input>, NoInfer<Extra>>, EventsOf<NoInfer<Events>>>
+  > = Record<never, never>,
+  Delays extends Record<
+    string,
+    Delay<WorkflowContext<Values, z.output<Input>, NoInfer<Extra>>, EventsOf<NoInfer<Events>>>
+  > = Record<never, never>,
+>(
+  options?: WorkflowOptions<Input, Output, Events, Actors, Extra, Guards, Actions, Delays>,
+) => {
+  /**
+   * Makes the machine from a plain XState config without `context`.
+   * @throws CallboardError `workflow.anonymous-actor`, `workflow.unknown-actor`
+   */
+  createMachine(
+    config: ConfigOf<
+      Setup<
+        WorkflowContext<Values, z.output<Input>, Extra>,
+        EventsOf<Events>,
+        Actors,
+        { guards: keyof Guards & string; actions: keyof Actions & string; delays: keyof Delays & string },
+        z.output<Input>,
+        z.input<Output>
+      >
+    >,
+  ): Workflow<z.input<Input>, z.output<Output>>
+}
+
+/** What the runtime needs to know of a workflow's machine. */
+export interface WorkflowDefinition {
+  readonly name: string
+  readonly version: string
+  readonly catalogue: Catalogue
+  readonly agents: ReadonlyMap<string, AgentDefinition>
+  readonly actors: Readonly<Record<string, AnyActorLogic>>
+  readonly input: z.ZodType | undefined
+  readonly output: z.ZodType | undefined
+  readonly events: EventSchemas | undefined
+}
+
+const definitions = new WeakMap<object, WorkflowDefinition>()
+
+/** The definition behind a machine, also of one that was changed by `provide()`; undefined for a plain machine. */
+export function workflowOf(machine: AnyActorLogic): WorkflowDefinition | undefined {
+  const config = (machine as { readonly config?: unknown }).config
+  return typeof config === 'object' && config !== null ? definitions.get(config) : undefined
+}
+
+/** With what a run begins; handed to the context of the machine's first snapshot. */
+export interface RunBeginning {
+  readonly runId: string
+  readonly at: number
+  readonly transitionId: string
+  readonly globals: Shelf
+}
+
+const beginnings = new WeakMap<AnyActorRef, RunBeginning>()
+
+/** Says with what the run of this actor begins, before its first snapshot is made. */
+export function setBeginning(actor: AnyActorRef, beginning: RunBeginning): void {
+  beginnings.set(actor, beginning)
+}
+
+interface UntypedOptions extends Omit<
+  WorkflowOptions<z.ZodType, z.ZodType, EventSchemas, Record<string, AnyActorLogic>, object, object, object, object>,
+  'context'
+> {
+  readonly context?: (args: { readonly input: unknown }) => object
+}
+
+export function createWorkflowBuilder<Values extends object>(catalogue: Catalogue): WorkflowBuilder<Values> {
+  const build = (options: UntypedOptions = {}): { createMachine: (config: object) => AnyStateMachine } => ({
+    createMachine: (config) => createWorkflowMachine(catalogue, options, config),
+  })
+  return build as never
+}
+
+function createWorkflowMachine(catalogue: Catalogue, options: UntypedOptions, config: object): AnyStateMachine {
+  const actors = options.agents ?? {}
+  assertNamedActors(config, actors)
+  const factory = setup({
+    actors,
+    guards: options.guards as never,
+    actions: { ...options.actions, ...internalActions } as never,
+    delays: options.delays as never,
+  })
+  const context = ({
+    input,
+    self,
+  }: {
+    readonly input: unknown
+    readonly self: ActorRef<Snapshot<unknown>, EventObject>
+  }): object => ({
+    ...options.context?.({ input }),
+    board: createBoard(catalogue, beginnings.get(self)),
+    input,
+  })
+  const machine = factory.createMachine({
+    ...withInternalEvents(withReadableIds(config)),
+    context,
+  } as never) as unknown as AnyStateMachine
+  const agents = new Map<string, AgentDefinition>()
+  for (const [name, logic] of Object.entries(actors)) if (isAgentLogic(logic)) agents.set(name, logic.definition)
+  definitions.set(machine.config, {
+    name: options.name ?? machine.id,
+    version: options.version ?? machine.version ?? '1',
+    catalogue,
+    agents,
+    actors,
+    input: options.input,
+    output: options.output,
+    events: options.events,
+  })
+  return machine
+}
+
+const internalActions = {
+  [UPDATE_EVENT]: assign(({ context, event }: { context: { board: Board }; event: UpdateEvent }) => ({
+    board: context.board.apply(event.update),
+  })),
+  [EXPIRE_EVENT]: assign(({ context, event }: { context: { board: Board }; event: ExpireEvent }) => ({
+    board: context.board.expire(event.at),
+  })),
+  [UPSTREAM_EVENT]: assign(({ context, event }: { context: { board: Board }; event: UpstreamEvent }) => ({
+    board: context.board.markStaleBehind(event.changes),
+  })),
+}
+
+/** The board a run starts with: the defaults of the catalogue, written by the workflow. */
+function createBoard(catalogue: Catalogue, beginning: RunBeginning | undefined): Board {
+  const empty = new Board({ catalogue, ...beginning })
+  const defaults = catalogue.entries.filter((entry) => entry.default !== undefined && !empty.has(entry.name))
+  if (defaults.length === 0) return empty
+  const asked = Object.fromEntries(defaults.map((entry) => [entry.name, entry.default]))
+  const asking = {
+    catalogue,
+    author: WORKFLOW_AUTHOR,
+    access: undefined,
+    lineage: [],
+    seen: () => 'absent' as const,
+    otherKeys: () => [],
+  }
+  const prepared = prepareUpdate({ ...asking, id: empty.nextUpdateId, at: empty.at }, asked)
+  if (prepared.kind === 'refused') throw refusalError(prepared, empty.runId)
+  return empty.apply(prepared)
+}
+
+/** Only named actors: an anonymous one could not be found again after a restart. */
+function assertNamedActors(config: unknown, actors: Readonly<Record<string, AnyActorLogic>>): void {
+  if (typeof config !== 'object' || config === null) return
+  const { invoke, states } = config as {
+    readonly invoke?: unknown
+    readonly states?: Readonly<Record<string, unknown>>
+  }
+  for (const invoked of invoke === undefined ? [] : Array.isArray(invoke) ? (invoke as unknown[]) : [invoke]) {
+    const { src } = invoked as { readonly src?: unknown }
+    if (typeof src !== 'string') {
+      throw new CallboardError(
+        'workflow.anonymous-actor',
+        'a state invokes an actor without a name; register it under agents and name it in src',
+        {},
+      )
+    }
+    if (!Object.hasOwn(actors, src)) {
+      const known = Object.keys(actors).join(', ') || 'none'
+      throw new CallboardError(
+        'workflow.unknown-actor',
+        `a state invokes "${src}", which is not registered; registered are: ${known}`,
+        { src },
+      )
+    }
+  }
+  for (const state of Object.values(states ?? {})) assertNamedActors(state, actors)
+}
