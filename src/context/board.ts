@@ -68,16 +68,20 @@ const NOTHING: readonly Outcome[] = Object.freeze([])
 export class Board {
   readonly #state: BoardState
 
-  constructor(state: Partial<BoardState> & { readonly catalogue: Catalogue }) {
-    this.#state = {
-      runId: '',
-      own: Shelf.empty,
-      globals: Shelf.empty,
-      at: 0,
-      transitionId: '',
-      transcript: NOTHING,
-      ...state,
-    }
+  /** Use `Board.create`. */
+  private constructor(state: BoardState) {
+    this.#state = state
+  }
+
+  /** A board without entries. */
+  static create({
+    catalogue,
+    runId,
+    at = 0,
+    transitionId = '',
+    globals = Shelf.empty,
+  }: Partial<BoardState> & Pick<BoardState, 'catalogue' | 'runId'>): Board {
+    return new Board({ catalogue, runId, own: Shelf.empty, globals, at, transitionId, transcript: NOTHING })
   }
 
   get catalogue(): Catalogue {
@@ -157,7 +161,8 @@ export class Board {
 
   /** The same board at the beginning of a transition: its time and name, an empty transcript, the newest global entries. */
   begin(at: number, transitionId: string, globals: Shelf): Board {
-    return new Board({ ...this.#state, at, transitionId, globals, transcript: NOTHING })
+    const { catalogue, runId, own } = this.#state
+    return new Board({ catalogue, runId, own, globals, at, transitionId, transcript: NOTHING })
   }
 
   /** The same board over other global entries. */
@@ -188,6 +193,15 @@ export class Board {
     }
     this.#markStale(draft)
     return this.#commit(draft, update)
+  }
+
+  /** `begin` and `apply` in one. */
+  applyFirst(
+    update: Update,
+    { at, transitionId, globals }: { readonly at: number; readonly transitionId: string; readonly globals: Shelf },
+  ): Board {
+    if (this.#state.transitionId === transitionId) return this.apply(update)
+    return this.begin(at, transitionId, globals).apply(update)
   }
 
   /** Removes what is expired at `at`. */
@@ -235,11 +249,24 @@ export class Board {
     } else {
       own = own.with(changes)
     }
-    return new Board({ ...this.#state, own, globals, transcript: [...this.#state.transcript, { update, result }] })
+    return this.#with(own, globals, { update, result })
+  }
+
+  #with(own: Shelf, globals: Shelf, outcome: Outcome): Board {
+    const { catalogue, runId, at, transitionId, transcript } = this.#state
+    return new Board({
+      catalogue,
+      runId,
+      own,
+      globals,
+      at,
+      transitionId,
+      transcript: transcript.length === 0 ? [outcome] : [...transcript, outcome],
+    })
   }
 
   #note(outcome: Outcome): Board {
-    return new Board({ ...this.#state, transcript: [...this.#state.transcript, outcome] })
+    return this.#with(this.#state.own, this.#state.globals, outcome)
   }
 
   #put(change: PutChange, update: Update, draft: Draft): void {
@@ -417,11 +444,9 @@ function mergeMetadata(
   current: Readonly<Record<string, unknown>> | undefined,
   by: string,
 ): Readonly<Record<string, unknown>> {
-  return Object.freeze({
-    ...(current ?? definition.metadata),
-    ...options.metadata,
-    ...(current === undefined ? { created_by: by } : { last_updated_by: by }),
-  })
+  if (current === undefined) return Object.freeze({ ...definition.metadata, ...options.metadata, created_by: by })
+  if (options.metadata === undefined && current['last_updated_by'] === by) return current
+  return Object.freeze({ ...current, ...options.metadata, last_updated_by: by })
 }
 
 function refuseUnexpected({ key, expectedVersion }: Change, current: Cell | undefined): void {

@@ -77,7 +77,7 @@ export function prepareUpdate(
     }
     const changes = writes.map(([key, write]) => prepareChange(asking, key, write, options))
     const { id, author, at, lineage } = asking
-    return new Update({ id, author, at, changes, lineage, expectedSeq: options.expectedSeq })
+    return new Update({ id, author, at, changes, lineage })
   } catch (error) {
     if (!(error instanceof Unprepared)) throw error
     const { reason, key, rule } = error
@@ -141,14 +141,10 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
   const address = resolveAddress(asking, definition, key, write)
   const mayOverride =
     access === undefined ? author.kind === 'outside' && options.override === true : access.canOverwriteProtected(key)
-  const common = {
-    ...address,
-    definition,
-    seen: asking.seen(address),
-    expectedVersion: expectedVersionOf(key, options, write),
-    mayOverride,
-  }
-  if (write.kind === 'drop') return { kind: 'drop', ...common }
+  const { scope, holder } = address
+  const seen = asking.seen(address)
+  const expectedVersion = expectedVersionOf(key, options, write)
+  if (write.kind === 'drop') return { kind: 'drop', scope, holder, key, definition, seen, expectedVersion, mayOverride }
   const { policy, policyName } = policyOf(catalogue, definition, key, write, options)
   const partial = write.kind === 'patch'
   const value = partial ? write.value : parseValue(definition, key, write.value)
@@ -160,10 +156,20 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
       `its value has about ${admitted.size} characters, ${catalogue.limits.maxValueSize} are allowed; raise limits.maxValueSize or keep a reference instead`,
     )
   }
+  // Written out: spreading three objects costs more than the rest of this function.
   return {
     kind: 'put',
-    ...common,
-    ...admitted,
+    scope,
+    holder,
+    key,
+    definition,
+    seen,
+    expectedVersion,
+    mayOverride,
+    value: admitted.value,
+    exotic: admitted.exotic,
+    secret: admitted.secret,
+    size: admitted.size,
     partial,
     policy,
     policyName,

@@ -56,23 +56,13 @@ export class Update {
   readonly at: number
   readonly changes: readonly Change[]
   readonly lineage: Lineage
-  /** Refused unless this holds; only an author that sees the whole run can ask for it. */
-  readonly expectedSeq: number | undefined
 
-  constructor(fields: {
-    id: string
-    author: Author
-    at: number
-    changes: readonly Change[]
-    lineage: Lineage
-    expectedSeq: number | undefined
-  }) {
+  constructor(fields: { id: string; author: Author; at: number; changes: readonly Change[]; lineage: Lineage }) {
     this.id = fields.id
     this.author = fields.author
     this.at = fields.at
     this.changes = fields.changes
     this.lineage = fields.lineage
-    this.expectedSeq = fields.expectedSeq
   }
 
   toJSON(): unknown {

@@ -12,7 +12,7 @@ export interface FoldedState {
 
 /** The state of a run that has no records yet. */
 export function emptyState(catalogue: Catalogue, runId: string): FoldedState {
-  return { seq: 0, at: 0, board: new Board({ catalogue, runId }), machine: undefined }
+  return { seq: 0, at: 0, board: Board.create({ catalogue, runId }), machine: undefined }
 }
 
 /** What the records make of a state: outcomes only, so that yesterday's ledger does not depend on today's merge code. */

@@ -48,5 +48,5 @@ export interface LedgerRecord {
   readonly conflicts: readonly Conflict[]
   readonly refusals: readonly Refusal[]
   /** Only when it is another than after the record before. */
-  readonly machine?: MachineState
+  readonly machine: MachineState | undefined
 }

@@ -3,8 +3,19 @@
 //   A2. When it ends or is stopped, its waits, requests and subscriptions end with it.
 //   A3. What it had read is known: as the base of its updates and as the lineage of what it writes.
 import { CallboardError } from '../base/index.ts'
-import { BoardView, refusalError } from '../context/index.ts'
-import type { Board, Cell, EntryAddress, Lineage, Refusal, Seen, Sight, UpdateOptions, View } from '../context/index.ts'
+import { refusalError } from '../context/index.ts'
+import type {
+  Board,
+  BoardView,
+  Cell,
+  EntryAddress,
+  Lineage,
+  Refusal,
+  Seen,
+  Sight,
+  UpdateOptions,
+  View,
+} from '../context/index.ts'
 import type {
   AgentContext,
   AgentDefinition,

@@ -16,8 +16,8 @@ import type {
 } from 'xstate'
 import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
-import { authorName, Board } from '../context/index.ts'
-import type { Acceptance, CellChange, Conflict, Refusal, Shelf, Update } from '../context/index.ts'
+import { authorName } from '../context/index.ts'
+import type { Acceptance, Board, CellChange, Conflict, Refusal, Shelf, Update } from '../context/index.ts'
 import { withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import { isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
@@ -50,8 +50,8 @@ export interface Turn {
   readonly snapshot: MachineSnapshot
   readonly effects: readonly ExecutableActionObject[]
   readonly changes: readonly CellChange[]
-  /** The changes to global entries among them. */
-  readonly globals: Shelf | undefined
+  /** Some of the changes are to global entries. */
+  readonly changesGlobals: boolean
   readonly settle: ((turn: Turn) => void) | undefined
   readonly refuse: ((error: unknown) => void) | undefined
 }
@@ -63,6 +63,8 @@ export interface EngineHost {
   readonly inspect: ((event: unknown) => void) | undefined
   /** The newest global entries, committed or not. */
   globals(): Shelf
+  /** A transition has made these of them. */
+  stageGlobals(globals: Shelf): void
   /** Stores a turn; turns of one run are handed over in order. */
   commit(turns: readonly Turn[], status: MachineState['status']): Promise<void>
   /** A turn is in the store; its acknowledgement has been given. */
@@ -76,12 +78,21 @@ type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) 
 
 interface Request {
   readonly event: EventObject
-  readonly settle: (turn: Turn) => void
+  readonly settle: (turn: Turn | undefined) => void
   readonly refuse: (error: unknown) => void
 }
 
 const NO_CHANGES: readonly CellChange[] = Object.freeze([])
+const NO_REFUSALS: readonly Refusal[] = Object.freeze([])
+const NO_CONFLICTS: readonly Conflict[] = Object.freeze([])
 const NO_EFFECTS: readonly ExecutableActionObject[] = Object.freeze([])
+
+/** What a record is made from. */
+interface Draft
+  extends Pick<LedgerRecord, 'kind' | 'author' | 'asked' | 'at' | 'conflicts' | 'refusals'>, Omit<Turn, 'record'> {
+  /** The machine's state before; the same as `snapshot` when the machine had no part in it. */
+  readonly before: MachineSnapshot | undefined
+}
 
 export class Engine {
   readonly #host: EngineHost
@@ -158,16 +169,22 @@ export class Engine {
         return
       }
       this.#latest = initial
+      const { globals } = initial.context.board
+      const changesGlobals = globals !== this.#host.globals()
+      if (changesGlobals) this.#host.stageGlobals(globals)
       this.#actor.start()
-      const update = initial.context.board.transcript[0]?.result
-      const changes = update?.kind === 'accepted' ? update.changes : NO_CHANGES
+      const { changes, conflicts } = joined(initial.context.board.transcript.map(({ result }) => result))
       this.#enqueue({
         kind: 'start',
         author: 'outside',
         asked: { input: initial.context['input'] },
         snapshot: initial,
+        at: initial.context.board.at,
         effects: this.#takeEffects(),
         changes,
+        conflicts,
+        refusals: NO_REFUSALS,
+        changesGlobals,
         before: undefined,
         settle: () => resolve(),
         refuse: reject,
@@ -178,28 +195,35 @@ export class Engine {
 
   /** Hands an event to the machine. Resolves with the turn it made once that is stored, or undefined if it changed nothing. */
   send(event: EventObject): Promise<Turn | undefined> {
-    if (this.#stopped) return Promise.reject(this.#finishedError())
-    return new Promise((resolve, reject) => {
-      const request: Request = { event, settle: resolve, refuse: reject }
-      this.#request = request
-      this.#actor.send(event)
-      if (this.#request === request) {
-        this.#request = undefined
-        if (this.#actor.getSnapshot().status === 'active') resolve(undefined)
-        else reject(this.#finishedError())
-      }
-      if (!this.#flushing && this.#pending.length > 0) void this.#flush()
-    })
+    return new Promise((resolve, reject) => this.submit(event, resolve, reject))
   }
 
-  /** Applies an update; the turn's record tells what came of it. */
-  update(update: Update): Promise<Turn | undefined> {
-    const event: UpdateEvent = { type: UPDATE_EVENT, update }
-    return this.send(event)
+  /** Applies an update; `settle` is given the turn whose transcript tells what came of it, once that is stored. */
+  update(update: Update, settle: (turn: Turn | undefined) => void, refuse: (error: unknown) => void): void {
+    const begin = { at: update.at, transitionId: String(this.#seq + 1), globals: this.#host.globals() }
+    const event: UpdateEvent = { type: UPDATE_EVENT, update, begin }
+    this.submit(event, settle, refuse)
+  }
+
+  /** `send` with callbacks instead of a promise. */
+  submit(event: EventObject, settle: (turn: Turn | undefined) => void, refuse: (error: unknown) => void): void {
+    if (this.#stopped) {
+      refuse(this.#finishedError())
+      return
+    }
+    const request: Request = { event, settle, refuse }
+    this.#request = request
+    this.#actor.send(event)
+    if (this.#request === request) {
+      this.#request = undefined
+      if (this.#actor.getSnapshot().status === 'active') settle(undefined)
+      else refuse(this.#finishedError())
+    }
+    if (!this.#flushing && this.#pending.length > 0) void this.#flush()
   }
 
   /** Adds a record that is not a macrostep of the machine. */
-  append(kind: RecordKind, author: string, asked: unknown, refusals: readonly Refusal[] = []): Promise<void> {
+  append(kind: RecordKind, author: string, asked: unknown, refusals: readonly Refusal[] = NO_REFUSALS): Promise<void> {
     if (this.#latest === undefined || this.#stopped) return Promise.reject(this.#finishedError())
     const snapshot = this.#latest
     return new Promise((resolve, reject) => {
@@ -208,10 +232,13 @@ export class Engine {
         author,
         asked,
         snapshot,
+        at: this.#host.clock.now(),
         effects: NO_EFFECTS,
         changes: NO_CHANGES,
-        before: snapshot,
+        conflicts: NO_CONFLICTS,
         refusals,
+        changesGlobals: false,
+        before: snapshot,
         settle: () => resolve(),
         refuse: reject,
       })
@@ -278,12 +305,7 @@ export class Engine {
     if (event.type === 'xstate.stop') return transition(before, event, scope)
     const request = this.#request?.event === event ? this.#request : undefined
     if (request !== undefined) this.#request = undefined
-    const at = event.type === UPDATE_EVENT ? (event as unknown as UpdateEvent).update.at : this.#host.clock.now()
-    const { context } = before
-    const begun = {
-      ...before,
-      context: { ...context, board: context.board.begin(at, String(this.#seq + 1), this.#host.globals()) },
-    } as MachineSnapshot
+    const begun = event.type === UPDATE_EVENT ? before : this.#begin(before)
     let after: MachineSnapshot
     try {
       after = transition(begun, event, this.#scopeFor(scope))
@@ -296,45 +318,49 @@ export class Engine {
     if (
       after === begun ||
       (after.context === begun.context &&
-        after.value === begun.value &&
+        after._nodes === begun._nodes &&
         this.#effects.length === 0 &&
         after.status === before.status)
     ) {
-      request?.settle(undefined as never)
+      request?.settle(undefined)
       return before
     }
     after = endPhase(before, after)
-    this.#recordTransition(before, begun, after, event, request)
+    this.#recordTransition(before, after, event, request)
     return after
+  }
+
+  /** The snapshot with its board at the beginning of a transition; an update brings that along itself. */
+  #begin(before: MachineSnapshot): MachineSnapshot {
+    const { context } = before
+    const board = context.board.begin(this.#host.clock.now(), String(this.#seq + 1), this.#host.globals())
+    return { ...before, context: { ...context, board } }
   }
 
   #recordTransition(
     before: MachineSnapshot,
-    begun: MachineSnapshot,
     after: MachineSnapshot,
     event: EventObject,
     request: Request | undefined,
   ): void {
     const { board } = after.context
     const { transcript } = board
-    const first = transcript[0]
-    const refused = first?.result.kind === 'refused' ? first.result : undefined
-    const accepted =
-      transcript.length === 1 && first?.result.kind === 'accepted'
-        ? first.result
-        : joined(transcript.map(({ result }) => result))
-    const globals = board.globals === begun.context.board.globals ? undefined : board.globals
-    const isUpdate = event.type === UPDATE_EVENT
-    const update = isUpdate ? (event as unknown as UpdateEvent).update : undefined
+    const first = transcript[0]?.result
+    const isSimple = transcript.length === 1 && first?.kind === 'accepted'
+    const accepted = isSimple ? first : joined(transcript.map(({ result }) => result))
+    const update = event.type === UPDATE_EVENT ? (event as unknown as UpdateEvent).update : undefined
+    const changesGlobals = board.globals !== this.#host.globals()
+    if (changesGlobals) this.#host.stageGlobals(board.globals)
+    this.#latest = after
     this.#enqueue({
       kind:
         update === undefined
           ? isInternalEvent(event)
             ? 'upkeep'
             : 'event'
-          : refused === undefined
-            ? 'update'
-            : 'refusal',
+          : first?.kind === 'refused'
+            ? 'refusal'
+            : 'update',
       author: update === undefined ? 'workflow' : authorName(update.author),
       asked: describeEvent(event),
       at: board.at,
@@ -342,52 +368,40 @@ export class Engine {
       effects: this.#takeEffects(),
       changes: accepted.changes,
       conflicts: accepted.conflicts,
-      ...(refused === undefined ? {} : { refusals: [refused] }),
-      ...(globals === undefined ? {} : { globals }),
+      refusals: first?.kind === 'refused' ? [first] : NO_REFUSALS,
+      changesGlobals,
       before,
       settle: request?.settle,
       refuse: request?.refuse,
     })
-    this.#latest = after
     if (request === undefined && !this.#flushing) queueMicrotask(() => void this.#flush())
   }
 
-  #enqueue(draft: {
-    kind: RecordKind
-    author: string
-    asked: unknown
-    at?: number
-    snapshot: MachineSnapshot
-    effects: readonly ExecutableActionObject[]
-    changes: readonly CellChange[]
-    conflicts?: readonly Conflict[]
-    refusals?: readonly Refusal[]
-    globals?: Shelf
-    before: MachineSnapshot | undefined
-    settle: ((turn: Turn) => void) | undefined
-    refuse: ((error: unknown) => void) | undefined
-  }): void {
-    const { kind, author, asked, snapshot, effects, changes, before } = draft
+  #enqueue(draft: Draft): void {
+    const { kind, author, asked, at, snapshot, changes, conflicts, refusals, before } = draft
     this.#seq += 1
-    const machine = before !== snapshot && isMachineChanged(before, snapshot) ? this.#machineState(snapshot) : undefined
+    const { runId } = this.#host
+    const recorded = changes.length === 0 ? NO_CHANGES : changes.map(withoutPrevious)
     const record: LedgerRecord = {
       seq: this.#seq,
-      runId: this.#host.runId,
-      at: draft.at ?? this.#host.clock.now(),
+      runId,
+      at,
       kind,
       author,
       asked,
-      changes: changes.length === 0 ? NO_CHANGES : changes.map(withoutPrevious),
-      conflicts: draft.conflicts ?? [],
-      refusals: draft.refusals ?? [],
-      ...(machine === undefined ? {} : { machine }),
+      changes: recorded,
+      conflicts,
+      refusals,
+      machine: undefined,
     }
+    if (before !== snapshot && isMachineChanged(before, snapshot))
+      (record as { machine: MachineState }).machine = this.#machineState(snapshot)
     this.#pending.push({
       record,
       snapshot,
-      effects,
+      effects: draft.effects,
       changes,
-      globals: draft.globals,
+      changesGlobals: draft.changesGlobals,
       settle: draft.settle,
       refuse: draft.refuse,
     })
@@ -429,8 +443,9 @@ export class Engine {
   #settle(turn: Turn): void {
     this.#committed = turn.snapshot
     turn.settle?.(turn)
-    for (const effect of turn.effects) this.#execute(effect)
+    // First the readers move on, so that an agent invoked by this turn sees what the turn wrote.
     this.#host.onCommitted(turn)
+    for (const effect of turn.effects) this.#execute(effect)
   }
 
   #execute(effect: ExecutableActionObject): void {
@@ -480,7 +495,7 @@ function endPhase(before: MachineSnapshot, after: MachineSnapshot): MachineSnaps
 function isMachineChanged(before: MachineSnapshot | undefined, after: MachineSnapshot): boolean {
   if (
     before === undefined ||
-    before.value !== after.value ||
+    before._nodes !== after._nodes ||
     before.status !== after.status ||
     before.children !== after.children
   )

@@ -5,10 +5,10 @@
 //   R4. When the run ends, everything of it ends: agents, children, waits, requests, subscriptions, deadlines.
 import { LRUCache } from 'lru-cache'
 import type { AnyActorLogic, AnyStateMachine } from 'xstate'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, setOwn } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, BoardView, prepareUpdate, put, Sight } from '../context/index.ts'
-import type { Asking, Author, Board, Catalogue, Cell, CellChange, Refusal, UpdateOptions } from '../context/index.ts'
+import type { Asking, Board, Catalogue, Cell, CellChange, Refusal, Update, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import { buildWaitForGraph, deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
@@ -52,6 +52,17 @@ export type RunEnd =
 const MOST_VIEWS = 1_000
 /** What the workflow or someone outside is told of a refusal before the machine is asked. */
 const NO_CELLS: readonly Cell[] = Object.freeze([])
+
+/** What came of an update, and the cells it left for its author. */
+interface UpdateAnswer {
+  readonly result: UpdateResult
+  readonly cells: readonly Cell[]
+}
+
+const NOTHING_TO_DO: UpdateAnswer = {
+  result: { kind: 'accepted', versions: {}, conflicts: [], skipped: [] },
+  cells: NO_CELLS,
+}
 
 export class RunCore {
   readonly runId: string
@@ -198,7 +209,7 @@ export class RunCore {
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
   ): Promise<{ result: UpdateResult; cells: readonly Cell[] }> {
-    const { expectedSeq, ...rest } = options
+    const { expectedSeq } = options
     if (expectedSeq !== undefined && this.viewOf(process).seq !== expectedSeq) {
       return {
         result: await this.#refuse(this.#seqRefusal(process.id, expectedSeq, this.viewOf(process).seq)),
@@ -214,27 +225,27 @@ export class RunCore {
         seen: (address) => process.seen(address),
       },
       changes,
-      rest,
+      options,
     )
   }
 
   /** An update by someone outside, who knows no base unless they name one. */
-  async updateFromOutside(
+  updateFromOutside(
     name: string,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
   ): Promise<UpdateResult> {
-    const { expectedSeq, ...rest } = options
+    const { expectedSeq } = options
     if (expectedSeq !== undefined && this.#engine.seq !== expectedSeq) {
       return this.#refuse(this.#seqRefusal(name, expectedSeq, this.#engine.seq))
     }
-    const author: Author = { kind: 'outside', name }
-    const { result } = await this.#update(
-      { author, access: undefined, lineage: [], seen: () => 'unknown' },
-      changes,
-      rest,
-    )
-    return result
+    const asker = {
+      author: { kind: 'outside', name } as const,
+      access: undefined,
+      lineage: [],
+      seen: () => 'unknown' as const,
+    }
+    return this.#update(asker, changes, options).then(({ result }) => result)
   }
 
   /** Adds a record that is not a macrostep. */
@@ -457,11 +468,11 @@ export class RunCore {
     }
   }
 
-  async #update(
+  #update(
     asker: Pick<Asking, 'author' | 'access' | 'lineage' | 'seen'>,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions,
-  ): Promise<{ result: UpdateResult; cells: readonly Cell[] }> {
+  ): Promise<UpdateAnswer> {
     const id = this.#services.nextUpdateId()
     const asking: Asking = {
       ...asker,
@@ -471,26 +482,42 @@ export class RunCore {
       otherKeys: () => this.#engine.board.liveKeys(),
     }
     const update = prepareUpdate(asking, changes, options)
-    if (update.kind === 'refused') return { result: await this.#refuse(update), cells: NO_CELLS }
-    if (update.changes.length === 0)
-      return { result: { kind: 'accepted', versions: {}, conflicts: [], skipped: [] }, cells: NO_CELLS }
-    const turn = await this.#engine.update(update)
+    if (update.kind === 'refused') return this.#refuse(update).then((result) => ({ result, cells: NO_CELLS }))
+    if (update.changes.length === 0) return Promise.resolve(NOTHING_TO_DO)
+    return new Promise((resolve, reject) => {
+      this.#engine.update(update, (turn) => this.#answerUpdate(update, turn, resolve, reject), reject)
+    })
+  }
+
+  #answerUpdate(
+    update: Update,
+    turn: Turn | undefined,
+    resolve: (answer: UpdateAnswer) => void,
+    reject: (error: unknown) => void,
+  ): void {
     const outcome = turn?.snapshot.context.board.transcript.find((line) => line.update === update)
     if (outcome === undefined) {
-      throw new CallboardError('run.finished', `run ${this.runId} has ended; it takes no more updates`, {
-        runId: this.runId,
-      })
+      reject(
+        new CallboardError('run.finished', `run ${this.runId} has ended; it takes no more updates`, {
+          runId: this.runId,
+        }),
+      )
+      return
     }
     const { result } = outcome
-    if (result.kind === 'refused') return { result, cells: NO_CELLS }
+    if (result.kind === 'refused') {
+      resolve({ result, cells: NO_CELLS })
+      return
+    }
     const versions: Record<string, number> = {}
     const cells: Cell[] = []
     for (const { kind, key, cell } of result.changes) {
       if (kind !== 'put' && kind !== 'drop') continue
-      versions[key] = cell.entry.version
+      setOwn(versions as Record<string, unknown>, key, cell.entry.version)
       cells.push(cell)
     }
-    return { result: { kind: 'accepted', versions, conflicts: result.conflicts, skipped: result.skipped }, cells }
+    const { conflicts, skipped } = result
+    resolve({ result: { kind: 'accepted', versions, conflicts, skipped }, cells })
   }
 
   async #refuse(refusal: Refusal): Promise<Refusal> {
@@ -538,6 +565,7 @@ export class RunCore {
       clock: this.clock,
       inspect: this.#services.inspect,
       globals: () => this.#services.globals.latest,
+      stageGlobals: (globals) => this.#services.globals.stage(globals),
       commit: (turns, status) => this.#commit(turns, status),
       onCommitted: (turn) => this.#onCommitted(turn),
       onFailed: (error) => this.#onFailed(error),
@@ -565,18 +593,18 @@ export class RunCore {
         parent: this.parent,
       },
     }
-    if (!turns.some(({ globals }) => globals !== undefined)) return this.#services.store.append([batch])
+    if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
     const global = this.#services.globals.batchOf(records)
     return this.#services.store.append(global === undefined ? [batch] : [batch, global])
   }
 
-  #onCommitted({ record, changes, globals, snapshot }: Turn): void {
+  #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
     this.#committedSeq = record.seq
     if (changes.length > 0) {
-      if (globals !== undefined) this.#services.globals.commit(changes)
+      if (changesGlobals) this.#services.globals.commit(changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
-      if (globals !== undefined) {
+      if (changesGlobals) {
         this.#services.announceGlobals(
           this.runId,
           changes.filter(({ scope }) => scope === 'global'),
@@ -585,8 +613,8 @@ export class RunCore {
         )
       }
     }
-    for (const wake of [...this.#wakers]) wake()
-    this.#services.topics.emit('record', { runId: this.runId, record })
+    if (this.#wakers.size > 0) for (const wake of Array.from(this.#wakers)) wake()
+    if (this.#services.topics.has('record')) this.#services.topics.emit('record', { runId: this.runId, record })
     if (snapshot.status !== 'active') this.#finishWith(snapshot)
     else if (this.#processes.size > 0) this.onAgentWaits()
   }
@@ -595,10 +623,11 @@ export class RunCore {
   #afterChanges(changes: readonly CellChange[], by: string, at: number): void {
     const board = this.#engine.committed.context.board.withGlobals(this.#services.globals.committed)
     this.#board = board
-    for (const [id, view] of this.#views.entries()) {
-      const next = view.next(board, changes)
-      if (next !== view) this.#views.set(id, next)
-    }
+    if (this.#views.size > 0)
+      for (const [id, view] of this.#views.entries()) {
+        const next = view.next(board, changes)
+        if (next !== view) this.#views.set(id, next)
+      }
     this.#armExpiry(board)
     if (this.waits.size > 0) this.waits.touch(changes.map(({ key }) => key))
     this.subscriptions.publish(changes, by, at)

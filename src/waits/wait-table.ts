@@ -3,7 +3,7 @@
 //   W2. Waits are looked at when they are made and after a commit, never in the middle of one.
 //   W3. A commit costs O(waits on the changed keys); an ended wait leaves no trace, timers and listeners included.
 // What an agent may see is decided by the reader it waits with; when a run is deadlocked, by the runtime.
-import { CallboardError } from '../base/index.ts'
+import type { CallboardError } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { valueOf } from '../context/index.ts'
 import type { Cell } from '../context/index.ts'

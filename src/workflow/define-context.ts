@@ -9,8 +9,16 @@ import type {
   ProvidedActor,
 } from 'xstate'
 import type { z } from 'zod'
-import { Board, Catalogue, isWrite, prepareUpdate, refusalError, WORKFLOW_AUTHOR } from '../context/index.ts'
-import type { CatalogueOptions, Definitions, EntryDefinition, Grants, Scope, UpdateOptions } from '../context/index.ts'
+import { Catalogue, isWrite, prepareUpdate, refusalError, WORKFLOW_AUTHOR } from '../context/index.ts'
+import type {
+  Board,
+  CatalogueOptions,
+  Definitions,
+  EntryDefinition,
+  Grants,
+  Scope,
+  UpdateOptions,
+} from '../context/index.ts'
 import type { AgentContext } from './agent-context.ts'
 import { assertPatterns, createAgentLogic } from './agent.ts'
 import type { AgentLogic } from './agent.ts'
@@ -54,6 +62,10 @@ export interface AgentOptions<
   ) => Output | Promise<Output>
 }
 
+// XState's action types are invariant in all of these; only `any` fits every machine.
+// oxlint-disable-next-line typescript/no-explicit-any
+type Anything = any
+
 type BoardAction<
   Context extends MachineContext,
   ExpressionEvent extends AnyEventObject,
@@ -94,11 +106,12 @@ export interface ContextDefinition<Values extends object> {
   ): AgentLogic<{ readonly question?: string } | undefined, Values[Key]>
   /** An action that writes entries; its author is the workflow. A refused write fails the run. */
   write<
-    Context extends MachineContext,
-    ExpressionEvent extends AnyEventObject,
-    Params extends ParameterizedObject['params'] | undefined,
-    Event extends EventObject,
-    Actor extends ProvidedActor,
+    // Defaults for a write that is made before it is used, in a constant or a function: nothing is known of its machine.
+    Context extends MachineContext = Anything,
+    ExpressionEvent extends AnyEventObject = Anything,
+    Params extends ParameterizedObject['params'] | undefined = Anything,
+    Event extends EventObject = Anything,
+    Actor extends ProvidedActor = Anything,
   >(
     changes:
       | ChangesFrom<Values, ActionArguments<Context, ExpressionEvent>>

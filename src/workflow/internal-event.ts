@@ -1,5 +1,5 @@
 // The events by which the runtime reaches a machine's board. Their types start with `callboard.`, which no user event may.
-import type { CellChange, Update } from '../context/index.ts'
+import type { CellChange, Shelf, Update } from '../context/index.ts'
 
 export const UPDATE_EVENT = 'callboard.update'
 export const EXPIRE_EVENT = 'callboard.expire'
@@ -11,6 +11,8 @@ export const INTERNAL_EVENTS = [UPDATE_EVENT, EXPIRE_EVENT, UPSTREAM_EVENT] as c
 export interface UpdateEvent {
   readonly type: typeof UPDATE_EVENT
   readonly update: Update
+  /** With what the transition begins. */
+  readonly begin: { readonly at: number; readonly transitionId: string; readonly globals: Shelf }
 }
 
 /** Time to remove what has expired. */

@@ -240,7 +240,7 @@ function createWorkflowMachine(catalogue: Catalogue, options: UntypedOptions, co
 
 const internalActions = {
   [UPDATE_EVENT]: assign(({ context, event }: { context: { board: Board }; event: UpdateEvent }) => ({
-    board: context.board.apply(event.update),
+    board: context.board.applyFirst(event.update, event.begin),
   })),
   [EXPIRE_EVENT]: assign(({ context, event }: { context: { board: Board }; event: ExpireEvent }) => ({
     board: context.board.expire(event.at),
@@ -252,7 +252,7 @@ const internalActions = {
 
 /** The board a run starts with: the defaults of the catalogue, written by the workflow. */
 function createBoard(catalogue: Catalogue, beginning: RunBeginning | undefined): Board {
-  const empty = new Board({ catalogue, ...beginning })
+  const empty = Board.create({ catalogue, runId: '', ...beginning })
   const defaults = catalogue.entries.filter((entry) => entry.default !== undefined && !empty.has(entry.name))
   if (defaults.length === 0) return empty
   const asked = Object.fromEntries(defaults.map((entry) => [entry.name, entry.default]))
