@@ -4,28 +4,17 @@
 //   B3. Versions of an entry count 1, 2, 3, … over deletion and expiry; a version is never given twice.
 //   B4. A board never changes; what did not change is shared with the board it came from.
 // Who may ask for what was decided before (prepare.ts in the runtime); what comes of it is in the transcript.
-import { admitValue, handOut, isSameData } from '../base/index.ts'
+import { isSameData } from '../base/index.ts'
 import { authorName } from './author.ts'
 import type { Catalogue } from './catalogue.ts'
 import { entryOf, valueOf } from './entry.ts'
 import type { Cell, Entry, Lineage } from './entry.ts'
-import { POLICIES } from './policy.ts'
-import type { MergeResult, Policy } from './policy.ts'
-import { describeAddress } from './scope.ts'
+import { dependenciesOf, makeCell, tombstone } from './make-cell.ts'
+import { mergeInto } from './merge-into.ts'
+import { protectedRule, refusalOf, Refused, refuseUnexpected } from './refused.ts'
 import type { EntryAddress } from './scope.ts'
 import { Shelf } from './shelf.ts'
-import type {
-  Acceptance,
-  CellChange,
-  Change,
-  Conflict,
-  DropChange,
-  Outcome,
-  PutChange,
-  Refusal,
-  RefusalReason,
-  Update,
-} from './update.ts'
+import type { Acceptance, CellChange, Conflict, DropChange, Outcome, PutChange, Update } from './update.ts'
 
 interface BoardState {
   readonly catalogue: Catalogue
@@ -47,22 +36,6 @@ interface Draft {
   readonly skipped: string[]
 }
 
-/** Thrown inside `apply` to leave it with a refusal; never leaves this file. */
-class Refused {
-  readonly reason: RefusalReason
-  readonly key: string | undefined
-  readonly rule: string
-  readonly actualVersion: number | undefined
-
-  constructor(reason: RefusalReason, key: string | undefined, rule: string, actualVersion?: number) {
-    this.reason = reason
-    this.key = key
-    this.rule = rule
-    this.actualVersion = actualVersion
-  }
-}
-
-const BUILT_IN: ReadonlySet<Policy> = new Set(Object.values(POLICIES))
 const NOTHING: readonly Outcome[] = Object.freeze([])
 
 export class Board {
@@ -189,7 +162,7 @@ export class Board {
       this.#refuseTooMany(draft)
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused
-      return this.#note({ update, result: refusalOf(refused, update) })
+      return this.#note({ update, result: refusalOf(refused, update.author) })
     }
     this.#markStale(draft)
     return this.#commit(draft, update)
@@ -286,7 +259,7 @@ export class Board {
       draft.skipped.push(key)
       return
     }
-    const cell = this.#makeCell(change, merged.value, previous, update)
+    const cell = makeCell(change, merged.value, previous, update, this.#isBornStale(change, previous, update.lineage))
     draft.changes.push({ kind: 'put', scope, holder, key, cell, previous: current })
     for (const conflict of merged.conflicts) {
       draft.conflicts.push({
@@ -327,48 +300,11 @@ export class Board {
     })
   }
 
-  #makeCell(change: PutChange, value: unknown, previous: Cell | undefined, update: Update): Cell {
-    const { key, scope, holder, definition, options } = change
-    const by = authorName(update.author)
-    const current = previous?.live === true ? previous.entry : undefined
-    const { ttlMs = definition.ttlMs } = options
-    const expiresAt = options.expiresAt ?? (ttlMs === undefined ? undefined : update.at + ttlMs)
-    const metadata = mergeMetadata(change, current?.metadata, by)
-    const dependsOn = options.dependsOn ?? current?.dependsOn ?? definition.dependsOn
-    const unchanged = value === change.value
-    const entry: Entry = Object.freeze({
-      key,
-      value,
-      scope,
-      holder,
-      owner: current?.owner ?? by,
-      updatedBy: by,
-      priority: options.priority ?? current?.priority ?? definition.priority,
-      version: (previous?.entry.version ?? 0) + 1,
-      createdAt: current?.createdAt ?? update.at,
-      updatedAt: update.at,
-      expiresAt,
-      dependsOn,
-      metadata,
-      protected: definition.protected,
-      ephemeral: definition.ephemeral,
-      sensitive:
-        definition.sensitive ?? (change.secret || metadata['sensitive'] === true || (current?.sensitive ?? false)),
-      pinned: options.pinned ?? current?.pinned ?? definition.pinned,
-      stale: dependsOn.length > 0 && this.#isBornStale(dependsOn, update.lineage),
-    })
-    return {
-      entry,
-      live: true,
-      exotic: unchanged ? change.exotic : change.exotic || (previous?.exotic ?? false),
-      size: unchanged ? change.size : change.size + (previous?.live === true ? previous.size : 0),
-      touches: (previous?.touches ?? 0) + 1,
-      lineage: update.lineage,
-    }
-  }
-
   /** Its author had read an older version of something it is made from. */
-  #isBornStale(dependsOn: readonly string[], lineage: Lineage): boolean {
+  #isBornStale(change: PutChange, previous: Cell | undefined, lineage: Lineage): boolean {
+    if (lineage.length === 0) return false
+    const dependsOn = dependenciesOf(change, previous)
+    if (dependsOn.length === 0) return false
     return lineage.some(
       ({ key, version }) => dependsOn.includes(key) && (this.#find(key)?.entry.version ?? version) > version,
     )
@@ -424,125 +360,4 @@ function reaches(cause: EntryAddress, dependant: EntryAddress): boolean {
 
 function isAt(one: EntryAddress, other: EntryAddress): boolean {
   return one.key === other.key && one.scope === other.scope && one.holder === other.holder
-}
-
-function tombstone(previous: Cell, by: string, at: number): Cell {
-  const entry = Object.freeze({
-    ...previous.entry,
-    value: undefined,
-    version: previous.entry.version + 1,
-    updatedAt: at,
-    updatedBy: by,
-    expiresAt: undefined,
-    stale: false,
-  })
-  return { entry, live: false, exotic: false, size: 0, touches: previous.touches + 1, lineage: [] }
-}
-
-function mergeMetadata(
-  { definition, options }: PutChange,
-  current: Readonly<Record<string, unknown>> | undefined,
-  by: string,
-): Readonly<Record<string, unknown>> {
-  if (current === undefined) return Object.freeze({ ...definition.metadata, ...options.metadata, created_by: by })
-  if (options.metadata === undefined && current['last_updated_by'] === by) return current
-  return Object.freeze({ ...current, ...options.metadata, last_updated_by: by })
-}
-
-function refuseUnexpected({ key, expectedVersion }: Change, current: Cell | undefined): void {
-  const version = current?.entry.version ?? 0
-  if (expectedVersion === undefined || expectedVersion === version) return
-  throw new Refused(
-    'expected-version',
-    key,
-    `version ${expectedVersion} was expected, version ${version} is there; read it again and retry`,
-    version,
-  )
-}
-
-function protectedRule(change: Change): string {
-  return `${describeAddress(change)} is protected; only an agent with grants.protected, or override: true from outside, may ${change.kind === 'put' ? 'overwrite' : 'delete'} it`
-}
-
-function mergeInto(
-  change: PutChange,
-  current: Cell | undefined,
-  catalogue: Catalogue,
-): Exclude<MergeResult, { kind: 'refuse' }> {
-  const { key, seen } = change
-  if (current === undefined) {
-    if (change.partial) checkMerged(change, change.value)
-    if (seen !== 'absent' && seen !== 'unknown' && change.policyName === 'reject') {
-      throw new Refused('concurrent-change', key, 'somebody deleted it since it was read; read again and retry', 0)
-    }
-    return { kind: 'accept', value: change.value, conflicts: [] }
-  }
-  const seenVersion = seen === 'absent' || seen === 'unknown' ? 0 : seen.entry.version
-  const concurrent = seen !== 'unknown' && seenVersion !== current.entry.version
-  const base = seen === 'absent' || seen === 'unknown' ? undefined : seen.entry.value
-  const result = runPolicy(change, { base: concurrent ? base : current.entry.value, concurrent }, current, catalogue)
-  if (result.kind === 'refuse') {
-    const reason = result.reason === 'concurrent-change' ? 'concurrent-change' : 'policy'
-    const rule =
-      reason === 'concurrent-change'
-        ? `version ${seenVersion} was read, but ${current.entry.updatedBy} has written version ${current.entry.version} since; read again and retry`
-        : `policy ${change.policyName}: ${result.reason}`
-    throw new Refused(reason, key, rule, current.entry.version)
-  }
-  if (result.kind === 'accept') {
-    const isNew = result.value !== current.entry.value && (change.partial || result.value !== change.value)
-    if (isNew) checkMerged(change, result.value)
-  }
-  return result
-}
-
-function runPolicy(
-  change: PutChange,
-  { base, concurrent }: { base: unknown; concurrent: boolean },
-  current: Cell,
-  { types }: Catalogue,
-): MergeResult {
-  const { key, value: update, definition } = change
-  const priority = change.options.priority ?? current.entry.priority ?? definition.priority
-  try {
-    if (BUILT_IN.has(change.policy)) {
-      return change.policy({ key, base, current: current.entry.value, update, concurrent, priority, types })
-    }
-    // A function of the user's gets copies of what cannot be frozen, and what it makes is admitted like any value.
-    const sides = { base: handOut(base), current: handOut(current.entry.value), update: handOut(update) }
-    const result = change.policy({ key, ...sides, concurrent, priority, types })
-    return result.kind === 'accept' ? { ...result, value: admitValue(result.value).value } : result
-  } catch (error) {
-    throw new Refused(
-      'policy-failed',
-      key,
-      `policy ${change.policyName} failed: ${error instanceof Error ? error.message : String(error)}`,
-    )
-  }
-}
-
-/** What a merge makes must satisfy the schema too. */
-function checkMerged({ key, definition, policyName }: PutChange, value: unknown): void {
-  const checked = definition.schema.safeParse(value)
-  if (checked.success) return
-  const issue = checked.error.issues[0]
-  const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`
-  throw new Refused(
-    'schema',
-    key,
-    `what ${policyName} made of it does not fit the schema${place}: ${issue?.message ?? 'invalid'}`,
-  )
-}
-
-function refusalOf({ reason, key, rule, actualVersion }: Refused, { author }: Update): Refusal {
-  const by = authorName(author)
-  const message = key === undefined ? `${by}: ${rule}` : `${by} may not write "${key}": ${rule}`
-  return Object.freeze({
-    kind: 'refused',
-    reason,
-    key,
-    author: by,
-    message,
-    ...(actualVersion === undefined ? {} : { actualVersion }),
-  })
 }

@@ -2,7 +2,6 @@
 // author's rights, the schema or the caller's objects happens here; afterwards only frozen data is left.
 import { admitValue, CallboardError, isCallboardError } from '../base/index.ts'
 import type { Access } from './access.ts'
-import { authorName } from './author.ts'
 import type { Author } from './author.ts'
 import type { Catalogue, CatalogueEntry } from './catalogue.ts'
 import type { Lineage } from './entry.ts'
@@ -10,11 +9,12 @@ import { inferPriority, inferScope } from './infer.ts'
 import { isWellFormedKey } from './key.ts'
 import type { Policy } from './policy.ts'
 import { isPriority } from './priority.ts'
+import { refusalOf, Refused } from './refused.ts'
 import { describeAddress, narrownessOf } from './scope.ts'
 import type { EntryAddress, Scope } from './scope.ts'
 import { Update } from './update.ts'
-import type { Change, Refusal, RefusalReason, Seen, WriteOptions } from './update.ts'
-import { isWrite } from './write.ts'
+import type { Change, Refusal, Seen, WriteOptions } from './update.ts'
+import { drop, isWrite } from './write.ts'
 import type { PutOptions, Write } from './write.ts'
 
 /** What an author may say of a whole update. */
@@ -47,18 +47,6 @@ export interface Asking {
   readonly otherKeys: () => Iterable<string>
 }
 
-class Unprepared {
-  readonly reason: RefusalReason
-  readonly key: string | undefined
-  readonly rule: string
-
-  constructor(reason: RefusalReason, key: string | undefined, rule: string) {
-    this.reason = reason
-    this.key = key
-    this.rule = rule
-  }
-}
-
 /** Makes an update of what was asked, or says why it cannot be one. */
 export function prepareUpdate(
   asking: Asking,
@@ -69,7 +57,7 @@ export function prepareUpdate(
     const writes = withOthers(asking, prefixed(asked, options), options)
     const { maxKeysPerUpdate } = asking.catalogue.limits
     if (writes.length > maxKeysPerUpdate) {
-      throw new Unprepared(
+      throw new Refused(
         'limit',
         undefined,
         `an update may write ${maxKeysPerUpdate} keys, not ${writes.length}; split it`,
@@ -79,11 +67,8 @@ export function prepareUpdate(
     const { id, author, at, lineage } = asking
     return new Update({ id, author, at, changes, lineage })
   } catch (error) {
-    if (!(error instanceof Unprepared)) throw error
-    const { reason, key, rule } = error
-    const by = authorName(asking.author)
-    const message = key === undefined ? `${by}: ${rule}` : `${by} may not write "${key}": ${rule}`
-    return Object.freeze({ kind: 'refused', reason, key, author: by, message })
+    if (!(error instanceof Refused)) throw error
+    return refusalOf(error, asking.author)
   }
 }
 
@@ -91,7 +76,7 @@ function prefixed(asked: Readonly<Record<string, unknown>>, { policy, prefix }: 
   const writes = Object.entries(asked)
   if (policy !== 'prefixed') return writes
   if (prefix === undefined || prefix === '') {
-    throw new Unprepared(
+    throw new Refused(
       'policy',
       undefined,
       `policy prefixed needs a prefix: update(…, { policy: 'prefixed', prefix: 'phase1.' })`,
@@ -112,26 +97,26 @@ function withOthers(asking: Asking, writes: [string, unknown][], { others }: Upd
   return [...writes, ...dropped]
 }
 
-const DROP: Write = Object.freeze({ kind: 'drop' })
+const DROP: Write = drop()
 
 function prepareChange(asking: Asking, key: string, asked: unknown, options: UpdateOptions): Change {
   const { catalogue, access, author } = asking
   const definition = catalogue.find(key)
   if (definition === undefined) {
     if (!isWellFormedKey(key))
-      throw new Unprepared(
+      throw new Refused(
         'unknown-key',
         undefined,
         'a key must be a non-empty, well-formed text of at most 1,024 characters',
       )
-    throw new Unprepared(
+    throw new Refused(
       'unknown-key',
       key,
       'the catalogue does not know it; add it to defineContext() or correct the key',
     )
   }
   if (access !== undefined && !access.canWrite(key)) {
-    throw new Unprepared(
+    throw new Refused(
       'not-writable',
       key,
       `the writes of agent type ${access.rules.type} are ${listOf(access.rules.writes)}`,
@@ -150,7 +135,7 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
   const value = partial ? write.value : parseValue(definition, key, write.value)
   const admitted = admit(key, value)
   if (admitted.size > catalogue.limits.maxValueSize) {
-    throw new Unprepared(
+    throw new Refused(
       'limit',
       key,
       `its value has about ${admitted.size} characters, ${catalogue.limits.maxValueSize} are allowed; raise limits.maxValueSize or keep a reference instead`,
@@ -201,7 +186,7 @@ function resolveAddress(
   const standard = definition.infersScope ? inferScope(key) : definition.scope
   const scope: Scope = asked?.scope ?? standard
   if (narrownessOf(scope) < narrownessOf(standard)) {
-    throw new Unprepared(
+    throw new Refused(
       'scope',
       key,
       `it is defined as ${standard}; writing it as ${scope} would show it to more readers`,
@@ -214,9 +199,9 @@ function resolveAddress(
     case 'group': {
       const group = asked?.group ?? definition.group ?? (author.kind === 'agent' ? author.type : undefined)
       if (group === undefined)
-        throw new Unprepared('scope', key, 'it belongs to a group; say which: put(value, { group })')
+        throw new Refused('scope', key, 'it belongs to a group; say which: put(value, { group })')
       if (access !== undefined && !access.groups.includes(group)) {
-        throw new Unprepared(
+        throw new Refused(
           'scope',
           key,
           `agent type ${access.rules.type} is not in group ${group} (its groups: ${listOf(access.groups)})`,
@@ -227,9 +212,9 @@ function resolveAddress(
     case 'private': {
       const holder = author.kind === 'agent' ? author.id : asked?.holder
       if (holder === undefined)
-        throw new Unprepared('scope', key, 'it is private to an agent; say whose: put(value, { holder })')
+        throw new Refused('scope', key, 'it is private to an agent; say whose: put(value, { holder })')
       if (asked?.holder !== undefined && asked.holder !== holder) {
-        throw new Unprepared(
+        throw new Refused(
           'scope',
           key,
           `${describeAddress({ scope, holder: asked.holder, key })} belongs to another agent`,
@@ -255,7 +240,7 @@ function policyOf(
   if (typeof asked === 'function') return { policy: asked, policyName: asked.name || 'custom' }
   const policy = catalogue.policy(asked)
   if (policy === undefined) {
-    throw new Unprepared(
+    throw new Refused(
       'policy',
       key,
       `unknown policy "${asked}"; known are ${catalogue.policyNames.join(', ')}, prefixed`,
@@ -270,7 +255,7 @@ function parseValue(definition: CatalogueEntry, key: string, value: unknown): un
   const issue = parsed.error.issues[0]
   const place =
     issue === undefined || issue.path.length === 0 ? 'the value' : `the value at ${issue.path.map(String).join('.')}`
-  throw new Unprepared(
+  throw new Refused(
     'schema',
     key,
     `${place} does not fit its schema: ${issue?.message ?? 'invalid'} (to change only a part, use patch())`,
@@ -281,7 +266,7 @@ function admit(key: string, value: unknown): ReturnType<typeof admitValue> {
   try {
     return admitValue(value)
   } catch (error) {
-    if (isCallboardError(error, 'value.unsupported')) throw new Unprepared('value', key, error.message)
+    if (isCallboardError(error, 'value.unsupported')) throw new Refused('value', key, error.message)
     throw error
   }
 }
@@ -290,10 +275,9 @@ function writeOptions(definition: CatalogueEntry, key: string, options: PutOptio
   if (options === NO_OPTIONS && !definition.infersPriority) return NO_OPTIONS
   const { priority, ttlMs, expiresAt, metadata, dependsOn, pinned } = options
   if (priority !== undefined && !isPriority(priority)) {
-    throw new Unprepared('value', key, `unknown priority "${String(priority)}"; use critical, high, medium or low`)
+    throw new Refused('value', key, `unknown priority "${String(priority)}"; use critical, high, medium or low`)
   }
-  if (ttlMs !== undefined && !(ttlMs > 0))
-    throw new Unprepared('value', key, 'ttlMs is a positive number of milliseconds')
+  if (ttlMs !== undefined && !(ttlMs > 0)) throw new Refused('value', key, 'ttlMs is a positive number of milliseconds')
   return Object.freeze({
     ...(priority === undefined
       ? definition.infersPriority

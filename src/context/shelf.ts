@@ -1,13 +1,12 @@
 // Shelf: the persistent, structurally shared map of cells behind a board. A change costs O(log n) and leaves every
 // older shelf as it was. The dependants of a key and the entries that expire are indexed here, so that nobody scans.
 import { Map as PersistentMap } from 'immutable'
-import sortedBTree from 'sorted-btree'
-import type BTreeModule from 'sorted-btree'
 import type { Cell } from './entry.ts'
 import { scopedId } from './scope.ts'
 import type { EntryAddress } from './scope.ts'
+import { SortedTree } from './sorted-tree.ts'
 
-type ExpiryIndex = BTreeModule.default<string, EntryAddress>
+type ExpiryIndex = SortedTree<string, EntryAddress>
 
 /** Digits that hold any instant a Date can hold, so that texts sort as numbers do. */
 const INSTANT_DIGITS = 16
@@ -142,7 +141,7 @@ function indexExpiry(draft: Draft, address: EntryAddress, previous: Cell | undef
   const before = previous?.live === true ? previous.entry.expiresAt : undefined
   const after = cell.live ? cell.entry.expiresAt : undefined
   if (before === after) return
-  const index: ExpiryIndex = draft.expiring?.clone() ?? new sortedBTree.default<string, EntryAddress>()
+  const index: ExpiryIndex = draft.expiring?.clone() ?? new SortedTree<string, EntryAddress>()
   if (before !== undefined) index.delete(expiryKey(address, before))
   if (after !== undefined) index.set(expiryKey(address, after), address)
   draft.expiring = index.size === 0 ? undefined : index

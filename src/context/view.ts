@@ -2,8 +2,6 @@
 //   V1. A view is a function of (board, agent, filters): the same in, the same bytes out.
 //   V2. If nothing that the agent can see changed, the next view is the same object.
 //   V3. `seq` counts the changes this agent could see. The run's own seq would tell of the others.
-import sortedBTree from 'sorted-btree'
-import type BTreeModule from 'sorted-btree'
 import { CallboardError, setOwn } from '../base/index.ts'
 import type { Access } from './access.ts'
 import type { Board } from './board.ts'
@@ -14,6 +12,7 @@ import { renderEntries } from './render.ts'
 import type { RenderedView, RenderOptions } from './render.ts'
 import { scopedId } from './scope.ts'
 import type { EntryAddress } from './scope.ts'
+import { SortedTree } from './sorted-tree.ts'
 import type { CellChange } from './update.ts'
 
 /** Whose eyes a view is seen with: an agent's id, its type's rights, and the filters of the runtime. */
@@ -68,7 +67,7 @@ export class Sight {
   }
 }
 
-type CellTree = BTreeModule.default<Cell, undefined>
+type CellTree = SortedTree<Cell, undefined>
 
 /** What a view can tell, typed by the keys in sight. */
 export interface View<Values extends object = Record<string, unknown>> {
@@ -199,7 +198,7 @@ export class BoardView implements View {
 
   #sorted(): CellTree {
     if (this.#tree !== undefined) return this.#tree
-    const tree: CellTree = new sortedBTree.default<Cell, undefined>(undefined, compareCells)
+    const tree: CellTree = new SortedTree<Cell, undefined>(undefined, compareCells)
     for (const cell of this.#board.cells()) {
       if (cell.live && this.sight.find(this.#board, cell.entry.key) === cell) tree.set(cell, undefined)
     }

@@ -29,7 +29,9 @@ import type {
   WaitOptions,
 } from '../workflow/index.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
+import { askPerson } from './people.ts'
 import type { RunCore } from './run-core.ts'
+import { describeIssue } from './schema-check.ts'
 import { runStep } from './step.ts'
 import { watchView } from './watched-view.ts'
 
@@ -161,10 +163,9 @@ export class AgentProcess {
     if (schema === undefined) return input
     const parsed = schema.safeParse(input)
     if (parsed.success) return parsed.data
-    const issue = parsed.error.issues[0]
     throw new CallboardError(
       'agent.input',
-      `agent ${this.id} was invoked with an input that does not fit its schema${issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`}: ${issue?.message ?? 'invalid'}`,
+      `run ${this.#core.runId}: agent ${this.id} was invoked with an input that does not fit its schema ${describeIssue(parsed.error)}`,
       { runId: this.#core.runId, agent: this.id },
     )
   }
@@ -193,7 +194,7 @@ export class AgentProcess {
       askForEvent: ((event: string, options?: AskOptions) =>
         this.#ask({ event }, options)) as AnyContext['askForEvent'],
       send: async (event) => {
-        this.#assertRunning()
+        this.assertRunning()
         await this.#working(this.#core.send(event))
       },
       progress: (progress) => this.#core.onProgress(this, progress),
@@ -243,7 +244,8 @@ export class AgentProcess {
     } satisfies LiveView<Record<string, unknown>>)
   }
 
-  #assertRunning(): void {
+  /** @throws what it was stopped with; `agent.ended` after its end */
+  assertRunning(): void {
     if (this.#ended === undefined) return
     const { reason } = this.#abort.signal as { readonly reason: unknown }
     if (reason instanceof Error) throw reason
@@ -271,7 +273,7 @@ export class AgentProcess {
   }
 
   #waitForKeys(keys: readonly string[], mode: 'one' | 'all' | 'any', options: WaitOptions): Promise<unknown> {
-    this.#assertRunning()
+    this.assertRunning()
     for (const key of keys) {
       if (this.#core.catalogue.find(key) === undefined) {
         throw new CallboardError(
@@ -290,7 +292,7 @@ export class AgentProcess {
   }
 
   #waitForCondition(condition: (view: View) => unknown, options: WaitOptions): Promise<unknown> {
-    this.#assertRunning()
+    this.assertRunning()
     const evaluate = (): { result: unknown; keys: readonly string[] | 'every' } => {
       const watched = watchView(this.#core.viewOf(this), (key) => this.read(key))
       const result = condition(watched.view)
@@ -335,7 +337,7 @@ export class AgentProcess {
   }
 
   async #update(changes: Readonly<Record<string, unknown>>, options?: UpdateOptions): Promise<UpdateResult> {
-    this.#assertRunning()
+    this.assertRunning()
     const { result, cells } = await this.#working(this.#core.updateAs(this, changes, options))
     for (const cell of cells) this.#seen.set(addressId(cell.entry), cell)
     return result
@@ -346,7 +348,7 @@ export class AgentProcess {
     run: (context: StepContext) => Result | Promise<Result>,
     options: StepOptions = {},
   ): Promise<Awaited<Result>> {
-    this.#assertRunning()
+    this.assertRunning()
     const stepKey = this.#nextKey(name)
     this.#step = stepKey
     const { runId, journal, clock, deadlines, random } = this.#core
@@ -378,7 +380,7 @@ export class AgentProcess {
     handler: Parameters<AnyContext['on']>[1],
     { own = false }: SubscribeOptions = {},
   ): () => void {
-    this.#assertRunning()
+    this.assertRunning()
     return this.#core.subscriptions.add({
       subscriber: this.id,
       patterns: typeof patterns === 'string' ? [patterns] : patterns,
@@ -389,10 +391,10 @@ export class AgentProcess {
   }
 
   async #ask(target: { key: string } | { event: string }, options: AskOptions = {}): Promise<unknown> {
-    this.#assertRunning()
+    this.assertRunning()
     if ('key' in target) this.#assertReadable(target.key)
     const name = 'key' in target ? target.key : target.event
-    const answer = await this.#core.ask(this, this.#nextKey(`ask ${name}`), target, options)
+    const answer = await askPerson(this.#core, this, this.#nextKey(`ask ${name}`), target, options)
     if ('key' in target) this.read(target.key)
     return answer
   }

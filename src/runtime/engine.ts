@@ -14,7 +14,7 @@ import type {
   ExecutableActionObject,
   Snapshot,
 } from 'xstate'
-import { CallboardError, isCallboardError } from '../base/index.ts'
+import { CallboardError } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
 import type { Acceptance, Board, CellChange, Conflict, Refusal, Shelf, Update } from '../context/index.ts'
@@ -23,26 +23,8 @@ import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import { isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
 import type { UpdateEvent } from '../workflow/index.ts'
 import { describeEvent } from './describe-event.ts'
-import { leavesPhase } from './phase.ts'
-
-/** A machine snapshot as the engine sees it. */
-export type MachineSnapshot = {
-  readonly status: 'active' | 'done' | 'error' | 'stopped'
-  readonly output: unknown
-  readonly error: unknown
-  readonly value: unknown
-  readonly context: Readonly<Record<string, unknown>> & { readonly board: Board }
-  readonly children: Readonly<
-    Record<string, { readonly id: string; readonly src: unknown; getSnapshot(): Snapshot<unknown> }>
-  >
-  readonly _nodes: readonly StateNodeLike[]
-}
-
-interface StateNodeLike {
-  readonly id: string
-  readonly tags: readonly string[]
-  readonly parent?: { readonly parent?: unknown }
-}
+import { endPhase, isMachineChanged, machineStateOf } from './machine-snapshot.ts'
+import type { MachineSnapshot } from './machine-snapshot.ts'
 
 /** One record on its way into the store, and what is to happen once it is there. */
 export interface Turn {
@@ -395,7 +377,7 @@ export class Engine {
       machine: undefined,
     }
     if (before !== snapshot && isMachineChanged(before, snapshot))
-      (record as { machine: MachineState }).machine = this.#machineState(snapshot)
+      (record as { machine: MachineState }).machine = machineStateOf(this.#actor.logic, snapshot)
     this.#pending.push({
       record,
       snapshot,
@@ -405,21 +387,6 @@ export class Engine {
       settle: draft.settle,
       refuse: draft.refuse,
     })
-  }
-
-  #machineState(snapshot: MachineSnapshot): MachineState {
-    const { context, ...persisted } = this.#actor.logic.getPersistedSnapshot(snapshot as never) as unknown as {
-      context: Readonly<Record<string, unknown>>
-    }
-    const { board: _board, ...rest } = context
-    return {
-      status: snapshot.status,
-      value: snapshot.value,
-      persisted,
-      context: rest,
-      ...(snapshot.status === 'done' ? { output: snapshot.output } : {}),
-      ...(snapshot.status === 'error' ? { error: describeError(snapshot.error) } : {}),
-    }
   }
 
   async #flush(): Promise<void> {
@@ -481,32 +448,4 @@ function joined(results: readonly (Acceptance | Refusal)[]): {
     changes: accepted.flatMap(({ changes }) => changes),
     conflicts: accepted.flatMap(({ conflicts }) => conflicts),
   }
-}
-
-/** Ephemeral entries end with the phase they were written in. */
-function endPhase(before: MachineSnapshot, after: MachineSnapshot): MachineSnapshot {
-  if (!leavesPhase(before._nodes, after._nodes)) return after
-  const { board } = after.context
-  const old = before.context.board
-  const cleared = board.clearEphemeral((entry) => old.cell(entry)?.entry === entry)
-  return cleared === board ? after : { ...after, context: { ...after.context, board: cleared } }
-}
-
-function isMachineChanged(before: MachineSnapshot | undefined, after: MachineSnapshot): boolean {
-  if (
-    before === undefined ||
-    before._nodes !== after._nodes ||
-    before.status !== after.status ||
-    before.children !== after.children
-  )
-    return true
-  for (const key of Object.keys(after.context))
-    if (key !== 'board' && after.context[key] !== before.context[key]) return true
-  return false
-}
-
-/** An error as records keep it. */
-export function describeError(error: unknown): { readonly code: string; readonly message: string } {
-  if (isCallboardError(error)) return { code: error.code, message: error.message }
-  return { code: 'error', message: error instanceof Error ? error.message : String(error) }
 }

@@ -4,34 +4,32 @@
 //   R3. When every agent waits and nothing else can move the run, the waits end with a deadlock.
 //   R4. When the run ends, everything of it ends: agents, children, waits, requests, subscriptions, deadlines.
 import { LRUCache } from 'lru-cache'
-import type { AnyActorLogic, AnyStateMachine } from 'xstate'
-import { CallboardError, setOwn } from '../base/index.ts'
+import type { AnyStateMachine } from 'xstate'
+import { CallboardError } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
-import { Access, BoardView, prepareUpdate, put, Sight } from '../context/index.ts'
-import type { Asking, Board, Catalogue, Cell, CellChange, Refusal, Update, UpdateOptions } from '../context/index.ts'
+import { Access, BoardView, Sight } from '../context/index.ts'
+import type { Board, Catalogue, CellChange, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
-import { buildWaitForGraph, deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
+import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
-import { accessRulesOf, EXPIRE_EVENT, isAgentLogic, UPSTREAM_EVENT, workflowOf } from '../workflow/index.ts'
-import type {
-  AgentDefinition,
-  AskOptions,
-  PersonTarget,
-  Progress,
-  UpdateResult,
-  WorkflowDefinition,
-} from '../workflow/index.ts'
-import { AgentProcess } from './agent-process.ts'
+import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
+import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
+import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
-import { describeError, Engine } from './engine.ts'
+import { Engine } from './engine.ts'
 import type { EngineHost, Turn } from './engine.ts'
-import { describeExplanation, producersOf, waitForNode, waitTimeoutError } from './explain.ts'
+import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
 import type { Explanation, WaitExplanation } from './explain.ts'
+import { findDeadlock } from './find-deadlock.ts'
+import { Invocations } from './invocations.ts'
 import { Journal } from './journal.ts'
-import { jsonSchemaOf, Requests } from './requests.ts'
+import { describeError } from './machine-snapshot.ts'
+import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
 import type { RuntimeServices } from './runtime-services.ts'
-import { couldEventWrite } from './unblock.ts'
+import { parseEvent, parseOutput } from './schema-check.ts'
+import { Updater } from './updater.ts'
+import type { Asker, UpdateAnswer } from './updater.ts'
 
 /** With what a run is made. */
 export interface RunSeed {
@@ -50,20 +48,6 @@ export type RunEnd =
 
 /** Computed views that one run keeps. */
 const MOST_VIEWS = 1_000
-/** What the workflow or someone outside is told of a refusal before the machine is asked. */
-const NO_CELLS: readonly Cell[] = Object.freeze([])
-
-/** What came of an update, and the cells it left for its author. */
-interface UpdateAnswer {
-  readonly result: UpdateResult
-  readonly cells: readonly Cell[]
-}
-
-const NOTHING_TO_DO: UpdateAnswer = {
-  result: { kind: 'accepted', versions: {}, conflicts: [], skipped: [] },
-  cells: NO_CELLS,
-}
-
 export class RunCore {
   readonly runId: string
   readonly definition: WorkflowDefinition
@@ -80,16 +64,15 @@ export class RunCore {
   createdAt: number
   readonly #services: RuntimeServices
   readonly #engine: Engine
+  readonly #updater: Updater
+  readonly #invocations: Invocations
   readonly #views = new LRUCache<string, BoardView>({ max: MOST_VIEWS })
   readonly #access = new Map<string, Access>()
-  readonly #processes = new Map<string, AgentProcess>()
-  readonly #children = new Map<string, { stop(reason: string): Promise<void> }>()
   readonly #wakers = new Set<() => void>()
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
   #board: Board | undefined
   #expiry: Deadline | undefined
-  #invocations = 0
   #committedSeq = 0
 
   constructor(seed: RunSeed, services: RuntimeServices) {
@@ -107,17 +90,18 @@ export class RunCore {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
+    this.#invocations = new Invocations(this, services)
     const machine = seed.machine.provide({
-      actors: bindActors(seed.definition, {
-        nextInvocation: (id) => `${this.runId}.${id}.${++this.#invocations}`,
-        startAgent: (id, type, definition, invocation, input) =>
-          this.#startAgent(id, type, definition, invocation, input),
-        stopAgent: (invocation) => this.#processes.get(invocation)?.stop(this.#cancelled()),
-        startChild: (id, child, invocation, input) => this.#startChild(id, child, invocation, input),
-        stopChild: (invocation) => void this.#children.get(invocation)?.stop('the state that invoked it was left'),
-      }) as never,
+      actors: bindActors(seed.definition, this.#invocations) as never,
     }) as AnyStateMachine
     this.#engine = new Engine(machine, seed.input, this.#engineHost())
+    this.#updater = new Updater({
+      runId: this.runId,
+      catalogue: this.catalogue,
+      engine: this.#engine,
+      nextId: services.nextUpdateId,
+      now: () => this.clock.now(),
+    })
   }
 
   get catalogue(): Catalogue {
@@ -157,7 +141,7 @@ export class RunCore {
   }
 
   get processes(): readonly AgentProcess[] {
-    return [...this.#processes.values()]
+    return this.#invocations.agents
   }
 
   start(): Promise<void> {
@@ -192,14 +176,7 @@ export class RunCore {
 
   /** Hands an event to the machine; resolves to whether it took it. */
   async send(event: { readonly type: string }): Promise<boolean> {
-    if (event.type.startsWith('callboard.') || event.type.startsWith('xstate.')) {
-      throw new CallboardError(
-        'event.reserved',
-        `run ${this.runId}: events of type "${event.type}" belong to the runtime; choose another type`,
-        { runId: this.runId, type: event.type },
-      )
-    }
-    const turn = await this.#engine.send(this.#parseEvent(event))
+    const turn = await this.#engine.send(parseEvent(this.definition, this.runId, event))
     return turn !== undefined
   }
 
@@ -208,120 +185,42 @@ export class RunCore {
     process: AgentProcess,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
-  ): Promise<{ result: UpdateResult; cells: readonly Cell[] }> {
-    const { expectedSeq } = options
-    if (expectedSeq !== undefined && this.viewOf(process).seq !== expectedSeq) {
-      return {
-        result: await this.#refuse(this.#seqRefusal(process.id, expectedSeq, this.viewOf(process).seq)),
-        cells: NO_CELLS,
-      }
+  ): Promise<UpdateAnswer> {
+    const { id, type, sight, lineage } = process
+    const asker: Asker = {
+      author: { kind: 'agent', id, type },
+      access: sight.access,
+      lineage,
+      seen: (address) => process.seen(address),
+      seq: () => this.viewOf(process).seq,
     }
-    const { id, type } = process
-    return this.#update(
-      {
-        author: { kind: 'agent', id, type },
-        access: process.sight.access,
-        lineage: process.lineage,
-        seen: (address) => process.seen(address),
-      },
-      changes,
-      options,
-    )
+    const answer = await this.#updater.submit(asker, changes, options)
+    if (answer.result.kind === 'refused' || answer.result.conflicts.length === 0) return answer
+    // A conflict shows what another author wrote: only to those who may see the entry.
+    const visible = new Set(answer.cells.filter(({ entry }) => sight.admits(entry)).map(({ entry }) => entry.key))
+    const conflicts = answer.result.conflicts.filter(({ key }) => visible.has(key))
+    return { ...answer, result: { ...answer.result, conflicts } }
   }
 
-  /** An update by someone outside, who knows no base unless they name one. */
+  /** An update by someone outside, who names no base: it meets whatever is there. */
   updateFromOutside(
     name: string,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
   ): Promise<UpdateResult> {
-    const { expectedSeq } = options
-    if (expectedSeq !== undefined && this.#engine.seq !== expectedSeq) {
-      return this.#refuse(this.#seqRefusal(name, expectedSeq, this.#engine.seq))
-    }
-    const asker = {
-      author: { kind: 'outside', name } as const,
+    const asker: Asker = {
+      author: { kind: 'outside', name },
       access: undefined,
       lineage: [],
-      seen: () => 'unknown' as const,
+      seen: () => 'unknown',
+      seq: () => this.#engine.seq,
     }
-    return this.#update(asker, changes, options).then(({ result }) => result)
+    return this.#updater.submit(asker, changes, options).then(({ result }) => result)
   }
 
   /** Adds a record that is not a macrostep. */
   record(kind: RecordKind, author: string, asked: unknown): Promise<void> {
     return this.#engine.append(kind, author, asked)
-  }
-
-  /** Asks a person and waits for the answer. */
-  async ask(
-    process: AgentProcess,
-    askKey: string,
-    target: PersonTarget,
-    { question, timeoutMs }: AskOptions,
-  ): Promise<unknown> {
-    const id = `${process.invocation}/${askKey}`
-    const definition = 'key' in target ? this.catalogue.find(target.key) : undefined
-    const schema = 'key' in target ? definition?.schema : this.definition.events?.[target.event]
-    const request: OpenRequest = Object.freeze({
-      id,
-      runId: this.runId,
-      agent: process.id,
-      target,
-      question,
-      askedAt: this.clock.now(),
-      schema: jsonSchemaOf(schema),
-    })
-    await this.record('request', process.id, { id, target, question })
-    const answer = this.requests.open(request)
-    this.#services.topics.emit('request', { runId: this.runId, request })
-    if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return answer
-    const deadline = this.deadlines.add(this.clock.now() + timeoutMs, () =>
-      this.requests.withdraw(
-        id,
-        new CallboardError(
-          'request.timeout',
-          `run ${this.runId}: nobody answered ${process.id} within ${timeoutMs} ms${question === undefined ? '' : ` (${question})`}; raise timeoutMs, or handle its absence`,
-          { runId: this.runId, agent: process.id, id },
-        ),
-      ),
-    )
-    return answer.finally(() => deadline.cancel())
-  }
-
-  /** Answers an open request in somebody's name. */
-  answer(id: string, value: unknown, by: string): Promise<void> {
-    return this.requests.answer(id, async ({ target, agent }) => {
-      if ('event' in target) {
-        const payload = typeof value === 'object' && value !== null ? value : {}
-        const handled = await this.send({ ...payload, type: target.event })
-        if (!handled)
-          throw new CallboardError(
-            'request.refused',
-            `run ${this.runId}: the machine does not take "${target.event}" in its present state; answer later`,
-            { runId: this.runId, id },
-          )
-        return payload
-      }
-      const definition = this.catalogue.find(target.key)
-      const holder = definition?.scope === 'private' ? { holder: agent } : {}
-      const process = this.processes.find((candidate) => candidate.id === agent)
-      const group =
-        definition?.scope === 'group' && definition.group === undefined && process !== undefined
-          ? { group: process.type }
-          : {}
-      const result = await this.updateFromOutside(by, {
-        [target.key]: put(value, { policy: 'replace', ...holder, ...group }),
-      })
-      if (result.kind === 'refused') {
-        throw new CallboardError(
-          'request.refused',
-          `run ${this.runId}: the answer was not accepted: ${result.message}; the request stays open`,
-          { runId: this.runId, id, refusal: result },
-        )
-      }
-      return value
-    })
   }
 
   /** Ends the run. */
@@ -336,6 +235,10 @@ export class RunCore {
   onNextCommit(wake: () => void): () => void {
     this.#wakers.add(wake)
     return () => this.#wakers.delete(wake)
+  }
+
+  announceRequest(request: OpenRequest): void {
+    this.#services.topics.emit('request', { runId: this.runId, request })
   }
 
   onProgress(process: AgentProcess, progress: Progress): void {
@@ -420,145 +323,6 @@ export class RunCore {
     )
   }
 
-  async #startAgent(
-    id: string,
-    type: string,
-    definition: AgentDefinition,
-    invocation: string,
-    input: unknown,
-  ): Promise<unknown> {
-    const process = new AgentProcess(this, { id, type, invocation, definition, sight: this.sightOf(type, id) })
-    this.#processes.set(invocation, process)
-    this.#services.topics.emit('agent', { runId: this.runId, agent: id, type, status: 'running' })
-    try {
-      return await process.run(input)
-    } finally {
-      this.journal.forget(invocation)
-      queueMicrotask(() => this.#forgetAgent(invocation))
-    }
-  }
-
-  /** Only the newest invocation of an id is remembered once it has ended. */
-  #forgetAgent(invocation: string): void {
-    const ended = this.#processes.get(invocation)
-    if (ended === undefined) return
-    for (const [other, process] of this.#processes) {
-      if (
-        other !== invocation &&
-        process.id === ended.id &&
-        process.status !== 'running' &&
-        process.status !== 'waiting'
-      )
-        this.#processes.delete(other)
-    }
-  }
-
-  async #startChild(id: string, child: AnyActorLogic, invocation: string, input: unknown): Promise<unknown> {
-    const run = await this.#services.startChild(child as AnyStateMachine, {
-      runId: invocation,
-      input,
-      parent: { runId: this.runId, id },
-    })
-    this.#children.set(invocation, run)
-    try {
-      return await run.done
-    } finally {
-      this.#children.delete(invocation)
-      this.onAgentWaits()
-    }
-  }
-
-  #update(
-    asker: Pick<Asking, 'author' | 'access' | 'lineage' | 'seen'>,
-    changes: Readonly<Record<string, unknown>>,
-    options: UpdateOptions,
-  ): Promise<UpdateAnswer> {
-    const id = this.#services.nextUpdateId()
-    const asking: Asking = {
-      ...asker,
-      catalogue: this.catalogue,
-      id,
-      at: this.clock.now(),
-      otherKeys: () => this.#engine.board.liveKeys(),
-    }
-    const update = prepareUpdate(asking, changes, options)
-    if (update.kind === 'refused') return this.#refuse(update).then((result) => ({ result, cells: NO_CELLS }))
-    if (update.changes.length === 0) return Promise.resolve(NOTHING_TO_DO)
-    return new Promise((resolve, reject) => {
-      this.#engine.update(update, (turn) => this.#answerUpdate(update, turn, resolve, reject), reject)
-    })
-  }
-
-  #answerUpdate(
-    update: Update,
-    turn: Turn | undefined,
-    resolve: (answer: UpdateAnswer) => void,
-    reject: (error: unknown) => void,
-  ): void {
-    const outcome = turn?.snapshot.context.board.transcript.find((line) => line.update === update)
-    if (outcome === undefined) {
-      reject(
-        new CallboardError('run.finished', `run ${this.runId} has ended; it takes no more updates`, {
-          runId: this.runId,
-        }),
-      )
-      return
-    }
-    const { result } = outcome
-    if (result.kind === 'refused') {
-      resolve({ result, cells: NO_CELLS })
-      return
-    }
-    const versions: Record<string, number> = {}
-    const cells: Cell[] = []
-    for (const { kind, key, cell } of result.changes) {
-      if (kind !== 'put' && kind !== 'drop') continue
-      setOwn(versions as Record<string, unknown>, key, cell.entry.version)
-      cells.push(cell)
-    }
-    const { conflicts, skipped } = result
-    resolve({ result: { kind: 'accepted', versions, conflicts, skipped }, cells })
-  }
-
-  async #refuse(refusal: Refusal): Promise<Refusal> {
-    await this.#engine.append('refusal', refusal.author, { keys: refusal.key === undefined ? [] : [refusal.key] }, [
-      refusal,
-    ])
-    return refusal
-  }
-
-  #seqRefusal(author: string, expected: number, actual: number): Refusal {
-    return Object.freeze({
-      kind: 'refused',
-      reason: 'expected-seq',
-      key: undefined,
-      author,
-      message: `${author}: seq ${expected} was expected, but it is ${actual}; read again and retry`,
-    })
-  }
-
-  #parseEvent(event: { readonly type: string }): { readonly type: string } {
-    const { events } = this.definition
-    if (events === undefined) return event
-    const schema = Object.hasOwn(events, event.type) ? events[event.type] : undefined
-    if (schema === undefined) {
-      throw new CallboardError(
-        'event.unknown',
-        `run ${this.runId}: workflow ${this.definition.name} declares no event "${event.type}"; declared are ${Object.keys(events).join(', ')}`,
-        { runId: this.runId, type: event.type },
-      )
-    }
-    const { type, ...payload } = event
-    const parsed = schema.safeParse(payload)
-    if (parsed.success) return { ...(parsed.data as object), type }
-    const issue = parsed.error.issues[0]
-    throw new CallboardError(
-      'event.invalid',
-      `run ${this.runId}: event "${type}" does not fit its schema at ${issue?.path.map(String).join('.') || 'its payload'}: ${issue?.message ?? 'invalid'}`,
-      { runId: this.runId, type },
-    )
-  }
-
   #engineHost(): EngineHost {
     return {
       runId: this.runId,
@@ -615,16 +379,17 @@ export class RunCore {
     }
     if (this.#wakers.size > 0) for (const wake of Array.from(this.#wakers)) wake()
     if (this.#services.topics.has('record')) this.#services.topics.emit('record', { runId: this.runId, record })
-    if (snapshot.status !== 'active') this.#finishWith(snapshot)
-    else if (this.#processes.size > 0) this.onAgentWaits()
+    if (snapshot.status !== 'active') this.#finish(endOf(this.definition, this.runId, snapshot))
+    else if (this.#invocations.hasAgents) this.onAgentWaits()
   }
 
   /** What every reader of the board is told, in order (R2). */
   #afterChanges(changes: readonly CellChange[], by: string, at: number): void {
     const board = this.#engine.committed.context.board.withGlobals(this.#services.globals.committed)
     this.#board = board
+    // Over a copy: setting an entry moves it to where the iteration has yet to come.
     if (this.#views.size > 0)
-      for (const [id, view] of this.#views.entries()) {
+      for (const [id, view] of [...this.#views.entries()]) {
         const next = view.next(board, changes)
         if (next !== view) this.#views.set(id, next)
       }
@@ -647,28 +412,6 @@ export class RunCore {
       void this.#engine.send({ type: EXPIRE_EVENT, at: this.clock.now() } as never).catch(() => {})
   }
 
-  #finishWith(snapshot: Turn['snapshot']): void {
-    if (snapshot.status === 'error') {
-      this.#finish({ kind: 'failed', error: snapshot.error })
-      return
-    }
-    const { output: schema } = this.definition
-    const parsed = schema?.safeParse(snapshot.output)
-    if (parsed === undefined || parsed.success) {
-      this.#finish({ kind: 'done', output: parsed === undefined ? snapshot.output : parsed.data })
-      return
-    }
-    const issue = parsed.error.issues[0]
-    this.#finish({
-      kind: 'failed',
-      error: new CallboardError(
-        'run.output',
-        `run ${this.runId}: the output does not fit its schema at ${issue?.path.map(String).join('.') || 'its root'}: ${issue?.message ?? 'invalid'}`,
-        { runId: this.runId },
-      ),
-    })
-  }
-
   #onFailed(error: unknown): void {
     if (this.#end !== undefined) return
     const described = describeError(error)
@@ -687,9 +430,7 @@ export class RunCore {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    for (const process of this.#processes.values()) process.stop(this.#cancelled(process.id))
-    for (const child of this.#children.values())
-      void child.stop(`its parent run ${this.runId} has ended`).catch(() => {})
+    this.#invocations.stopAll()
     this.waits.rejectAll(() => reason)
     this.requests.withdrawAll(reason)
     this.subscriptions.end()
@@ -702,34 +443,31 @@ export class RunCore {
   /** R3, looked at whenever an agent begins to wait, an agent ends, or a turn is committed. */
   #endDeadlock(): void {
     if (this.#end !== undefined || !this.#engine.isSettled || this.waits.size === 0) return
-    const active = this.processes.filter(({ status }) => status === 'running' || status === 'waiting')
-    if (active.length === 0 || active.some(({ isBlocked }) => !isBlocked)) return
-    if (this.#engine.hasTimers || this.#children.size > 0 || this.#hasOtherActors()) return
-    const open = this.requests.list()
-    const waits = this.waits.list().filter(({ waiter }) => active.some(({ id }) => id === waiter))
-    if (waits.some((wait) => wait.keys.some((key) => this.#mayComeFromOutside(key, open)))) return
-    const nodes = active.map((process) => waitForNode(process, waits, this.definition.agents, this.processes))
-    const graph = buildWaitForGraph(nodes)
+    const { definition, processes } = this
+    const deadlock = findDeadlock({
+      definition,
+      machine: this.#engine.committed,
+      processes,
+      waits: this.waits.list(),
+      requests: this.requests.list(),
+      hasTimers: this.#engine.hasTimers,
+      hasChildren: this.#invocations.hasChildren,
+    })
+    if (deadlock === undefined) return
+    const { waits, graph } = deadlock
     this.#services.topics.emit('deadlock', { runId: this.runId, graph })
     this.waits.rejectAll(
       ({ waiter }) => deadlockError(this.runId, waiter, graph),
       (wait) => waits.includes(wait),
     )
   }
+}
 
-  #mayComeFromOutside(key: string, open: readonly OpenRequest[]): boolean {
-    if (open.length > 0 || key === '*') return open.length > 0 || key === '*'
-    const definition = this.catalogue.find(key)
-    if (definition?.outside === true || definition?.scope === 'global') return true
-    return couldEventWrite(key, this.activeNodes, this.definition.agents)
-  }
-
-  /** Actors that are neither agents nor child runs: what they do cannot be known. */
-  #hasOtherActors(): boolean {
-    return Object.values(this.#engine.committed.children).some(({ src, getSnapshot }) => {
-      const logic = typeof src === 'string' ? this.definition.actors[src] : undefined
-      if (logic !== undefined && (isAgentLogic(logic) || workflowOf(logic) !== undefined)) return false
-      return getSnapshot().status === 'active'
-    })
+function endOf(definition: WorkflowDefinition, runId: string, { status, error, output }: Turn['snapshot']): RunEnd {
+  if (status === 'error') return { kind: 'failed', error }
+  try {
+    return { kind: 'done', output: parseOutput(definition, runId, output) }
+  } catch (invalid) {
+    return { kind: 'failed', error: invalid }
   }
 }

@@ -12,6 +12,7 @@ import type { Change, ChangesOptions } from './changes.ts'
 import type { Explanation } from './explain.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
+import { answerRequest } from './people.ts'
 import type { OpenRequest } from './requests.ts'
 import type { RunCore } from './run-core.ts'
 
@@ -178,7 +179,7 @@ export class Run<Output = unknown> {
    * @throws CallboardError `request.not-open`; `request.refused` when the answer was not accepted (the request stays open)
    */
   answer(id: string, value: unknown, { by = 'person' }: { readonly by?: string } = {}): Promise<void> {
-    return this.#core.answer(id, value, by)
+    return answerRequest(this.#core, id, value, by)
   }
 
   /** Why the run does not move: who waits for what, who could provide it, who is asked. */

@@ -7,12 +7,13 @@ import { Filters, isWellFormedKey } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
 import type { RunFilter, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
-import type { WorkflowDefinition, WorkflowInput, WorkflowOutput } from '../workflow/index.ts'
+import type { WorkflowInput, WorkflowOutput } from '../workflow/index.ts'
 import { Globals } from './globals.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
+import { parseInput } from './schema-check.ts'
 
 export interface RuntimeOptions {
   /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
@@ -201,18 +202,6 @@ export function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
 
 function existsError(runId: string): CallboardError {
   return new CallboardError('run.exists', `there is a run ${runId} already; choose another id`, { runId })
-}
-
-function parseInput({ input: schema, name }: WorkflowDefinition, runId: string, input: unknown): unknown {
-  if (schema === undefined) return input
-  const parsed = schema.safeParse(input)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw new CallboardError(
-    'run.input',
-    `run ${runId}: the input of ${name} does not fit its schema at ${issue?.path.map(String).join('.') || 'its root'}: ${issue?.message ?? 'invalid'}`,
-    { runId },
-  )
 }
 
 function guarded(inspect: (event: unknown) => void, topics: Bus<RuntimeTopics>): (event: unknown) => void {

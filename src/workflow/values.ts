@@ -21,6 +21,9 @@ export type Patterns<Values extends object> = PatternOf<keyof Values & string>
 
 /** The workflow's own reading of its board, as guards and actions get it in `context.board`. */
 export interface BoardReader<Values extends object> {
+  readonly runId: string
+  /** The time of the transition under way, in milliseconds since 1970: the only clock of guards and actions. */
+  readonly at: number
   get<Key extends keyof Values & string>(key: Key): Values[Key] | undefined
   has(key: keyof Values & string): boolean
 }

@@ -1,0 +1,81 @@
+// How a put meets what is there: the policy, and what its result must satisfy.
+import { admitValue, handOut } from '../base/index.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Cell } from './entry.ts'
+import { POLICIES } from './policy.ts'
+import type { MergeResult, Policy } from './policy.ts'
+import { Refused } from './refused.ts'
+import type { PutChange } from './update.ts'
+
+const BUILT_IN: ReadonlySet<Policy> = new Set(Object.values(POLICIES))
+
+/** The result of the policy, or the value itself where nothing was there. Throws `Refused`. */
+export function mergeInto(
+  change: PutChange,
+  current: Cell | undefined,
+  catalogue: Catalogue,
+): Exclude<MergeResult, { kind: 'refuse' }> {
+  const { key, seen } = change
+  if (current === undefined) {
+    if (change.partial) checkMerged(change, change.value)
+    if (seen !== 'absent' && seen !== 'unknown' && change.policyName === 'reject') {
+      throw new Refused('concurrent-change', key, 'somebody deleted it since it was read; read again and retry', 0)
+    }
+    return { kind: 'accept', value: change.value, conflicts: [] }
+  }
+  const seenVersion = seen === 'absent' || seen === 'unknown' ? 0 : seen.entry.version
+  const concurrent = seen !== 'unknown' && seenVersion !== current.entry.version
+  const base = seen === 'absent' || seen === 'unknown' ? undefined : seen.entry.value
+  const result = runPolicy(change, { base: concurrent ? base : current.entry.value, concurrent }, current, catalogue)
+  if (result.kind === 'refuse') {
+    const reason = result.reason === 'concurrent-change' ? 'concurrent-change' : 'policy'
+    const rule =
+      reason === 'concurrent-change'
+        ? `version ${seenVersion} was read, but ${current.entry.updatedBy} has written version ${current.entry.version} since; read again and retry`
+        : `policy ${change.policyName}: ${result.reason}`
+    throw new Refused(reason, key, rule, current.entry.version)
+  }
+  if (result.kind === 'accept') {
+    const isNew = result.value !== current.entry.value && (change.partial || result.value !== change.value)
+    if (isNew) checkMerged(change, result.value)
+  }
+  return result
+}
+
+function runPolicy(
+  change: PutChange,
+  { base, concurrent }: { base: unknown; concurrent: boolean },
+  current: Cell,
+  { types }: Catalogue,
+): MergeResult {
+  const { key, value: update, definition } = change
+  const priority = change.options.priority ?? current.entry.priority ?? definition.priority
+  try {
+    if (BUILT_IN.has(change.policy)) {
+      return change.policy({ key, base, current: current.entry.value, update, concurrent, priority, types })
+    }
+    // A function of the user's gets copies of what cannot be frozen, and what it makes is admitted like any value.
+    const sides = { base: handOut(base), current: handOut(current.entry.value), update: handOut(update) }
+    const result = change.policy({ key, ...sides, concurrent, priority, types })
+    return result.kind === 'accept' ? { ...result, value: admitValue(result.value).value } : result
+  } catch (error) {
+    throw new Refused(
+      'policy-failed',
+      key,
+      `policy ${change.policyName} failed: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+}
+
+/** What a merge makes must satisfy the schema too. */
+function checkMerged({ key, definition, policyName }: PutChange, value: unknown): void {
+  const checked = definition.schema.safeParse(value)
+  if (checked.success) return
+  const issue = checked.error.issues[0]
+  const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`
+  throw new Refused(
+    'schema',
+    key,
+    `what ${policyName} made of it does not fit the schema${place}: ${issue?.message ?? 'invalid'}`,
+  )
+}

@@ -1,0 +1,49 @@
+// The way out of an update that is being applied, with the reason. Never leaves this folder.
+import { authorName } from './author.ts'
+import type { Author } from './author.ts'
+import type { Cell } from './entry.ts'
+import { describeAddress } from './scope.ts'
+import type { Change, Refusal, RefusalReason } from './update.ts'
+
+/** Thrown while an update is prepared or applied; becomes a refusal. */
+export class Refused {
+  readonly reason: RefusalReason
+  readonly key: string | undefined
+  readonly rule: string
+  readonly actualVersion: number | undefined
+
+  constructor(reason: RefusalReason, key: string | undefined, rule: string, actualVersion?: number) {
+    this.reason = reason
+    this.key = key
+    this.rule = rule
+    this.actualVersion = actualVersion
+  }
+}
+
+export function refuseUnexpected({ key, expectedVersion }: Change, current: Cell | undefined): void {
+  const version = current?.entry.version ?? 0
+  if (expectedVersion === undefined || expectedVersion === version) return
+  throw new Refused(
+    'expected-version',
+    key,
+    `version ${expectedVersion} was expected, version ${version} is there; read it again and retry`,
+    version,
+  )
+}
+
+export function protectedRule(change: Change): string {
+  return `${describeAddress(change)} is protected; only an agent with grants.protected, or override: true from outside, may ${change.kind === 'put' ? 'overwrite' : 'delete'} it`
+}
+
+export function refusalOf({ reason, key, rule, actualVersion }: Refused, author: Author): Refusal {
+  const by = authorName(author)
+  const message = key === undefined ? `${by}: ${rule}` : `${by} may not write "${key}": ${rule}`
+  return Object.freeze({
+    kind: 'refused',
+    reason,
+    key,
+    author: by,
+    message,
+    ...(actualVersion === undefined ? {} : { actualVersion }),
+  })
+}

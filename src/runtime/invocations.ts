@@ -1,0 +1,108 @@
+// Invocations: the agents and child runs that a run's machine has started.
+import type { AnyActorLogic, AnyStateMachine } from 'xstate'
+import { CallboardError } from '../base/index.ts'
+import type { AgentDefinition } from '../workflow/index.ts'
+import { AgentProcess } from './agent-process.ts'
+import type { InvocationHost } from './bind-actors.ts'
+import type { RunCore } from './run-core.ts'
+import type { RuntimeServices } from './runtime-services.ts'
+
+export class Invocations implements InvocationHost {
+  readonly #core: RunCore
+  readonly #services: RuntimeServices
+  readonly #agents = new Map<string, AgentProcess>()
+  readonly #children = new Map<string, { stop(reason: string): Promise<void> }>()
+  #count = 0
+
+  constructor(core: RunCore, services: RuntimeServices) {
+    this.#core = core
+    this.#services = services
+  }
+
+  /** The agents that are at work, and the newest ended invocation of each other id. */
+  get agents(): readonly AgentProcess[] {
+    return [...this.#agents.values()]
+  }
+
+  get hasAgents(): boolean {
+    return this.#agents.size > 0
+  }
+
+  get hasChildren(): boolean {
+    return this.#children.size > 0
+  }
+
+  nextInvocation(id: string): string {
+    this.#count += 1
+    return `${this.#core.runId}.${id}.${this.#count}`
+  }
+
+  async startAgent(
+    id: string,
+    type: string,
+    definition: AgentDefinition,
+    invocation: string,
+    input: unknown,
+  ): Promise<unknown> {
+    const { runId, journal } = this.#core
+    const agent = new AgentProcess(this.#core, {
+      id,
+      type,
+      invocation,
+      definition,
+      sight: this.#core.sightOf(type, id),
+    })
+    this.#forgetEnded(id)
+    this.#agents.set(invocation, agent)
+    this.#services.topics.emit('agent', { runId, agent: id, type, status: 'running' })
+    try {
+      return await agent.run(input)
+    } finally {
+      journal.forget(invocation)
+    }
+  }
+
+  stopAgent(invocation: string): void {
+    const agent = this.#agents.get(invocation)
+    agent?.stop(this.#stoppedError(agent.id))
+  }
+
+  async startChild(id: string, machine: AnyActorLogic, invocation: string, input: unknown): Promise<unknown> {
+    const parent = { runId: this.#core.runId, id }
+    const run = await this.#services.startChild(machine as AnyStateMachine, { runId: invocation, input, parent })
+    this.#children.set(invocation, run)
+    try {
+      return await run.done
+    } finally {
+      this.#children.delete(invocation)
+      this.#core.onAgentWaits()
+    }
+  }
+
+  stopChild(invocation: string): void {
+    const child = this.#children.get(invocation)
+    if (child !== undefined) void child.stop('the state that invoked it was left').catch(() => {})
+  }
+
+  /** The run has ended, and everything it started with it. */
+  stopAll(): void {
+    for (const agent of this.#agents.values()) agent.stop(this.#stoppedError(agent.id))
+    for (const child of this.#children.values())
+      void child.stop(`its parent run ${this.#core.runId} has ended`).catch(() => {})
+  }
+
+  #forgetEnded(id: string): void {
+    for (const [invocation, agent] of this.#agents) {
+      if (agent.id === id && agent.status !== 'running' && agent.status !== 'waiting') this.#agents.delete(invocation)
+    }
+  }
+
+  #stoppedError(agent: string): CallboardError {
+    const { runId } = this.#core
+    return new CallboardError(
+      'agent.stopped',
+      `run ${runId}: ${agent} was stopped because the state that invoked it was left or the run ended`,
+      { runId, agent },
+    )
+  }
+}

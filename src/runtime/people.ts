@@ -1,0 +1,86 @@
+// People: how an agent asks someone outside, and how the answer becomes an entry or an event.
+import { CallboardError } from '../base/index.ts'
+import { put } from '../context/index.ts'
+import type { AskOptions, PersonTarget } from '../workflow/index.ts'
+import type { AgentProcess } from './agent-process.ts'
+import { jsonSchemaOf } from './requests.ts'
+import type { OpenRequest } from './requests.ts'
+import type { RunCore } from './run-core.ts'
+
+/** Asks a person and waits for the answer. `askKey` names the question within the invocation. */
+export async function askPerson(
+  core: RunCore,
+  process: AgentProcess,
+  askKey: string,
+  target: PersonTarget,
+  { question, timeoutMs = Number.POSITIVE_INFINITY }: AskOptions,
+): Promise<unknown> {
+  const { runId, clock, requests } = core
+  const id = `${process.invocation}/${askKey}`
+  const schema = 'key' in target ? core.catalogue.find(target.key)?.schema : core.definition.events?.[target.event]
+  const request: OpenRequest = Object.freeze({
+    id,
+    runId,
+    agent: process.id,
+    target,
+    question,
+    askedAt: clock.now(),
+    schema: jsonSchemaOf(schema),
+  })
+  await core.record('request', process.id, { id, target, question })
+  process.assertRunning()
+  const answer = requests.open(request)
+  core.announceRequest(request)
+  if (timeoutMs === Number.POSITIVE_INFINITY) return answer
+  const deadline = core.deadlines.add(clock.now() + timeoutMs, () =>
+    requests.withdraw(id, timeoutError(request, timeoutMs)),
+  )
+  return answer.finally(() => deadline.cancel())
+}
+
+function timeoutError({ runId, agent, id, question }: OpenRequest, timeoutMs: number): CallboardError {
+  const about = question === undefined ? '' : ` (${question})`
+  return new CallboardError(
+    'request.timeout',
+    `run ${runId}: nobody answered ${agent} within ${timeoutMs} ms${about}; raise timeoutMs, or handle its absence`,
+    { runId, agent, id },
+  )
+}
+
+/** Answers an open request in somebody's name. */
+export function answerRequest(core: RunCore, id: string, value: unknown, by: string): Promise<void> {
+  return core.requests.answer(id, (request) =>
+    'event' in request.target
+      ? answerWithEvent(core, request, request.target.event, value)
+      : answerWithEntry(core, request, request.target.key, value, by),
+  )
+}
+
+async function answerWithEvent(core: RunCore, { id }: OpenRequest, type: string, value: unknown): Promise<unknown> {
+  const payload = typeof value === 'object' && value !== null ? value : {}
+  const taken = await core.send({ ...payload, type })
+  if (taken) return payload
+  throw refused(core, id, `the machine does not take "${type}" in its present state; answer later`)
+}
+
+async function answerWithEntry(
+  core: RunCore,
+  { id, agent }: OpenRequest,
+  key: string,
+  value: unknown,
+  by: string,
+): Promise<unknown> {
+  const { scope, group } = core.catalogue.find(key) ?? {}
+  const asker = core.processes.find((process) => process.id === agent)
+  const where = {
+    ...(scope === 'private' ? { holder: agent } : {}),
+    ...(scope === 'group' && group === undefined && asker !== undefined ? { group: asker.type } : {}),
+  }
+  const result = await core.updateFromOutside(by, { [key]: put(value, { policy: 'replace', ...where }) })
+  if (result.kind === 'accepted') return value
+  throw refused(core, id, `the answer was not accepted: ${result.message}; the request stays open`)
+}
+
+function refused({ runId }: RunCore, id: string, why: string): CallboardError {
+  return new CallboardError('request.refused', `run ${runId}: ${why}`, { runId, id })
+}
