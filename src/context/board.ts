@@ -120,9 +120,9 @@ export class Board {
     yield* this.#state.globals.cells()
   }
 
-  /** The keys of the entries of this run that are alive. */
-  *liveKeys(): IterableIterator<string> {
-    for (const { live, entry } of this.#state.own.cells()) if (live) yield entry.key
+  /** Where the entries of this run are that are alive. */
+  *addresses(): IterableIterator<EntryAddress> {
+    for (const { live, entry } of this.#state.own.cells()) if (live) yield entry
   }
 
   /** The first instant at which something on it expires. */

@@ -43,8 +43,8 @@ export interface Asking {
   readonly lineage: Lineage
   /** What the author had seen of an entry. */
   readonly seen: (address: EntryAddress) => Seen
-  /** The keys of the entries alive that `others: 'drop'` may concern. */
-  readonly otherKeys: () => Iterable<string>
+  /** Where the entries alive are that `others: 'drop'` may concern. */
+  readonly others: () => Iterable<EntryAddress>
 }
 
 /** Makes an update of what was asked, or says why it cannot be one. */
@@ -89,15 +89,18 @@ function withOthers(asking: Asking, writes: [string, unknown][], { others }: Upd
   if (others !== 'drop') return writes
   const mentioned = new Set(writes.map(([key]) => key))
   const dropped: [string, unknown][] = []
-  for (const key of asking.otherKeys()) {
+  for (const { scope, holder, key } of asking.others()) {
     const definition = asking.catalogue.find(key)
     if (mentioned.has(key) || definition === undefined || definition.protected) continue
-    if (asking.access === undefined || asking.access.canWrite(key)) dropped.push([key, DROP])
+    if (asking.access === undefined || asking.access.canWrite(key)) dropped.push([key, drop(whereOf(scope, holder))])
   }
   return [...writes, ...dropped]
 }
 
-const DROP: Write = drop()
+function whereOf(scope: Scope, holder: string | undefined): { scope: Scope; group?: string; holder?: string } {
+  if (holder === undefined) return { scope }
+  return scope === 'group' ? { scope, group: holder } : { scope, holder }
+}
 
 function prepareChange(asking: Asking, key: string, asked: unknown, options: UpdateOptions): Change {
   const { catalogue, access, author } = asking

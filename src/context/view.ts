@@ -163,24 +163,27 @@ export class BoardView implements View {
 
   /** The view after these changes led to `board`: this very object if none of them is in sight. */
   next(board: Board, changes: readonly CellChange[]): BoardView {
+    if (this.epoch !== this.sight.epoch) return new BoardView(board, this.sight)
     let seq = this.seq
     const keys = new Set<string>()
+    const counted = new Set<Cell>()
     for (const change of changes) {
       if (!this.sight.isTouchedBy(change)) continue
+      // Not `change.previous`: one address may change twice, and a reader is shown an expiry before it is committed.
+      const before = this.#board.cell(change)
+      const after = board.cell(change)
+      if (before === after || after === undefined || counted.has(after)) continue
+      counted.add(after)
+      const touches = touchesInSight(after, this.sight) - touchesInSight(before, this.sight)
+      if (touches === 0 && before?.live !== true && !after.live) continue
       keys.add(change.key)
-      seq +=
-        touchesInSight(change.cell, this.sight) - touchesInSight(change.previous ?? this.#tombstone(change), this.sight)
+      seq += touches
     }
     if (keys.size === 0) {
       this.#board = board
       return this
     }
     return new BoardView(board, this.sight, seq, this.#deriveTree(board, keys))
-  }
-
-  /** A deleted entry that was written again: its change names no previous entry, but its touches were counted. */
-  #tombstone(address: EntryAddress): Cell | undefined {
-    return this.#board.cell(address)
   }
 
   #deriveTree(board: Board, keys: ReadonlySet<string>): CellTree | undefined {

@@ -95,9 +95,13 @@ function invocationLogic(
     restoreSnapshot: (state: InvocationSnapshot): InvocationSnapshot => state,
     start: (state: InvocationSnapshot, { id, self }: ActorScope<Snapshot<unknown>, EventObject>): void => {
       if (state.status !== 'active') return
+      // What ends after its actor was stopped has nobody to tell; XState would complain on the console.
+      const tell = (event: DoneEvent | FailedEvent): void => {
+        if (self.getSnapshot().status === 'active') self.send(event)
+      }
       start(id, state.invocation, state.input).then(
-        (output) => self.send({ type: DONE, output } as EventObject),
-        (error: unknown) => self.send({ type: FAILED, error: asError(error, id) } as EventObject),
+        (output) => tell({ type: DONE, output }),
+        (error: unknown) => tell({ type: FAILED, error: asError(error, id) }),
       )
     },
   }

@@ -69,9 +69,11 @@ export class Invocations implements InvocationHost {
 
   async startChild(id: string, machine: AnyActorLogic, invocation: string, input: unknown): Promise<unknown> {
     const parent = { runId: this.#core.runId, id }
-    const run = await this.#services.startChild(machine as AnyStateMachine, { runId: invocation, input, parent })
-    this.#children.set(invocation, run)
+    const starting = this.#services.startChild(machine as AnyStateMachine, { runId: invocation, input, parent })
+    // It counts from now on, not from when it has begun: it may have to be stopped before.
+    this.#children.set(invocation, { stop: async (reason) => (await starting).stop(reason) })
     try {
+      const run = await starting
       return await run.done
     } finally {
       this.#children.delete(invocation)

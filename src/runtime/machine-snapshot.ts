@@ -21,6 +21,7 @@ export type MachineSnapshot = {
 interface StateNodeLike {
   readonly id: string
   readonly tags: readonly string[]
+  readonly always?: readonly unknown[]
   readonly parent?: { readonly parent?: unknown }
 }
 
@@ -40,13 +41,18 @@ export function machineStateOf(logic: AnyActorLogic, snapshot: MachineSnapshot):
   }
 }
 
+/** The same snapshot over another board. */
+export function withBoard(snapshot: MachineSnapshot, board: Board): MachineSnapshot {
+  return { ...snapshot, context: { ...snapshot.context, board } }
+}
+
 /** Ephemeral entries end with the phase they were written in. */
 export function endPhase(before: MachineSnapshot, after: MachineSnapshot): MachineSnapshot {
   if (!leavesPhase(before._nodes, after._nodes)) return after
   const { board } = after.context
   const old = before.context.board
   const cleared = board.clearEphemeral((entry) => old.cell(entry)?.entry === entry)
-  return cleared === board ? after : { ...after, context: { ...after.context, board: cleared } }
+  return cleared === board ? after : withBoard(after, cleared)
 }
 
 export function isMachineChanged(before: MachineSnapshot | undefined, after: MachineSnapshot): boolean {

@@ -154,9 +154,22 @@ export class RunCore {
     const { nextExpiryAt } = board
     if (nextExpiryAt === undefined || nextExpiryAt > this.clock.now()) return board
     this.#sendExpiry()
-    this.#views.clear()
-    this.#board = board.expire(this.clock.now())
-    return this.#board
+    return this.#show(board, [])
+  }
+
+  /** Moves every view on to a board. What has expired is gone for readers before the machine has taken it away. */
+  #show(board: Board, changes: readonly CellChange[]): Board {
+    const shown = board.expire(this.clock.now())
+    const expiry = shown === board ? undefined : shown.transcript.at(-1)?.result
+    const all = expiry?.kind === 'accepted' ? [...changes, ...expiry.changes] : changes
+    this.#board = shown
+    // Over a copy: setting an entry moves it to where the iteration has yet to come.
+    if (this.#views.size > 0)
+      for (const [id, view] of [...this.#views.entries()]) {
+        const next = view.next(shown, all)
+        if (next !== view) this.#views.set(id, next)
+      }
+    return shown
   }
 
   /** What an agent sees now; the same object as long as it sees the same. */
@@ -193,6 +206,8 @@ export class RunCore {
       lineage,
       seen: (address) => process.seen(address),
       seq: () => this.viewOf(process).seq,
+      // Only what it sees: what became of the rest would tell of it.
+      others: () => this.viewOf(process).entries().filter(({ scope }) => scope !== 'global'),
     }
     const answer = await this.#updater.submit(asker, changes, options)
     if (answer.result.kind === 'refused' || answer.result.conflicts.length === 0) return answer
@@ -214,6 +229,7 @@ export class RunCore {
       lineage: [],
       seen: () => 'unknown',
       seq: () => this.#engine.seq,
+      others: () => this.#engine.board.addresses(),
     }
     return this.#updater.submit(asker, changes, options).then(({ result }) => result)
   }
@@ -386,13 +402,7 @@ export class RunCore {
   /** What every reader of the board is told, in order (R2). */
   #afterChanges(changes: readonly CellChange[], by: string, at: number): void {
     const board = this.#engine.committed.context.board.withGlobals(this.#services.globals.committed)
-    this.#board = board
-    // Over a copy: setting an entry moves it to where the iteration has yet to come.
-    if (this.#views.size > 0)
-      for (const [id, view] of [...this.#views.entries()]) {
-        const next = view.next(board, changes)
-        if (next !== view) this.#views.set(id, next)
-      }
+    this.#show(board, changes)
     this.#armExpiry(board)
     if (this.waits.size > 0) this.waits.touch(changes.map(({ key }) => key))
     this.subscriptions.publish(changes, by, at)

@@ -12,7 +12,7 @@ export interface UpdateAnswer {
 }
 
 /** Who asks, and what they knew. */
-export interface Asker extends Pick<Asking, 'author' | 'access' | 'lineage' | 'seen'> {
+export interface Asker extends Pick<Asking, 'author' | 'access' | 'lineage' | 'seen' | 'others'> {
   /** The seq they are shown: their view's, or the run's. */
   readonly seq: () => number
 }
@@ -46,7 +46,7 @@ export class Updater {
 
   /** Resolves once what came of it, acceptance or refusal, is stored. */
   submit(asker: Asker, changes: Readonly<Record<string, unknown>>, options: UpdateOptions): Promise<UpdateAnswer> {
-    const { author, access, lineage, seen } = asker
+    const { author, access, lineage, seen, others } = asker
     const { expectedSeq } = options
     if (expectedSeq !== undefined && asker.seq() !== expectedSeq) {
       return this.#refuse(seqRefusal(authorName(author), expectedSeq, asker.seq()))
@@ -60,7 +60,7 @@ export class Updater {
         catalogue: this.#catalogue,
         id: this.#nextId(),
         at: this.#now(),
-        otherKeys: () => this.#engine.board.liveKeys(),
+        others,
       },
       changes,
       options,

@@ -215,7 +215,7 @@ function writeAction(
         at: board.at,
         lineage: [],
         seen: (address) => board.cell(address) ?? 'absent',
-        otherKeys: () => board.liveKeys(),
+        others: () => board.addresses(),
       },
       asked,
       options,

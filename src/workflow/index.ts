@@ -21,7 +21,7 @@ export { entry } from './entry.ts'
 export { EXPIRE_EVENT, isInternalEvent, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
 export type { InternalEvent, UpdateEvent } from './internal-event.ts'
 export type { BoardReader, Changes, Selected, ValuesOf } from './values.ts'
-export { setBeginning, workflowOf } from './workflow.ts'
+export { applyUpdate, setBeginning, workflowOf } from './workflow.ts'
 export type {
   RunBeginning,
   Workflow,

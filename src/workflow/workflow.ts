@@ -238,9 +238,14 @@ function createWorkflowMachine(catalogue: Catalogue, options: UntypedOptions, co
   return machine
 }
 
+/** What an update event does to the board: the machine's own assign. */
+export function applyUpdate(board: Board, { update, begin }: UpdateEvent): Board {
+  return board.applyFirst(update, begin)
+}
+
 const internalActions = {
   [UPDATE_EVENT]: assign(({ context, event }: { context: { board: Board }; event: UpdateEvent }) => ({
-    board: context.board.applyFirst(event.update, event.begin),
+    board: applyUpdate(context.board, event),
   })),
   [EXPIRE_EVENT]: assign(({ context, event }: { context: { board: Board }; event: ExpireEvent }) => ({
     board: context.board.expire(event.at),
@@ -262,7 +267,7 @@ function createBoard(catalogue: Catalogue, beginning: RunBeginning | undefined):
     access: undefined,
     lineage: [],
     seen: () => 'absent' as const,
-    otherKeys: () => [],
+    others: () => [],
   }
   const prepared = prepareUpdate({ ...asking, id: empty.nextUpdateId, at: empty.at }, asked)
   if (prepared.kind === 'refused') throw refusalError(prepared, empty.runId)

@@ -1,0 +1,89 @@
+import { createInterface } from 'node:readline/promises'
+import { isCallboardError } from '../base/index.ts'
+import type { OpenRequest, Run } from '../runtime/index.ts'
+import type { Terminal } from './terminal.ts'
+import { visibleText } from './visible-text.ts'
+
+interface AnswerSchema {
+  readonly type?: unknown
+  readonly enum?: readonly unknown[]
+}
+
+/**
+ * Asks for the answer to a request on the terminal and gives it to the run; asks again as long as it is not accepted.
+ * Ends without an answer when the signal aborts or the input ends.
+ */
+export async function askOnTerminal(
+  run: Run,
+  request: OpenRequest,
+  { terminal, signal, onInterrupt }: { terminal: Terminal; signal: AbortSignal; onInterrupt: () => void },
+): Promise<void> {
+  const { input, out, style } = terminal
+  const readline = createInterface({ input, output: out as NodeJS.WritableStream, terminal: terminal.isInteractive })
+  // In its raw mode the terminal sends no signal for Ctrl-C.
+  readline.on('SIGINT', onInterrupt)
+  try {
+    for (;;) {
+      const { agent, question, target } = request
+      const what = question ?? `a value for ${'key' in target ? target.key : target.event}`
+      const prompt = `${style('bold', `${visibleText(agent)} asks:`)} ${visibleText(what)} ${hint(request.schema)} `
+      const text = await readline.question(prompt, { signal })
+      try {
+        await run.answer(request.id, readAnswer(text, request.schema), { by: 'person' })
+        return
+      } catch (error) {
+        if (!isCallboardError(error, 'request.refused')) throw error
+        out.write(`${style('red', visibleText(error.message))}\n`)
+      }
+    }
+  } catch (error) {
+    // Somebody else was faster, or nobody asks any more.
+    if (!signal.aborted && !isCallboardError(error, 'request.not-open')) throw error
+  } finally {
+    readline.close()
+  }
+}
+
+/** What an answer may look like, in brackets. */
+function hint(schema: AnswerSchema | undefined): string {
+  if (schema?.enum !== undefined) return `[${schema.enum.map(String).join('/')}]`
+  switch (schema?.type) {
+    case 'boolean':
+      return '[yes/no]'
+    case 'string':
+    case undefined:
+      return '[text]'
+    default:
+      return '[JSON]'
+  }
+}
+
+/** The value that a typed line stands for; what does not fit is left to the schema to refuse. */
+export function readAnswer(text: string, schema: AnswerSchema | undefined): unknown {
+  const trimmed = text.trim()
+  if (schema?.enum !== undefined) return readChoice(trimmed, schema.enum)
+  if (schema?.type === 'string') return trimmed
+  if (schema?.type === 'boolean') return readChoice(trimmed, ['yes', 'true', 'no', 'false'], booleans) ?? trimmed
+  try {
+    return JSON.parse(trimmed)
+  } catch {
+    return trimmed
+  }
+}
+
+const booleans: ReadonlyMap<unknown, boolean> = new Map([
+  ['yes', true],
+  ['true', true],
+  ['no', false],
+  ['false', false],
+])
+
+/** A choice by its text or its beginning, where only one begins so. */
+function readChoice(text: string, choices: readonly unknown[], values?: ReadonlyMap<unknown, unknown>): unknown {
+  const lower = text.toLowerCase()
+  const begun = choices.filter((choice) => lower !== '' && String(choice).toLowerCase().startsWith(lower))
+  const found =
+    choices.find((choice) => String(choice).toLowerCase() === lower) ?? (begun.length === 1 ? begun[0] : undefined)
+  if (found === undefined) return values === undefined ? text : undefined
+  return values === undefined ? found : values.get(found)
+}

@@ -1,0 +1,11 @@
+// callboard/cli: for programs that run a workflow in a terminal the way `callboard run` does.
+export { createDisplay } from './display.ts'
+export type { Display } from './display.ts'
+export { EXIT } from './exit-code.ts'
+export { describeError, writeError } from './fail.ts'
+export { callboard, parseWith } from './program.ts'
+export { runInTerminal } from './run-in-terminal.ts'
+export type { TerminalOutcome, TerminalRun, TerminalRunOptions } from './run-in-terminal.ts'
+export { processTerminal } from './terminal.ts'
+export type { EndSignal, Sink, Style, Terminal } from './terminal.ts'
+export { visibleText } from './visible-text.ts'

@@ -1,0 +1,116 @@
+// A run as people at a terminal have it: they see what happens, are asked what only they know, and may end it.
+import type { AnyStateMachine } from 'xstate'
+import type { OpenRequest, Run, Runtime } from '../runtime/index.ts'
+import type { WorkflowInput, WorkflowOutput } from '../workflow/index.ts'
+import { askOnTerminal } from './ask.ts'
+import { createDisplay } from './display.ts'
+import type { Display } from './display.ts'
+import type { EndSignal, Terminal } from './terminal.ts'
+
+/** How it went. */
+export type TerminalOutcome<Output> =
+  | { readonly kind: 'done'; readonly output: Output }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  /** The person or the system ended the process; the run is stopped, its agents are still tidying up. */
+  | { readonly kind: 'ended'; readonly signal: EndSignal }
+  /** Nothing goes on without somebody outside; `explanation` says why. */
+  | { readonly kind: 'waiting'; readonly requests: readonly OpenRequest[]; readonly explanation: string }
+
+export interface TerminalRunOptions<Input> {
+  readonly input: Input
+  readonly terminal: Terminal
+  readonly runId?: string
+  /** Write nothing and ask nobody. */
+  readonly quiet?: boolean
+}
+
+export interface TerminalRun<Output> {
+  readonly run: Run<Output>
+  readonly outcome: TerminalOutcome<Output>
+}
+
+/**
+ * Starts a run and stays with it until it ends, the process is told to end, or nothing can go on by itself. Closing the
+ * runtime is left to whoever made it.
+ *
+ * @throws CallboardError as `runtime.start` does
+ */
+export async function runInTerminal<Machine extends AnyStateMachine>(
+  runtime: Runtime,
+  workflow: Machine,
+  options: TerminalRunOptions<WorkflowInput<Machine>>,
+): Promise<TerminalRun<WorkflowOutput<Machine>>> {
+  const { input, terminal, runId, quiet = false } = options
+  const display = quiet ? undefined : createDisplay(runtime, terminal)
+  const over = new AbortController()
+  const { promise: signalled, resolve: end } = Promise.withResolvers<EndSignal>()
+  const { promise: idle, resolve: giveUp } = Promise.withResolvers<void>()
+  const desk = quiet || !terminal.isInteractive ? undefined : new Desk(terminal, display, over.signal, () => end('SIGINT'))
+  const offs = [
+    terminal.onSignal(end),
+    terminal.onIdle(giveUp),
+    runtime.on('request', ({ runId: asker, request }) => desk?.take(runtime.get(asker), request)),
+  ]
+  try {
+    const start = { input, ...(runId === undefined ? {} : { runId }) }
+    const run = (await runtime.start<AnyStateMachine>(workflow, start)) as Run<WorkflowOutput<Machine>>
+    const outcome = await Promise.race([outcomeOf(run), onSignal(run, signalled), onIdle(run, idle)])
+    return { run, outcome }
+  } finally {
+    over.abort()
+    for (const off of offs) off()
+    display?.close()
+  }
+}
+
+const outcomeOf = <Output>(run: Run<Output>): Promise<TerminalOutcome<Output>> =>
+  run.done.then(
+    (output) => ({ kind: 'done', output }),
+    (error: unknown) => ({ kind: 'failed', error }),
+  )
+
+async function onSignal(run: Run, signalled: Promise<EndSignal>): Promise<TerminalOutcome<never>> {
+  const signal = await signalled
+  // The race is over from here on: what the stop makes of `run.done` is no failure.
+  void run.stop(`the process was sent ${signal}`)
+  return { kind: 'ended', signal }
+}
+
+async function onIdle(run: Run, idle: Promise<void>): Promise<TerminalOutcome<never>> {
+  await idle
+  return { kind: 'waiting', requests: run.requests(), explanation: run.explain().text }
+}
+
+/** Puts the questions of a run to the person one after the other. */
+class Desk {
+  readonly #terminal: Terminal
+  readonly #display: Display | undefined
+  readonly #signal: AbortSignal
+  readonly #onInterrupt: () => void
+  #asking: Promise<void> = Promise.resolve()
+
+  constructor(terminal: Terminal, display: Display | undefined, signal: AbortSignal, onInterrupt: () => void) {
+    this.#terminal = terminal
+    this.#display = display
+    this.#signal = signal
+    this.#onInterrupt = onInterrupt
+  }
+
+  take(run: Run | undefined, request: OpenRequest): void {
+    if (run !== undefined) this.#asking = this.#asking.then(() => this.#ask(run, request))
+  }
+
+  async #ask(run: Run, request: OpenRequest): Promise<void> {
+    if (this.#signal.aborted || !run.requests().some(({ id }) => id === request.id)) return
+    this.#display?.pause()
+    try {
+      await askOnTerminal(run, request, {
+        terminal: this.#terminal,
+        signal: this.#signal,
+        onInterrupt: this.#onInterrupt,
+      })
+    } finally {
+      this.#display?.resume()
+    }
+  }
+}

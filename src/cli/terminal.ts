@@ -1,0 +1,62 @@
+// Terminal: what a command needs of the process around it, so that tests can hand in another one.
+import { styleText } from 'node:util'
+import { systemClock } from '../base/index.ts'
+import type { Clock } from '../base/index.ts'
+
+/** The signals that end a command. */
+export type EndSignal = 'SIGINT' | 'SIGTERM'
+
+/** Something that takes text: a stream, or a test's list. */
+export interface Sink {
+  write(text: string): unknown
+}
+
+export interface Terminal {
+  readonly out: Sink
+  readonly err: Sink
+  readonly input: NodeJS.ReadableStream
+  /** Somebody sits there: the output is drawn in place, and questions are answered. */
+  readonly isInteractive: boolean
+  /** Width and height in characters. */
+  size(): { readonly columns: number; readonly rows: number }
+  /** The text in a style, where the output shows styles. */
+  style(format: Style, text: string): string
+  readonly clock: Clock
+  /** Calls back when the process is told to end; gives the function that ends it. */
+  onSignal(handler: (signal: EndSignal) => void): () => void
+  /** Calls back when nothing is left that could go on by itself; gives the function that ends it. */
+  onIdle(handler: () => void): () => void
+}
+
+export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'
+
+/** Where a live block has at least this much room. */
+const LEAST_SIZE = { columns: 20, rows: 6 } as const
+
+/** The terminal of this process. */
+export function processTerminal(): Terminal {
+  const { stdin, stdout, stderr } = process
+  return {
+    out: stdout,
+    err: stderr,
+    input: stdin,
+    isInteractive: stdin.isTTY && stdout.isTTY && process.env['TERM'] !== 'dumb',
+    size: () => ({
+      columns: Math.max(LEAST_SIZE.columns, stdout.columns),
+      rows: Math.max(LEAST_SIZE.rows, stdout.rows),
+    }),
+    style: (format, text) => styleText(format, text, { stream: stdout }),
+    clock: systemClock,
+    onSignal: (handler) => {
+      const signals = ['SIGINT', 'SIGTERM'] as const
+      for (const signal of signals) process.on(signal, handler)
+      return () => {
+        for (const signal of signals) process.off(signal, handler)
+      }
+    },
+    onIdle: (handler) => {
+      process.on('beforeExit', handler)
+      return () => process.off('beforeExit', handler)
+    },
+  }
+}

@@ -1,0 +1,19 @@
+// The built package, for tests that run it as its users do. `npm test` builds before; a single file run by hand may not.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The checkout's root, with a separator at its end. */
+export const ROOT = new URL('../../', import.meta.url).pathname
+
+/** Builds `dist` where it is older than `src`. */
+export function ensureBuilt(): void {
+  const built = join(ROOT, 'dist/index.js')
+  if (existsSync(built) && statSync(built).mtimeMs > newestMtimeMs(join(ROOT, 'src'))) return
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'pipe' })
+}
+
+function newestMtimeMs(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  return Math.max(...files.map((file) => statSync(join(folder, file)).mtimeMs))
+}
