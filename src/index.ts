@@ -85,4 +85,5 @@ export type {
   WorkflowInput,
   WorkflowOptions,
   WorkflowOutput,
+  WorkflowValues,
 } from './workflow/index.ts'

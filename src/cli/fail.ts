@@ -9,6 +9,6 @@ export function describeError(error: unknown): { readonly code: string; readonly
 }
 
 /** Writes an error as one line. */
-export function writeError(error: unknown, { err, style }: Pick<Terminal, 'err' | 'style'>): void {
-  err.write(`${style('red', 'error:')} ${describeError(error).message}\n`)
+export function writeError(error: unknown, { err }: Pick<Terminal, 'err'>): void {
+  err.write(`error: ${describeError(error).message}\n`)
 }

@@ -57,13 +57,20 @@ function pickByName(module: string, exports: Readonly<Record<string, unknown>>, 
   if (isMachine(picked)) return picked
   const names = Object.keys(exports).filter((each) => isMachine(exports[each]))
   const known = names.length === 0 ? 'it exports none' : `it exports ${names.join(', ')}`
-  throw new CallboardError('cli.no-such-export', `"${module}" exports no workflow "${name}"; ${known}`, { module, name })
+  throw new CallboardError('cli.no-such-export', `"${module}" exports no workflow "${name}"; ${known}`, {
+    module,
+    name,
+  })
 }
 
 /** By its shape: the module may use another copy of XState. */
 function isMachine(value: unknown): value is AnyStateMachine {
   if (typeof value !== 'object' || value === null) return false
-  const { root, config, provide } = value as { readonly root?: unknown; readonly config?: unknown; readonly provide?: unknown }
+  const { root, config, provide } = value as {
+    readonly root?: unknown
+    readonly config?: unknown
+    readonly provide?: unknown
+  }
   return typeof root === 'object' && typeof config === 'object' && typeof provide === 'function'
 }
 
@@ -71,13 +78,20 @@ async function importModule(module: string): Promise<Readonly<Record<string, unk
   const path = resolve(module)
   const found = await stat(path).catch(() => undefined)
   if (found === undefined)
-    throw new CallboardError('cli.no-such-module', `there is no file "${module}"; name the module of a workflow`, { module })
+    throw new CallboardError('cli.no-such-module', `there is no file "${module}"; name the module of a workflow`, {
+      module,
+    })
   if (!found.isFile())
     throw new CallboardError('cli.no-such-module', `"${module}" is no file; name the module of a workflow`, { module })
   try {
     return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>
   } catch (error) {
-    throw new CallboardError('cli.module-failed', `cannot load "${module}": ${whyNot(error, module)}`, { module }, { cause: error })
+    throw new CallboardError(
+      'cli.module-failed',
+      `cannot load "${module}": ${whyNot(error, module)}`,
+      { module },
+      { cause: error },
+    )
   }
 }
 

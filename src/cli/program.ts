@@ -16,22 +16,29 @@ const COMMANDS: readonly CommandFactory[] = [runCommand, graphCommand]
 /** Carries out a command line, without the program's own name, and gives the exit code. */
 export async function callboard(args: readonly string[], terminal: Terminal): Promise<number> {
   let code: number = EXIT.success
-  const program = new Command('callboard')
-    .description('runs and draws multi-agent workflows')
-    .version(version())
+  const program = new Command('callboard').description('runs and draws multi-agent workflows').version(version())
   for (const command of COMMANDS) program.addCommand(command(terminal, (ended) => (code = ended)))
   return (await parseWith(program, args, terminal)) ?? code
 }
 
 /** Parses and acts; gives an exit code where it did not come to that. */
-export async function parseWith(program: Command, args: readonly string[], terminal: Terminal): Promise<number | undefined> {
+export async function parseWith(
+  program: Command,
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<number | undefined> {
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => terminal.out.write(text),
       writeErr: (text) => terminal.err.write(text),
       // Commander puts its suggestion on a second line.
       outputError: (text, write) =>
-        write(`${text.trim().replaceAll(/\s*\n\s*/g, ' ')}; see ${program.name()} --help\n`),
+        write(
+          `${text
+            .trim()
+            .replaceAll(/\s*\n\s*/g, ' ')
+            .replace(/\.$/, '')}; see ${program.name()} --help\n`,
+        ),
     })
   }
   try {

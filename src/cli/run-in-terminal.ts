@@ -45,7 +45,8 @@ export async function runInTerminal<Machine extends AnyStateMachine>(
   const over = new AbortController()
   const { promise: signalled, resolve: end } = Promise.withResolvers<EndSignal>()
   const { promise: idle, resolve: giveUp } = Promise.withResolvers<void>()
-  const desk = quiet || !terminal.isInteractive ? undefined : new Desk(terminal, display, over.signal, () => end('SIGINT'))
+  const desk =
+    quiet || !terminal.isInteractive ? undefined : new Desk(terminal, display, over.signal, () => end('SIGINT'))
   const offs = [
     terminal.onSignal(end),
     terminal.onIdle(giveUp),

@@ -142,7 +142,9 @@ export class Watch {
     const { author, changes, refusals, machine } = record
     for (const { message } of refusals)
       this.#tell({ runId, agent: undefined, text: `refused: ${visibleText(message)}`, tone: 'bad' })
-    const keys = changes.filter(({ kind, key }) => kind === 'put' && key !== '').map(({ key }) => visibleText(key))
+    // What the machine itself wrote in the same step is not the author's.
+    const own = changes.filter(({ kind, cell }) => kind === 'put' && cell.entry.updatedBy === author)
+    const keys = own.map(({ key }) => visibleText(key))
     if (record.kind === 'update' && keys.length > 0) {
       const text = `wrote ${[...new Set(keys)].join(', ')}`
       const agent = tracked.agents.get(author)

@@ -12,6 +12,7 @@ import type { Cell, Entry, Lineage } from './entry.ts'
 import { dependenciesOf, makeCell, tombstone } from './make-cell.ts'
 import { mergeInto } from './merge-into.ts'
 import { protectedRule, refusalOf, Refused, refuseUnexpected } from './refused.ts'
+import { scopedId } from './scope.ts'
 import type { EntryAddress } from './scope.ts'
 import { Shelf } from './shelf.ts'
 import type { Acceptance, CellChange, Conflict, DropChange, Outcome, PutChange, Update } from './update.ts'
@@ -217,10 +218,10 @@ export class Board {
     const result: Acceptance = { kind: 'accepted', changes, conflicts, skipped }
     let { own, globals } = this.#state
     if (changes.some(({ scope }) => scope === 'global')) {
-      globals = globals.with(changes.filter(({ scope }) => scope === 'global'))
-      own = own.with(changes.filter(({ scope }) => scope !== 'global'))
+      globals = globals.replace(changes.filter(({ scope }) => scope === 'global'))
+      own = own.replace(changes.filter(({ scope }) => scope !== 'global'))
     } else {
-      own = own.with(changes)
+      own = own.replace(changes)
     }
     return this.#with(own, globals, { update, result })
   }
@@ -261,10 +262,12 @@ export class Board {
     }
     const cell = makeCell(change, merged.value, previous, update, this.#isBornStale(change, previous, update.lineage))
     draft.changes.push({ kind: 'put', scope, holder, key, cell, previous: current })
-    for (const conflict of merged.conflicts) {
+    // Named after the version, not the update: numbers of updates would tell an agent of those it cannot see.
+    const place = `${holder === undefined ? `${scope}:${key}` : scopedId(scope, holder, key)}@${cell.entry.version}`
+    for (const [index, conflict] of merged.conflicts.entries()) {
       draft.conflicts.push({
         ...conflict,
-        id: `${update.id}.${draft.conflicts.length + 1}`,
+        id: `${place}.${index + 1}`,
         key,
         address: { scope, holder, key },
         policy: change.policyName,

@@ -35,6 +35,15 @@ export function protectedRule(change: Change): string {
   return `${describeAddress(change)} is protected; only an agent with grants.protected, or override: true from outside, may ${change.kind === 'put' ? 'overwrite' : 'delete'} it`
 }
 
+/** A refusal as its author is told it, who cannot see what is there: nothing of that, neither version, author nor rule. */
+export function redactRefusal({ kind, reason, key, author }: Refusal): Refusal {
+  const rule =
+    reason === 'expected-version'
+      ? 'the expected version is not there'
+      : 'what is there is out of its sight and does not take this update'
+  return Object.freeze({ kind, reason, key, author, message: `${author} may not write "${key}": ${rule}` })
+}
+
 export function refusalOf({ reason, key, rule, actualVersion }: Refused, author: Author): Refusal {
   const by = authorName(author)
   const message = key === undefined ? `${by}: ${rule}` : `${by} may not write "${key}": ${rule}`

@@ -4,6 +4,7 @@ import { Map as PersistentMap } from 'immutable'
 import type { Cell } from './entry.ts'
 import { scopedId } from './scope.ts'
 import type { EntryAddress } from './scope.ts'
+import type { CellChange } from './update.ts'
 import { SortedTree } from './sorted-tree.ts'
 
 type ExpiryIndex = SortedTree<string, EntryAddress>
@@ -33,8 +34,14 @@ const EMPTY: ShelfState = {
   live: 0,
 }
 
+let emptyShelf: Shelf | undefined
+
 export class Shelf {
-  static readonly empty: Shelf = new Shelf(EMPTY)
+  /** Made late: TypeScript 7.0.2 emits a broken self-reference for a static field that constructs its own class. */
+  static get empty(): Shelf {
+    return (emptyShelf ??= new Shelf(EMPTY))
+  }
+
   readonly #state: ShelfState
 
   private constructor(state: ShelfState) {
@@ -92,24 +99,30 @@ export class Shelf {
 
   /** A shelf with these cells put in place of whatever was there. */
   with(changes: readonly (EntryAddress & { readonly cell: Cell })[]): Shelf {
+    return this.#put(changes, (change) => this.get(change))
+  }
+
+  /** Like `with`, for changes that know what was alive there. */
+  replace(changes: readonly CellChange[]): Shelf {
+    return this.#put(changes, ({ previous }) => previous)
+  }
+
+  #put<Change extends EntryAddress & { readonly cell: Cell }>(
+    changes: readonly Change[],
+    previousOf: (change: Change) => Cell | undefined,
+  ): Shelf {
     if (changes.length === 0) return this
+    const { plain, held, dependants, expiring, live } = this.#state
     const many = changes.length > 1
-    const { plain, held } = this.#state
-    const draft = {
-      plain: many ? plain.asMutable() : plain,
-      held,
-      dependants: this.#state.dependants,
-      expiring: this.#state.expiring,
-      live: this.#state.live,
-    }
-    for (const { scope, holder, key, cell } of changes) {
-      const id = holder === undefined ? key : scopedId(scope, holder, key)
-      const previous = holder === undefined ? draft.plain.get(id) : draft.held.get(id)
-      if (holder === undefined) draft.plain = draft.plain.set(id, cell)
-      else draft.held = draft.held.set(id, cell)
+    const draft: Draft = { plain: many ? plain.asMutable() : plain, held, dependants, expiring, live }
+    for (const change of changes) {
+      const { scope, holder, key, cell } = change
+      const previous = previousOf(change)
+      if (holder === undefined) draft.plain = draft.plain.set(key, cell)
+      else draft.held = draft.held.set(scopedId(scope, holder, key), cell)
       draft.live += Number(cell.live) - Number(previous?.live ?? false)
-      indexDependencies(draft, { scope, holder, key }, previous, cell)
-      indexExpiry(draft, { scope, holder, key }, previous, cell)
+      indexDependencies(draft, change, previous, cell)
+      indexExpiry(draft, change, previous, cell)
     }
     if (many) draft.plain = draft.plain.asImmutable()
     return new Shelf(draft)
@@ -129,8 +142,13 @@ function indexDependencies(draft: Draft, address: EntryAddress, previous: Cell |
     draft.dependants = others.length === 0 ? draft.dependants.delete(key) : draft.dependants.set(key, others)
   }
   for (const key of after) {
-    draft.dependants = draft.dependants.set(key, [...(draft.dependants.get(key) ?? []), address])
+    draft.dependants = draft.dependants.set(key, [...(draft.dependants.get(key) ?? []), addressOf(address)])
   }
+}
+
+/** Only the address: what it was taken from may hold much more. */
+function addressOf({ scope, holder, key }: EntryAddress): EntryAddress {
+  return { scope, holder, key }
 }
 
 function isSameAddress(one: EntryAddress, other: EntryAddress): boolean {
@@ -143,6 +161,6 @@ function indexExpiry(draft: Draft, address: EntryAddress, previous: Cell | undef
   if (before === after) return
   const index: ExpiryIndex = draft.expiring?.clone() ?? new SortedTree<string, EntryAddress>()
   if (before !== undefined) index.delete(expiryKey(address, before))
-  if (after !== undefined) index.set(expiryKey(address, after), address)
+  if (after !== undefined) index.set(expiryKey(address, after), addressOf(address))
   draft.expiring = index.size === 0 ? undefined : index
 }

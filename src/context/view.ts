@@ -11,7 +11,6 @@ import type { Filters } from './filter.ts'
 import { renderEntries } from './render.ts'
 import type { RenderedView, RenderOptions } from './render.ts'
 import { scopedId } from './scope.ts'
-import type { EntryAddress } from './scope.ts'
 import { SortedTree } from './sorted-tree.ts'
 import type { CellChange } from './update.ts'
 

@@ -293,10 +293,15 @@ export class AgentProcess {
 
   #waitForCondition(condition: (view: View) => unknown, options: WaitOptions): Promise<unknown> {
     this.assertRunning()
+    // Asked again only when the view is another one: being asked tells that something has happened.
+    let last: { view: BoardView; answer: { result: unknown; keys: readonly string[] | 'every' } } | undefined
     const evaluate = (): { result: unknown; keys: readonly string[] | 'every' } => {
-      const watched = watchView(this.#core.viewOf(this), (key) => this.read(key))
+      const view = this.#core.viewOf(this)
+      if (last?.view === view) return last.answer
+      const watched = watchView(view, (key) => this.read(key))
       const result = condition(watched.view)
-      return { result, keys: watched.keys() }
+      last = { view, answer: { result, keys: watched.keys() } }
+      return last.answer
     }
     return this.#awaited_(this.#core.waits.addCondition({ waiter: this.id, evaluate, ...this.#waitBasics(options) }))
   }

@@ -194,7 +194,7 @@ export class RunCore {
   }
 
   /** An update by an agent, with its rights and what it had seen. */
-  async updateAs(
+  updateAs(
     process: AgentProcess,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
@@ -207,14 +207,13 @@ export class RunCore {
       seen: (address) => process.seen(address),
       seq: () => this.viewOf(process).seq,
       // Only what it sees: what became of the rest would tell of it.
-      others: () => this.viewOf(process).entries().filter(({ scope }) => scope !== 'global'),
+      others: () =>
+        this.viewOf(process)
+          .entries()
+          .filter(({ scope }) => scope !== 'global'),
+      sees: (what) => (typeof what === 'string' ? this.viewOf(process).has(what) : sight.admits(what)),
     }
-    const answer = await this.#updater.submit(asker, changes, options)
-    if (answer.result.kind === 'refused' || answer.result.conflicts.length === 0) return answer
-    // A conflict shows what another author wrote: only to those who may see the entry.
-    const visible = new Set(answer.cells.filter(({ entry }) => sight.admits(entry)).map(({ entry }) => entry.key))
-    const conflicts = answer.result.conflicts.filter(({ key }) => visible.has(key))
-    return { ...answer, result: { ...answer.result, conflicts } }
+    return this.#updater.submit(asker, changes, options)
   }
 
   /** An update by someone outside, who names no base: it meets whatever is there. */

@@ -6,7 +6,7 @@ import { diffBoards, emptyState, foldRecords } from '../ledger/index.ts'
 import type { EntryDifference, FoldedState, LedgerRecord } from '../ledger/index.ts'
 import type { RunSummary, Store } from '../store/index.ts'
 import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
-import type { Accepted, SubscribeOptions, UpdateResult, WaitOptions } from '../workflow/index.ts'
+import type { Accepted, Changes, SubscribeOptions, UpdateResult, WaitOptions } from '../workflow/index.ts'
 import { followChanges } from './changes.ts'
 import type { Change, ChangesOptions } from './changes.ts'
 import type { Explanation } from './explain.ts'
@@ -33,7 +33,7 @@ export interface OutsideOptions extends UpdateOptions {
 
 const OUTSIDE = 'outside'
 
-export class Run<Output = unknown> {
+export class Run<Output = unknown, Values extends object = Record<string, unknown>> {
   readonly id: string
   /** The workflow's output; rejects when the run fails or is stopped. */
   readonly done: Promise<Output>
@@ -75,13 +75,13 @@ export class Run<Output = unknown> {
   }
 
   /** The workflow's own reading of a key. */
-  get(key: string): unknown {
-    return this.#core.readableBoard().get(key)
+  get<Key extends keyof Values & string>(key: Key): Values[Key] | undefined {
+    return this.#core.readableBoard().get(key) as Values[Key] | undefined
   }
 
   /** The workflow's own reading of an entry with all that is known about it. */
-  entry(key: string): Entry | undefined {
-    return this.#core.readableBoard().entry(key)
+  entry<Key extends keyof Values & string>(key: Key): Entry<Values[Key]> | undefined {
+    return this.#core.readableBoard().entry(key) as Entry<Values[Key]> | undefined
   }
 
   /** Every entry of the run in every scope, and the global ones; for the owner of the run, not for agents. */
@@ -95,17 +95,14 @@ export class Run<Output = unknown> {
   }
 
   /** Writes entries from outside, all or none. @throws CallboardError `update.refused` */
-  async update(changes: Readonly<Record<string, unknown>>, options: OutsideOptions = {}): Promise<Accepted> {
+  async update(changes: Changes<Values>, options: OutsideOptions = {}): Promise<Accepted> {
     const result = await this.tryUpdate(changes, options)
     if (result.kind === 'refused') throw refusalError(result, this.id)
     return result
   }
 
   /** Like `update`, but a refusal is a value. */
-  tryUpdate(
-    changes: Readonly<Record<string, unknown>>,
-    { by = OUTSIDE, ...options }: OutsideOptions = {},
-  ): Promise<UpdateResult> {
+  tryUpdate(changes: Changes<Values>, { by = OUTSIDE, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
     return this.#core.updateFromOutside(by, changes, options)
   }
 
@@ -115,10 +112,10 @@ export class Run<Output = unknown> {
   }
 
   /** Waits for an entry as the workflow sees it. @throws CallboardError `wait.timeout`, `run.finished` */
-  waitFor(
-    key: string,
+  waitFor<Key extends keyof Values & string>(
+    key: Key,
     { timeoutMs = this.#core.waitTimeoutMs, fresh = false, since = 0, signal }: WaitOptions = {},
-  ): Promise<unknown> {
+  ): Promise<Values[Key]> {
     if (this.#core.end !== undefined && this.get(key) === undefined) {
       return Promise.reject(
         new CallboardError('run.finished', `run ${this.id} has ended; "${key}" will not come any more`, {
@@ -141,7 +138,7 @@ export class Run<Output = unknown> {
       timeoutMs,
       signal,
       onTimeout: (wait) => this.#core.timeoutError(wait),
-    })
+    }) as Promise<Values[Key]>
   }
 
   /** Calls the handler after commits that change these keys or patterns; gives the function that ends it. */
@@ -216,7 +213,9 @@ export class Run<Output = unknown> {
       ...(address.scope === 'private' && address.holder !== undefined ? { holder: address.holder } : {}),
     }
     const value = 'value' in decision ? decision.value : this.#decide(conflict, decision.policy)
-    return this.update({ [key]: put(value, { ...where, policy: 'replace' }) }, { by, override: true })
+    // The key comes from the ledger, where the compiler cannot follow it.
+    const changes = { [key]: put(value, { ...where, policy: 'replace' }) } as Changes<Values>
+    return this.update(changes, { by, override: true })
   }
 
   #decide({ key, base, theirs, mine, path, result }: Conflict, policy: string | Policy): unknown {
@@ -269,9 +268,9 @@ export class Run<Output = unknown> {
   }
 
   /** The run as it was after a record, or at a snapshot. @throws CallboardError `run.no-such-seq` */
-  async at(point: number | string): Promise<Moment> {
+  async at(point: number | string): Promise<Moment<Values>> {
     const state = await this.#stateAt(point)
-    return createMoment(state, (agentId) => this.#sight(agentId))
+    return createMoment(state, (agentId) => this.#sight(agentId)) as Moment<Values>
   }
 
   /** What an agent saw at a point: "what did planner see at 41". */

@@ -7,7 +7,7 @@ import { Filters, isWellFormedKey } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
 import type { RunFilter, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
-import type { WorkflowInput, WorkflowOutput } from '../workflow/index.ts'
+import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
 import { Globals } from './globals.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
@@ -103,9 +103,11 @@ export class Runtime {
   start<Machine extends AnyStateMachine>(
     workflow: Machine,
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
-  ): Promise<Run<WorkflowOutput<Machine>>> {
+  ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
     const { input, runId = this.#ids.next('run') } = options
-    return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<Run<WorkflowOutput<Machine>>>
+    return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<
+      Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>
+    >
   }
 
   /** A run of this runtime, active or ended lately; undefined when unknown. */

@@ -1,7 +1,7 @@
 // Updater: takes what an author asks through preparation and the engine, and says what came of it.
 import { CallboardError, setOwn } from '../base/index.ts'
-import { authorName, prepareUpdate } from '../context/index.ts'
-import type { Asking, Catalogue, Cell, Refusal, Update, UpdateOptions } from '../context/index.ts'
+import { authorName, prepareUpdate, redactRefusal } from '../context/index.ts'
+import type { Asking, Catalogue, Cell, Entry, Refusal, Update, UpdateOptions } from '../context/index.ts'
 import type { UpdateResult } from '../workflow/index.ts'
 import type { Engine, Turn } from './engine.ts'
 
@@ -15,6 +15,8 @@ export interface UpdateAnswer {
 export interface Asker extends Pick<Asking, 'author' | 'access' | 'lineage' | 'seen' | 'others'> {
   /** The seq they are shown: their view's, or the run's. */
   readonly seq: () => number
+  /** What they may be told of; everything unless given. */
+  readonly sees?: (what: Entry | string) => boolean
 }
 
 const NO_CELLS: readonly Cell[] = Object.freeze([])
@@ -68,13 +70,14 @@ export class Updater {
     if (update.kind === 'refused') return this.#refuse(update)
     if (update.changes.length === 0) return Promise.resolve(NOTHING_TO_DO)
     return new Promise((resolve, reject) => {
-      this.#engine.update(update, (turn) => this.#answer(update, turn, resolve, reject), reject)
+      this.#engine.update(update, (turn) => this.#answer(update, turn, asker, resolve, reject), reject)
     })
   }
 
   #answer(
     update: Update,
     turn: Turn | undefined,
+    { sees = () => true }: Asker,
     resolve: (answer: UpdateAnswer) => void,
     reject: (error: unknown) => void,
   ): void {
@@ -89,17 +92,21 @@ export class Updater {
     }
     const { result } = outcome
     if (result.kind === 'refused') {
-      resolve({ result, cells: NO_CELLS })
+      const isTold = result.key === undefined || result.reason === 'limit' || sees(result.key)
+      resolve({ result: isTold ? result : redactRefusal(result), cells: NO_CELLS })
       return
     }
     const versions: Record<string, number> = {}
     const cells: Cell[] = []
     for (const { kind, key, cell } of result.changes) {
       if (kind !== 'put' && kind !== 'drop') continue
-      setOwn(versions as Record<string, unknown>, key, cell.entry.version)
       cells.push(cell)
+      if (!sees(cell.entry)) continue
+      setOwn(versions as Record<string, unknown>, key, cell.entry.version)
     }
-    const { conflicts, skipped } = result
+    // A conflict shows what another author wrote: only to those who may see the entry.
+    const conflicts = result.conflicts.filter(({ key }) => Object.hasOwn(versions, key))
+    const skipped = result.skipped.filter(sees)
     resolve({ result: { kind: 'accepted', versions, conflicts, skipped }, cells })
   }
 

@@ -31,4 +31,5 @@ export type {
   WorkflowInput,
   WorkflowOptions,
   WorkflowOutput,
+  WorkflowValues,
 } from './workflow.ts'

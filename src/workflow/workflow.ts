@@ -8,6 +8,7 @@ import type {
   AnyStateMachine,
   EventObject,
   InputFrom,
+  NonReducibleUnknown,
   OutputFrom,
   Snapshot,
 } from 'xstate'
@@ -35,6 +36,9 @@ type EventsOf<Events> = [Events] extends [never]
         ? z.output<Events[Type]>
         : unknown)
     }[keyof Events & string]
+
+/** `unknown` would swallow the function form of `output` and with it the types of its arguments. */
+type OutputOf<Output> = unknown extends Output ? NonReducibleUnknown : Output
 
 type EventSchemas = Readonly<Record<string, z.ZodType>>
 type Guard<Context, Event> = (args: { readonly context: Context; readonly event: Event }) => boolean
@@ -98,8 +102,9 @@ type ConfigOf<Machine> = Machine extends { createMachine: (config: infer Config)
   : never
 
 /** A machine that a runtime can start as a workflow. */
-export type Workflow<Input = unknown, Output = unknown> = AnyStateMachine & {
-  readonly __workflow?: { readonly input: Input; readonly output: Output }
+export type Workflow<Input = unknown, Output = unknown, Values extends object = object> = AnyStateMachine & {
+  /** Only for the compiler: what `start` takes, `done` gives and the board holds. */
+  readonly __workflow?: { readonly input: Input; readonly output: Output; readonly values: Values }
 }
 
 /** The input and output types of a workflow. */
@@ -144,11 +149,19 @@ export type WorkflowBuilder<Values extends object> = <
         Actors,
         { guards: keyof Guards & string; actions: keyof Actions & string; delays: keyof Delays & string },
         z.output<Input>,
-        z.input<Output>
+        OutputOf<z.input<Output>>
       >
     >,
-  ): Workflow<z.input<Input>, z.output<Output>>
+  ): Workflow<z.input<Input>, z.output<Output>, Values>
 }
+
+export type WorkflowValues<Machine> = Machine extends {
+  readonly __workflow?: { readonly values: infer Values extends object }
+}
+  ? [keyof Values] extends [never]
+    ? Record<string, unknown>
+    : Values
+  : Record<string, unknown>
 
 /** What the runtime needs to know of a workflow's machine. */
 export interface WorkflowDefinition {

@@ -47,7 +47,11 @@ async function readInput(text: string): Promise<unknown> {
   try {
     return JSON.parse(json)
   } catch (error) {
-    throw new CallboardError('cli.input', `${where} is not JSON: ${describeError(error).message}; quote it as one word`, {})
+    throw new CallboardError(
+      'cli.input',
+      `${where} is not JSON: ${describeError(error).message}; quote it as one word`,
+      {},
+    )
   }
 }
 
