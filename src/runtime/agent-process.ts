@@ -8,6 +8,7 @@ import type {
   Board,
   BoardView,
   Cell,
+  CellChange,
   EntryAddress,
   Lineage,
   Refusal,
@@ -293,17 +294,15 @@ export class AgentProcess {
 
   #waitForCondition(condition: (view: View) => unknown, options: WaitOptions): Promise<unknown> {
     this.assertRunning()
-    // Asked again only when the view is another one: being asked tells that something has happened.
-    let last: { view: BoardView; answer: { result: unknown; keys: readonly string[] | 'every' } } | undefined
     const evaluate = (): { result: unknown; keys: readonly string[] | 'every' } => {
-      const view = this.#core.viewOf(this)
-      if (last?.view === view) return last.answer
-      const watched = watchView(view, (key) => this.read(key))
+      const watched = watchView(this.#core.viewOf(this), (key) => this.read(key))
       const result = condition(watched.view)
-      last = { view, answer: { result, keys: watched.keys() } }
-      return last.answer
+      return { result, keys: watched.keys() }
     }
-    return this.#awaited_(this.#core.waits.addCondition({ waiter: this.id, evaluate, ...this.#waitBasics(options) }))
+    const concerns = (change: CellChange): boolean => this.sight.isTouchedBy(change)
+    return this.#awaited_(
+      this.#core.waits.addCondition({ waiter: this.id, evaluate, concerns, ...this.#waitBasics(options) }),
+    )
   }
 
   #waitBasics({

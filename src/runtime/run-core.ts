@@ -403,7 +403,7 @@ export class RunCore {
     const board = this.#engine.committed.context.board.withGlobals(this.#services.globals.committed)
     this.#show(board, changes)
     this.#armExpiry(board)
-    if (this.waits.size > 0) this.waits.touch(changes.map(({ key }) => key))
+    if (this.waits.size > 0) this.waits.touch(changes)
     this.subscriptions.publish(changes, by, at)
   }
 

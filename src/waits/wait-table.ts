@@ -6,7 +6,7 @@
 import type { CallboardError } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { valueOf } from '../context/index.ts'
-import type { Cell } from '../context/index.ts'
+import type { Cell, CellChange } from '../context/index.ts'
 
 /** The eyes of the one who waits: what a key stands for now. */
 export type WaitReader = (key: string) => Cell | undefined
@@ -34,6 +34,8 @@ export interface WaitSpec {
 export interface ConditionSpec extends Omit<WaitSpec, 'mode' | 'keys' | 'read' | 'fresh' | 'since'> {
   /** Answers anything but undefined, null and false when the condition holds, and which keys it looked at. */
   readonly evaluate: () => { readonly result: unknown; readonly keys: readonly string[] | 'every' }
+  /** Whether a change is of a thing the waiter may see: being asked again would tell of it. */
+  readonly concerns: (change: CellChange) => boolean
 }
 
 /** One wait that has not ended. */
@@ -123,20 +125,23 @@ export class WaitTable {
     }
   }
 
-  /** Looks again at the waits on these keys: something about them was committed. */
-  touch(keys: Iterable<string>): void {
+  /** Looks again at the waits that these committed changes may have met. */
+  touch(changes: readonly CellChange[]): void {
     if (this.#all.size === 0) return
-    let looked: Set<PendingWait> | undefined
-    for (const key of keys) {
-      const waits = this.#byKey.get(key)
-      if (waits === undefined) continue
-      if (waits instanceof PendingWait) this.#look(waits)
-      else for (const wait of [...waits]) (looked ??= new Set()).add(wait)
+    const looked = new Set<PendingWait>()
+    for (const change of changes) {
+      this.#collect(change.key, change, looked)
+      this.#collect(EVERY, change, looked)
     }
-    const every = this.#byKey.get(EVERY)
-    if (every instanceof PendingWait) this.#look(every)
-    else if (every !== undefined) for (const wait of every) (looked ??= new Set()).add(wait)
-    if (looked !== undefined) for (const wait of looked) this.#look(wait)
+    for (const wait of looked) this.#look(wait)
+  }
+
+  #collect(key: string, change: CellChange, into: Set<PendingWait>): void {
+    const waits = this.#byKey.get(key)
+    if (waits === undefined) return
+    for (const wait of waits instanceof PendingWait ? [waits] : waits) {
+      if (!('concerns' in wait.spec) || wait.spec.concerns(change)) into.add(wait)
+    }
   }
 
   /** Looks again at every wait: what is in sight may have changed altogether. */
@@ -202,6 +207,7 @@ export class WaitTable {
     }
     try {
       const { result, keys } = spec.evaluate()
+      if (wait.resolve === undefined) return
       if (holds(result)) this.#meet(wait, result)
       else this.#reindex(wait, keys === 'every' ? [EVERY] : keys)
     } catch (error) {

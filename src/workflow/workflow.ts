@@ -5,12 +5,20 @@ import type {
   ActorRef,
   AnyActorLogic,
   AnyActorRef,
+  AnyEventObject,
   AnyStateMachine,
   EventObject,
   InputFrom,
+  MachineContext,
+  MetaObject,
   NonReducibleUnknown,
   OutputFrom,
+  ParameterizedObject,
+  ProvidedActor,
   Snapshot,
+  StateMachine,
+  StateSchema,
+  StateValue,
 } from 'xstate'
 import type { z } from 'zod'
 import { CallboardError } from '../base/index.ts'
@@ -102,18 +110,36 @@ type ConfigOf<Machine> = Machine extends { createMachine: (config: infer Config)
   : never
 
 /** A machine that a runtime can start as a workflow. */
-export type Workflow<Input = unknown, Output = unknown, Values extends object = object> = AnyStateMachine & {
-  /** Only for the compiler: what `start` takes, `done` gives and the board holds. */
-  readonly __workflow?: { readonly input: Input; readonly output: Output; readonly values: Values }
+export type Workflow<Input = unknown, Output = unknown, Values extends object = object> = StateMachine<
+  MachineContext,
+  AnyEventObject,
+  Record<string, AnyActorRef | undefined>,
+  ProvidedActor,
+  ParameterizedObject,
+  ParameterizedObject,
+  string,
+  StateValue,
+  string,
+  Input,
+  Output,
+  EventObject,
+  MetaObject,
+  StateSchema
+> & {
+  /** Only for the compiler: what the board holds. */
+  readonly __values?: Values
 }
 
-/** The input and output types of a workflow. */
-export type WorkflowInput<Machine> = Machine extends { readonly __workflow?: { readonly input: infer Input } }
-  ? Input
-  : InputFrom<Machine & AnyActorLogic>
-export type WorkflowOutput<Machine> = Machine extends { readonly __workflow?: { readonly output: infer Output } }
-  ? Output
-  : OutputFrom<Machine & AnyActorLogic>
+/** What a workflow takes, gives and holds. */
+export type WorkflowInput<Machine extends AnyActorLogic> = InputFrom<Machine>
+export type WorkflowOutput<Machine extends AnyActorLogic> = OutputFrom<Machine>
+export type WorkflowValues<Machine> = Machine extends {
+  readonly __values?: infer Values extends object
+}
+  ? [keyof Values] extends [never]
+    ? Record<string, unknown>
+    : Values
+  : Record<string, unknown>
 
 /** `board.workflow(options).createMachine(config)`. */
 export type WorkflowBuilder<Values extends object> = <
@@ -154,14 +180,6 @@ export type WorkflowBuilder<Values extends object> = <
     >,
   ): Workflow<z.input<Input>, z.output<Output>, Values>
 }
-
-export type WorkflowValues<Machine> = Machine extends {
-  readonly __workflow?: { readonly values: infer Values extends object }
-}
-  ? [keyof Values] extends [never]
-    ? Record<string, unknown>
-    : Values
-  : Record<string, unknown>
 
 /** What the runtime needs to know of a workflow's machine. */
 export interface WorkflowDefinition {
