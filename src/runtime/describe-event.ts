@@ -5,7 +5,7 @@ import { UPDATE_EVENT } from '../workflow/index.ts'
 import type { UpdateEvent } from '../workflow/index.ts'
 
 /** What was asked, as a record keeps it: an update's changes, or an event with its payload where that is plain data. */
-export function describeEvent(event: EventObject): unknown {
+export function describeEvent(event: EventObject): object {
   if (event.type === UPDATE_EVENT) {
     const { update } = event as unknown as UpdateEvent
     return { updateId: update.id, changes: update.changes.map(describeChange) }

@@ -15,7 +15,7 @@ import type {
   Snapshot,
 } from 'xstate'
 import { CallboardError } from '../base/index.ts'
-import type { Clock } from '../base/index.ts'
+import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
 import type { Acceptance, Board, CellChange, Conflict, Refusal, Shelf, Update } from '../context/index.ts'
 import { withoutPrevious } from '../ledger/index.ts'
@@ -23,8 +23,10 @@ import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
 import type { UpdateEvent } from '../workflow/index.ts'
 import { describeEvent } from './describe-event.ts'
-import { endPhase, isMachineChanged, machineStateOf, withBoard } from './machine-snapshot.ts'
-import type { MachineSnapshot } from './machine-snapshot.ts'
+import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
+import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
+import { Timers } from './timers.ts'
+import type { Timer } from './timers.ts'
 
 /** One record on its way into the store, and what is to happen once it is there. */
 export interface Turn {
@@ -42,11 +44,14 @@ export interface Turn {
 export interface EngineHost {
   readonly runId: string
   readonly clock: Clock
+  readonly deadlines: Deadlines
   readonly inspect: ((event: unknown) => void) | undefined
   /** The newest global entries, committed or not. */
   globals(): Shelf
   /** A transition has made these of them. */
   stageGlobals(globals: Shelf): void
+  /** How many invocations there have been. */
+  invocationCount(): number
   /** Stores a turn; turns of one run are handed over in order. */
   commit(turns: readonly Turn[], status: MachineState['status']): Promise<void>
   /** A turn is in the store; its acknowledgement has been given. */
@@ -58,8 +63,15 @@ export interface EngineHost {
 type Scope = ActorScope<Snapshot<unknown>, EventObject>
 type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
 
+/** The request of a person that an event or update answers, and the answer. */
+export interface AnswerNote {
+  readonly answers: string
+  readonly answer: unknown
+}
+
 interface Request {
   readonly event: EventObject
+  readonly note: AnswerNote | undefined
   readonly settle: (turn: Turn | undefined) => void
   readonly refuse: (error: unknown) => void
 }
@@ -76,6 +88,9 @@ interface Draft
   readonly before: MachineSnapshot | undefined
 }
 
+/** Where a run begins: with an input, or where its ledger ends. */
+export type EngineOrigin = { readonly input: unknown } | { readonly restored: RestorableState }
+
 export class Engine {
   readonly #host: EngineHost
   readonly #actor: Actor<AnyActorLogic>
@@ -91,20 +106,27 @@ export class Engine {
   #plainNodes: MachineSnapshot['_nodes'] | undefined
   #scope: Scope | undefined
   #stopped = false
+  readonly #timers = new Timers()
 
-  constructor(machine: AnyStateMachine, input: unknown, host: EngineHost) {
+  /** @param origin the input of a new run, or the state a stored one is to go on from */
+  constructor(machine: AnyStateMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
     this.#actor = createActor(this.#tap(machine) as AnyActorLogic, {
       id: host.runId,
-      input,
+      ...('restored' in origin ? { snapshot: snapshotOf(origin.restored) as never } : { input: origin.input }),
       clock: {
-        setTimeout: (fn: () => void, ms: number) => host.clock.setTimeout(fn, ms),
-        clearTimeout: (id: unknown) => host.clock.clearTimeout(id),
+        setTimeout: (fn: () => void, ms: number) => host.deadlines.add(host.clock.now() + ms, fn),
+        clearTimeout: (deadline: Deadline) => deadline.cancel(),
       } as never,
       ...(host.inspect === undefined ? {} : { inspect: host.inspect as never }),
     })
     // Without an error listener XState reports a machine's failure as an uncaught exception.
     this.#actor.subscribe({ error: () => {} })
+    if (!('restored' in origin)) return
+    this.#seq = origin.restored.seq
+    this.#timers.restore(origin.restored.machine.timers)
+    this.#latest = this.#committed = this.#actor.getSnapshot() as unknown as MachineSnapshot
+    this.#stopped = origin.restored.machine.status !== 'active'
   }
 
   /** The seq of the last record, stored or not. */
@@ -140,7 +162,7 @@ export class Engine {
   /** Whether a delayed transition or event is due some time. */
   get hasTimers(): boolean {
     const { _scheduledEvents: scheduled } = this.#actor.system.getSnapshot() as { readonly _scheduledEvents: object }
-    return Object.keys(scheduled).length > 0
+    return this.#timers.size > 0 || Object.keys(scheduled).length > 0
   }
 
   /** Begins the run; resolves when its first record is stored. */
@@ -177,25 +199,45 @@ export class Engine {
     })
   }
 
+  /** Goes on with a restored run: its timers keep their instants, its children are started again. */
+  resume(): void {
+    if (this.#stopped) return
+    for (const timer of this.#timers.list()) this.#schedule(timer)
+    this.#actor.start()
+    for (const child of Object.values(this.committed.children)) {
+      if (child.getSnapshot().status === 'active') (child as unknown as { start(): void }).start()
+    }
+  }
+
   /** Hands an event to the machine. Resolves with the turn it made once that is stored, or undefined if it changed nothing. */
-  send(event: EventObject): Promise<Turn | undefined> {
-    return new Promise((resolve, reject) => this.submit(event, resolve, reject))
+  send(event: EventObject, note?: AnswerNote): Promise<Turn | undefined> {
+    return new Promise((resolve, reject) => this.submit(event, resolve, reject, note))
   }
 
   /** Applies an update; `settle` is given the turn whose transcript tells what came of it, once that is stored. */
-  update(update: Update, settle: (turn: Turn | undefined) => void, refuse: (error: unknown) => void): void {
+  update(
+    update: Update,
+    settle: (turn: Turn | undefined) => void,
+    refuse: (error: unknown) => void,
+    note?: AnswerNote,
+  ): void {
     const begin = { at: update.at, transitionId: String(this.#seq + 1), globals: this.#host.globals() }
     const event: UpdateEvent = { type: UPDATE_EVENT, update, begin }
-    this.submit(event, settle, refuse)
+    this.submit(event, settle, refuse, note)
   }
 
   /** `send` with callbacks instead of a promise. */
-  submit(event: EventObject, settle: (turn: Turn | undefined) => void, refuse: (error: unknown) => void): void {
+  submit(
+    event: EventObject,
+    settle: (turn: Turn | undefined) => void,
+    refuse: (error: unknown) => void,
+    note?: AnswerNote,
+  ): void {
     if (this.#stopped) {
       refuse(this.#finishedError())
       return
     }
-    const request: Request = { event, settle, refuse }
+    const request: Request = { event, note, settle, refuse }
     this.#request = request
     this.#actor.send(event)
     if (this.#request === request) {
@@ -287,6 +329,7 @@ export class Engine {
 
   #transit(transition: Transition, before: MachineSnapshot, event: EventObject, scope: Scope): MachineSnapshot {
     if (event.type === 'xstate.stop') return transition(before, event, scope)
+    if (this.#timers.size > 0 && !this.#timers.admit(event)) return before
     const request = this.#request?.event === event ? this.#request : undefined
     if (request !== undefined) this.#request = undefined
     const isUpdate = event.type === UPDATE_EVENT
@@ -303,12 +346,11 @@ export class Engine {
       queueMicrotask(() => this.#host.onFailed(error))
       throw error
     }
+    // A transition that only acts gives back the very same snapshot: what it does is in the effects.
     if (
-      after === begun ||
-      (after.context === begun.context &&
-        after._nodes === begun._nodes &&
-        this.#effects.length === 0 &&
-        after.status === before.status)
+      this.#effects.length === 0 &&
+      (after === begun ||
+        (after.context === begun.context && after._nodes === begun._nodes && after.status === before.status))
     ) {
       request?.settle(undefined)
       return before
@@ -362,7 +404,7 @@ export class Engine {
             ? 'refusal'
             : 'update',
       author: update === undefined ? 'workflow' : authorName(update.author),
-      asked: describeEvent(event),
+      asked: request?.note === undefined ? describeEvent(event) : { ...describeEvent(event), ...request.note },
       at: board.at,
       snapshot: after,
       effects: this.#takeEffects(),
@@ -394,12 +436,17 @@ export class Engine {
       refusals,
       machine: undefined,
     }
-    if (before !== snapshot && isMachineChanged(before, snapshot))
-      (record as { machine: MachineState }).machine = machineStateOf(this.#actor.logic, snapshot)
+    const { effects } = draft
+    const timersChanged = effects.length > 0 && this.#timers.apply(effects, at, this.#actor.id)
+    if (timersChanged || (before !== snapshot && isMachineChanged(before, snapshot))) {
+      const invocations = this.#host.invocationCount()
+      const { logic } = this.#actor
+      ;(record as { machine: MachineState }).machine = machineStateOf(logic, snapshot, this.#timers.list(), invocations)
+    }
     this.#pending.push({
       record,
       snapshot,
-      effects: draft.effects,
+      effects,
       changes,
       changesGlobals: draft.changesGlobals,
       settle: draft.settle,
@@ -434,11 +481,23 @@ export class Engine {
   }
 
   #execute(effect: ExecutableActionObject): void {
+    const timer = this.#timers.size > 0 ? this.#timers.of(effect) : undefined
+    if (timer !== undefined) {
+      this.#schedule(timer)
+      return
+    }
     try {
       ;(effect.exec as ((info: unknown, params: unknown) => void) | undefined)?.(effect.info, effect.params)
     } catch (error) {
       this.#host.onFailed(error)
     }
+  }
+
+  #schedule({ id, event, dueAt, target }: Timer): void {
+    const self = this.#actor
+    const child = target === undefined ? undefined : this.#latest?.children[target]
+    const remaining = Math.max(0, dueAt - this.#host.clock.now())
+    self.system.scheduler.schedule(self, (child ?? self) as never, event, remaining, id)
   }
 
   /** A commit failed (E4). */

@@ -4,7 +4,7 @@ import { Shelf } from '../context/index.ts'
 import type { CellChange } from '../context/index.ts'
 import { withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
-import type { Batch } from '../store/index.ts'
+import type { Batch, Store } from '../store/index.ts'
 
 export class Globals {
   readonly runId: string
@@ -23,6 +23,15 @@ export class Globals {
 
   get committed(): Shelf {
     return this.#committed
+  }
+
+  /** Reads what the store has; before any run begins. */
+  async load(store: Store): Promise<void> {
+    const records = await store.read(this.runId)
+    const shelf = Shelf.empty.with(records.flatMap(({ changes }) => changes))
+    this.#latest = shelf
+    this.#committed = shelf
+    this.#seq = records.at(-1)?.seq ?? 0
   }
 
   /** Takes over what a transition made of the entries; `commit` makes it visible. */

@@ -32,6 +32,16 @@ export class Invocations implements InvocationHost {
     return this.#children.size > 0
   }
 
+  /** How many there have been. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** A stored run goes on: names go on from its count. */
+  continueFrom(count: number): void {
+    this.#count = count
+  }
+
   nextInvocation(id: string): string {
     this.#count += 1
     return `${this.#core.runId}.${id}.${this.#count}`

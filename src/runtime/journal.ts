@@ -2,15 +2,18 @@
 //   J1. A finished step is found by (invocation, name, occurrence) and gives the same result for ever.
 //   J2. Attempts are counted before they are made.
 import { handOut } from '../base/index.ts'
+import type { StepLine } from './step.ts'
 
 /** What is known of one step. */
 export interface StepEntry {
   readonly attempts: number
   readonly finished: boolean
   readonly result: unknown
+  /** Not to be tried again before this instant. */
+  readonly retryAt: number | undefined
 }
 
-const NEW_STEP: StepEntry = Object.freeze({ attempts: 0, finished: false, result: undefined })
+const NEW_STEP: StepEntry = Object.freeze({ attempts: 0, finished: false, result: undefined, retryAt: undefined })
 
 export class Journal {
   readonly #steps = new Map<string, Map<string, StepEntry>>()
@@ -22,11 +25,23 @@ export class Journal {
   }
 
   begin(invocation: string, stepKey: string, attempt: number): void {
-    this.#set(invocation, stepKey, { attempts: attempt, finished: false, result: undefined })
+    this.#set(invocation, stepKey, { attempts: attempt, finished: false, result: undefined, retryAt: undefined })
   }
 
   finish(invocation: string, stepKey: string, attempt: number, result: unknown): void {
-    this.#set(invocation, stepKey, { attempts: attempt, finished: true, result })
+    this.#set(invocation, stepKey, { attempts: attempt, finished: true, result, retryAt: undefined })
+  }
+
+  /** Another attempt is to be made, at an instant. */
+  postpone(invocation: string, stepKey: string, attempt: number, retryAt: number): void {
+    this.#set(invocation, stepKey, { attempts: attempt, finished: false, result: undefined, retryAt })
+  }
+
+  /** Takes over what a record says. */
+  apply({ invocation, step, attempt, phase, result, retryAt }: StepLine): void {
+    if (phase === 'finished') this.finish(invocation, step, attempt, result)
+    else if (retryAt === undefined) this.begin(invocation, step, attempt)
+    else this.postpone(invocation, step, attempt, retryAt)
   }
 
   /** An invocation that has ended will not ask again. */

@@ -1,6 +1,6 @@
 // The machine's side of a run: its snapshot as XState has it, what a record keeps of it, and what a change of it means.
 import type { AnyActorLogic, Snapshot } from 'xstate'
-import { isCallboardError } from '../base/index.ts'
+import { CallboardError, fromTagged, isCallboardError, toTagged } from '../base/index.ts'
 import type { Board } from '../context/index.ts'
 import type { MachineState } from '../ledger/index.ts'
 import { leavesPhase } from './phase.ts'
@@ -25,20 +25,63 @@ interface StateNodeLike {
   readonly parent?: { readonly parent?: unknown }
 }
 
+/** A run's state that an engine can go on from. */
+export interface RestorableState {
+  readonly seq: number
+  readonly board: Board
+  readonly machine: MachineState
+}
+
 /** What a record keeps of a machine: everything needed to go on from here but the board. */
-export function machineStateOf(logic: AnyActorLogic, snapshot: MachineSnapshot): MachineState {
-  const { context, ...persisted } = logic.getPersistedSnapshot(snapshot as never) as unknown as {
-    context: Readonly<Record<string, unknown>>
-  }
-  const { board: _board, ...rest } = context
+export function machineStateOf(
+  logic: AnyActorLogic,
+  snapshot: MachineSnapshot,
+  timers: MachineState['timers'],
+  invocations: number,
+): MachineState {
+  const {
+    context,
+    children,
+    error: _error,
+    ...rest
+  } = logic.getPersistedSnapshot(snapshot as never, undefined as never) as unknown as PersistedSnapshot
+  const { board: _board, ...extra } = context
   return {
     status: snapshot.status,
     value: snapshot.value,
-    persisted,
-    context: rest,
-    ...(snapshot.status === 'done' ? { output: snapshot.output } : {}),
-    ...(snapshot.status === 'error' ? { error: describeError(snapshot.error) } : {}),
+    persisted: { ...rest, children: mapValues(children, withPlainError) },
+    context: extra,
+    timers,
+    invocations,
+    output: snapshot.status === 'done' ? snapshot.output : undefined,
+    error: snapshot.status === 'error' ? describeError(snapshot.error) : undefined,
   }
+}
+
+/** XState's persisted snapshot, made from what a record keeps. Fresh in every part: restoring writes into it. */
+export function snapshotOf({ board, machine }: RestorableState): unknown {
+  const persisted = fromTagged(JSON.parse(JSON.stringify(toTagged(machine.persisted)))) as object
+  const error = machine.error === undefined ? undefined : new CallboardError(machine.error.code, machine.error.message)
+  return { ...persisted, error, context: { ...machine.context, board } }
+}
+
+interface PersistedSnapshot {
+  readonly context: Readonly<Record<string, unknown>>
+  readonly children: Readonly<Record<string, { readonly snapshot: { readonly error?: unknown } }>>
+  readonly error?: unknown
+}
+
+/** Errors do not survive being stored; their code and message do. */
+function withPlainError<Child extends { readonly snapshot: { readonly error?: unknown } }>(child: Child): Child {
+  const { error } = child.snapshot
+  return error === undefined ? child : { ...child, snapshot: { ...child.snapshot, error: describeError(error) } }
+}
+
+function mapValues<Value, Mapped>(
+  object: Readonly<Record<string, Value>>,
+  map: (value: Value) => Mapped,
+): Record<string, Mapped> {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]))
 }
 
 /** The same snapshot over another board. */

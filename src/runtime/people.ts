@@ -16,6 +16,8 @@ export async function askPerson(
   { question, timeoutMs = Number.POSITIVE_INFINITY }: AskOptions,
 ): Promise<unknown> {
   const { runId, clock, requests } = core
+  const known = core.journal.get(process.invocation, askKey)
+  if (known.finished) return known.result
   const id = `${process.invocation}/${askKey}`
   const schema = 'key' in target ? core.catalogue.find(target.key)?.schema : core.definition.events?.[target.event]
   const request: OpenRequest = Object.freeze({
@@ -58,7 +60,7 @@ export function answerRequest(core: RunCore, id: string, value: unknown, by: str
 
 async function answerWithEvent(core: RunCore, { id }: OpenRequest, type: string, value: unknown): Promise<unknown> {
   const payload = typeof value === 'object' && value !== null ? value : {}
-  const taken = await core.send({ ...payload, type })
+  const taken = await core.send({ ...payload, type }, { answers: id, answer: payload })
   if (taken) return payload
   throw refused(core, id, `the machine does not take "${type}" in its present state; answer later`)
 }
@@ -76,7 +78,8 @@ async function answerWithEntry(
     ...(scope === 'private' ? { holder: agent } : {}),
     ...(scope === 'group' && group === undefined && asker !== undefined ? { group: asker.type } : {}),
   }
-  const result = await core.updateFromOutside(by, { [key]: put(value, { policy: 'replace', ...where }) })
+  const changes = { [key]: put(value, { policy: 'replace', ...where }) }
+  const result = await core.updateFromOutside(by, changes, {}, { answers: id, answer: value })
   if (result.kind === 'accepted') return value
   throw refused(core, id, `the answer was not accepted: ${result.message}; the request stays open`)
 }

@@ -10,6 +10,7 @@ import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, BoardView, Sight } from '../context/index.ts'
 import type { Board, Catalogue, CellChange, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
+import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
@@ -17,7 +18,7 @@ import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/ind
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
 import { Engine } from './engine.ts'
-import type { EngineHost, Turn } from './engine.ts'
+import type { AnswerNote, EngineHost, EngineOrigin, Turn } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
@@ -26,6 +27,7 @@ import { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
+import type { EndLine, RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
 import { parseEvent, parseOutput } from './schema-check.ts'
 import { Updater } from './updater.ts'
@@ -36,7 +38,8 @@ export interface RunSeed {
   readonly runId: string
   readonly machine: AnyStateMachine
   readonly definition: WorkflowDefinition
-  readonly input: unknown
+  /** The input of a new run, or the state that a stored one is to go on from. */
+  readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
 }
 
@@ -59,7 +62,7 @@ export class RunCore {
   readonly waits: WaitTable
   readonly subscriptions: Subscriptions
   readonly requests = new Requests()
-  readonly journal = new Journal()
+  readonly journal: Journal
   readonly ended: Promise<RunEnd>
   createdAt: number
   readonly #services: RuntimeServices
@@ -84,7 +87,7 @@ export class RunCore {
     this.deadlines = services.deadlines
     this.random = services.random
     this.waitTimeoutMs = services.waitTimeoutMs
-    this.createdAt = this.clock.now()
+    this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
     this.subscriptions = new Subscriptions(this.runId)
     this.ended = new Promise((resolve) => {
@@ -94,7 +97,9 @@ export class RunCore {
     const machine = seed.machine.provide({
       actors: bindActors(seed.definition, this.#invocations) as never,
     }) as AnyStateMachine
-    this.#engine = new Engine(machine, seed.input, this.#engineHost())
+    const state = 'state' in seed.origin ? seed.origin.state : undefined
+    this.journal = state?.journal ?? new Journal()
+    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
     this.#updater = new Updater({
       runId: this.runId,
       catalogue: this.catalogue,
@@ -148,6 +153,20 @@ export class RunCore {
     return this.#engine.start()
   }
 
+  /** Goes on with a stored run: agents in flight run again, deadlines keep their instants; an ended one stays ended. */
+  resume({ seq, machine, end }: RunState): void {
+    this.#committedSeq = seq
+    const ended = endOfStored(this.definition, this.runId, machine, end)
+    if (ended !== undefined) {
+      this.#end = ended
+      this.#resolveEnded(ended)
+      return
+    }
+    this.#invocations.continueFrom(machine?.invocations ?? 0)
+    this.#engine.resume()
+    this.#armExpiry(this.readableBoard())
+  }
+
   /** The committed board as a reader may see it now: without what has expired. */
   readableBoard(): Board {
     const board = (this.#board ??= this.#engine.committed.context.board.withGlobals(this.#services.globals.committed))
@@ -188,8 +207,8 @@ export class RunCore {
   }
 
   /** Hands an event to the machine; resolves to whether it took it. */
-  async send(event: { readonly type: string }): Promise<boolean> {
-    const turn = await this.#engine.send(parseEvent(this.definition, this.runId, event))
+  async send(event: { readonly type: string }, note?: AnswerNote): Promise<boolean> {
+    const turn = await this.#engine.send(parseEvent(this.definition, this.runId, event), note)
     return turn !== undefined
   }
 
@@ -221,6 +240,7 @@ export class RunCore {
     name: string,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
+    note?: AnswerNote,
   ): Promise<UpdateResult> {
     const asker: Asker = {
       author: { kind: 'outside', name },
@@ -230,7 +250,7 @@ export class RunCore {
       seq: () => this.#engine.seq,
       others: () => this.#engine.board.addresses(),
     }
-    return this.#updater.submit(asker, changes, options).then(({ result }) => result)
+    return this.#updater.submit(asker, changes, options, note).then(({ result }) => result)
   }
 
   /** Adds a record that is not a macrostep. */
@@ -342,6 +362,8 @@ export class RunCore {
     return {
       runId: this.runId,
       clock: this.clock,
+      deadlines: this.deadlines,
+      invocationCount: () => this.#invocations.count,
       inspect: this.#services.inspect,
       globals: () => this.#services.globals.latest,
       stageGlobals: (globals) => this.#services.globals.stage(globals),
@@ -472,11 +494,46 @@ export class RunCore {
   }
 }
 
-function endOf(definition: WorkflowDefinition, runId: string, { status, error, output }: Turn['snapshot']): RunEnd {
+function endOf(
+  definition: WorkflowDefinition,
+  runId: string,
+  { status, error, output }: Pick<Turn['snapshot'], 'status' | 'error' | 'output'>,
+): RunEnd {
   if (status === 'error') return { kind: 'failed', error }
   try {
     return { kind: 'done', output: parseOutput(definition, runId, output) }
   } catch (invalid) {
     return { kind: 'failed', error: invalid }
   }
+}
+
+function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
+  if (!('state' in origin)) return origin
+  const { seq, board, machine } = origin.state
+  if (machine === undefined) {
+    throw new CallboardError(
+      'run.damaged',
+      `run ${runId} has no stored machine state; its ledger has lost its beginning`,
+      { runId },
+    )
+  }
+  return { restored: { seq, board, machine } }
+}
+
+function endOfStored(
+  definition: WorkflowDefinition,
+  runId: string,
+  machine: MachineState | undefined,
+  end: EndLine | undefined,
+): RunEnd | undefined {
+  if (end?.status === 'stopped') {
+    return {
+      kind: 'stopped',
+      error: new CallboardError('run.stopped', `run ${runId} was stopped: ${end.reason ?? ''}`, { runId }),
+    }
+  }
+  const error = end?.error ?? machine?.error
+  if (error !== undefined) return { kind: 'failed', error: new CallboardError(error.code, error.message, { runId }) }
+  if (machine?.status !== 'done') return undefined
+  return endOf(definition, runId, { status: 'done', output: machine.output, error: undefined })
 }

@@ -40,9 +40,11 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   readonly #core: RunCore
   readonly #store: Store
   readonly #nextId: (kind: string) => string
-  readonly #snapshots: SnapshotInfo[] = []
+  readonly #snapshots: SnapshotInfo[]
 
-  constructor(core: RunCore, store: Store, nextId: (kind: string) => string) {
+  /** Use `runtime.start` or `runtime.open`. */
+  constructor(core: RunCore, store: Store, nextId: (kind: string) => string, snapshots: readonly SnapshotInfo[] = []) {
+    this.#snapshots = [...snapshots]
     this.id = core.runId
     this.#core = core
     this.#store = store

@@ -7,11 +7,12 @@ import { Filters, isWellFormedKey } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
 import type { RunFilter, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
-import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
 import { Globals } from './globals.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
+import { foldRun } from './run-state.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { parseInput } from './schema-check.ts'
 
@@ -20,6 +21,8 @@ export interface RuntimeOptions {
   readonly store?: Store
   /** Whose global entries its runs share; `default` unless given. */
   readonly tenant?: string
+  /** The workflows whose stored runs it can open. */
+  readonly workflows?: readonly AnyStateMachine[]
   readonly clock?: Clock
   readonly ids?: Ids
   /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */
@@ -52,12 +55,14 @@ export class Runtime {
   readonly #ids: Ids
   readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
+  readonly #workflows = new Map<string, AnyStateMachine>()
   #updates = 0
   #closed = false
 
   /** Use `createRuntime`. */
   constructor(options: RuntimeOptions = {}) {
     const { clock = systemClock, ids = randomIds } = options
+    for (const machine of options.workflows ?? []) this.#workflows.set(definitionOf(machine).name, machine)
     this.#ids = ids
     const topics: Bus<RuntimeTopics> = new Bus<RuntimeTopics>((failure) => {
       if (failure.topic !== 'failure') topics.emit('failure', failure)
@@ -74,7 +79,7 @@ export class Runtime {
       inspect: options.inspect === undefined ? undefined : guarded(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
-      startChild: async (machine, seed) => this.#begin(machine, seed),
+      startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
       announceGlobals: (from, changes, by, at) => {
         for (const [runId, { core }] of this.#active) if (runId !== from) core.onGlobalsChanged(changes, by, at)
       },
@@ -89,6 +94,11 @@ export class Runtime {
         })
       },
     }
+  }
+
+  /** Reads the global entries from the store. Done by `createRuntime`. */
+  load(): Promise<void> {
+    return this.#services.globals.load(this.store)
   }
 
   get store(): Store {
@@ -108,6 +118,45 @@ export class Runtime {
     return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<
       Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>
     >
+  }
+
+  /**
+   * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
+   * finished steps are not repeated, deadlines keep their instants.
+   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`
+   */
+  async open(runId: string): Promise<Run> {
+    const known = this.get(runId)
+    if (known !== undefined) return known
+    const summary = await this.store.summary(runId)
+    if (summary === undefined) throw unknownError(runId)
+    const machine = this.#workflows.get(summary.workflow)
+    if (machine === undefined) {
+      throw new CallboardError(
+        'workflow.unregistered',
+        `run ${runId} belongs to workflow "${summary.workflow}", which this runtime does not know; give it to createRuntime({ workflows }); known are ${[...this.#workflows.keys()].join(', ') || 'none'}`,
+        { runId, workflow: summary.workflow },
+      )
+    }
+    return this.#open(machine, summary)
+  }
+
+  /** Opens every stored run that has not ended; child runs come with their parents. Gives those that could not be. */
+  async recover(): Promise<{
+    readonly runs: readonly Run[]
+    readonly failures: readonly { readonly runId: string; readonly error: unknown }[]
+  }> {
+    const runs: Run[] = []
+    const failures: { readonly runId: string; readonly error: unknown }[] = []
+    for (const { runId, parent } of await this.list({ status: 'active' })) {
+      if (parent !== undefined) continue
+      try {
+        runs.push(await this.open(runId))
+      } catch (error) {
+        failures.push({ runId, error })
+      }
+    }
+    return { runs, failures }
   }
 
   /** A run of this runtime, active or ended lately; undefined when unknown. */
@@ -151,26 +200,21 @@ export class Runtime {
 
   async #begin(
     machine: AnyStateMachine,
-    { runId, input, parent }: Pick<RunSeed, 'runId' | 'input' | 'parent'>,
+    { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
   ): Promise<Run> {
     if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
-    const definition = workflowOf(machine)
-    if (definition === undefined) {
-      throw new CallboardError(
-        'workflow.unknown',
-        `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
-        { machine: machine.id },
-      )
-    }
+    const definition = definitionOf(machine)
     if (!isWellFormedKey(runId))
       throw new CallboardError(
         'run.invalid-id',
         'a run id is a non-empty, well-formed text of at most 1,024 characters',
         { runId },
       )
-    if (this.get(runId) !== undefined || (await this.store.summary(runId)) !== undefined) throw existsError(runId)
+    const stored = await this.store.summary(runId)
+    // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
+    if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
     const core = new RunCore(
-      { runId, machine, definition, input: parseInput(definition, runId, input), parent },
+      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
       this.#services,
     )
     const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
@@ -182,6 +226,29 @@ export class Runtime {
       throw isCallboardError(error, 'store.conflict') ? existsError(runId) : error
     }
     this.#services.topics.emit('run', { runId, workflow: definition.name })
+    return run
+  }
+
+  /** A child run: started, or, after a restart, found again. */
+  async #beginOrOpen(
+    machine: AnyStateMachine,
+    seed: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
+  ): Promise<Run> {
+    const summary = await this.store.summary(seed.runId)
+    return summary === undefined ? this.#begin(machine, seed) : (this.get(seed.runId) ?? this.#open(machine, summary))
+  }
+
+  async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+    const { runId, parent } = summary
+    const definition = definitionOf(machine)
+    const state = foldRun(definition.catalogue, runId, await this.store.read(runId))
+    const already = this.get(runId)
+    if (already !== undefined) return already
+    const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
+    const run = new Run(core, this.store, (kind) => this.#ids.next(kind), state.snapshots)
+    if (summary.status === 'active') this.#active.set(runId, { core, run })
+    else this.#ended.set(runId, run)
+    core.resume(state)
     return run
   }
 
@@ -198,8 +265,24 @@ export class Runtime {
 }
 
 /** Makes a runtime. Whoever makes it closes it. */
-export function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  return Promise.resolve(new Runtime(options))
+export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  const runtime = new Runtime(options)
+  await runtime.load()
+  return runtime
+}
+
+function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
+  const definition = workflowOf(machine)
+  if (definition !== undefined) return definition
+  throw new CallboardError(
+    'workflow.unknown',
+    `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
+    { machine: machine.id },
+  )
+}
+
+function unknownError(runId: string): CallboardError {
+  return new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
 }
 
 function existsError(runId: string): CallboardError {

@@ -26,6 +26,8 @@ export interface StepLine {
   readonly phase: 'begun' | 'finished' | 'failed'
   readonly result?: unknown
   readonly error?: string
+  /** When the next attempt is due. */
+  readonly retryAt?: number
 }
 
 const DEFAULT_BACKOFF_MS = 200
@@ -44,7 +46,8 @@ export async function runStep<Result>(
   const { journal, invocation, agentId: agent } = host
   const known = journal.get(invocation, stepKey)
   if (known.finished) return known.result as Awaited<Result>
-  const lastAttempt = known.attempts + 1 + (options.retries ?? 0)
+  const lastAttempt = Math.max(known.attempts + 1, 1 + (options.retries ?? 0))
+  if (known.retryAt !== undefined) await pauseUntil(host, known.retryAt)
   for (let attempt = known.attempts + 1; ; attempt++) {
     host.signal.throwIfAborted()
     journal.begin(invocation, stepKey, attempt)
@@ -57,9 +60,19 @@ export async function runStep<Result>(
     } catch (error) {
       host.signal.throwIfAborted()
       const message = error instanceof Error ? error.message : String(error)
-      await host.record({ agent, invocation, step: stepKey, attempt, phase: 'failed', error: message })
-      if (attempt >= lastAttempt || options.retryOn?.(error) === false) throw stepFailed(host, stepKey, attempt, error)
-      await pause(host, backoffOf(attempt, options, host.random))
+      const isLast = attempt >= lastAttempt || options.retryOn?.(error) === false
+      const retryAt = isLast ? undefined : host.clock.now() + backoffOf(attempt, options, host.random)
+      await host.record({
+        agent,
+        invocation,
+        step: stepKey,
+        attempt,
+        phase: 'failed',
+        error: message,
+        ...(retryAt === undefined ? {} : { retryAt }),
+      })
+      if (retryAt === undefined) throw stepFailed(host, stepKey, attempt, error)
+      await pauseUntil(host, retryAt)
     }
   }
 }
@@ -132,13 +145,13 @@ function stepFailed({ runId, agentId }: StepHost, stepKey: string, attempt: numb
   )
 }
 
-function pause({ deadlines, clock, signal }: StepHost, ms: number): Promise<void> {
+function pauseUntil({ deadlines, signal }: StepHost, at: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       deadline.cancel()
       reject(signal.reason as Error)
     }
-    const deadline = deadlines.add(clock.now() + ms, () => {
+    const deadline = deadlines.add(at, () => {
       signal.removeEventListener('abort', stop)
       resolve()
     })

@@ -3,7 +3,7 @@ import { CallboardError, setOwn } from '../base/index.ts'
 import { authorName, prepareUpdate, redactRefusal } from '../context/index.ts'
 import type { Asking, Catalogue, Cell, Entry, Refusal, Update, UpdateOptions } from '../context/index.ts'
 import type { UpdateResult } from '../workflow/index.ts'
-import type { Engine, Turn } from './engine.ts'
+import type { AnswerNote, Engine, Turn } from './engine.ts'
 
 /** What came of an update, and the cells it left for its author. */
 export interface UpdateAnswer {
@@ -47,7 +47,12 @@ export class Updater {
   }
 
   /** Resolves once what came of it, acceptance or refusal, is stored. */
-  submit(asker: Asker, changes: Readonly<Record<string, unknown>>, options: UpdateOptions): Promise<UpdateAnswer> {
+  submit(
+    asker: Asker,
+    changes: Readonly<Record<string, unknown>>,
+    options: UpdateOptions,
+    note?: AnswerNote,
+  ): Promise<UpdateAnswer> {
     const { author, access, lineage, seen, others } = asker
     const { expectedSeq } = options
     if (expectedSeq !== undefined && asker.seq() !== expectedSeq) {
@@ -70,7 +75,8 @@ export class Updater {
     if (update.kind === 'refused') return this.#refuse(update)
     if (update.changes.length === 0) return Promise.resolve(NOTHING_TO_DO)
     return new Promise((resolve, reject) => {
-      this.#engine.update(update, (turn) => this.#answer(update, turn, asker, resolve, reject), reject)
+      const settle = (turn: Turn | undefined): void => this.#answer(update, turn, asker, resolve, reject)
+      this.#engine.update(update, settle, reject, note)
     })
   }
 
