@@ -26,7 +26,9 @@ export class Bus<Topics extends Record<string, unknown>> {
   on<Topic extends keyof Topics & string>(topic: Topic, handler: (message: Topics[Topic]) => void): () => void {
     const isolated = (message: Topics[Topic]): void => {
       try {
-        handler(message)
+        const outcome: unknown = handler(message)
+        // A function that returns nothing may be an async one; its rejection would end the process.
+        if (outcome instanceof Promise) outcome.catch((error: unknown) => this.#onFailure({ topic, error }))
       } catch (error) {
         this.#onFailure({ topic, error })
       }

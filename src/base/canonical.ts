@@ -24,6 +24,7 @@ type TypedArrayName = keyof typeof TYPED_ARRAYS
 export function toTagged(value: unknown): unknown {
   if (typeof value === 'bigint') return { $type: 'bigint', value: String(value) }
   if (Object.is(value, -0)) return { $type: '-0' }
+  if (typeof value === 'number' && !Number.isFinite(value)) return { $type: 'number', value: String(value) }
   if (value === undefined) return { $type: 'undefined' }
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(toTagged)
@@ -57,6 +58,8 @@ export function fromTagged(value: unknown): unknown {
       return BigInt(content as string)
     case '-0':
       return -0
+    case 'number':
+      return Number(content)
     case 'undefined':
       return undefined
     case 'Date':

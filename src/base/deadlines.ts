@@ -5,6 +5,7 @@
 // Keeping deadlines across a restart is the runtime's job.
 import TinyQueue from 'tinyqueue'
 import type { Clock } from './clock.ts'
+import { CallboardError } from './error.ts'
 
 /** One registered instant; `cancel()` withdraws it. */
 export interface Deadline {
@@ -57,6 +58,7 @@ export class Deadlines {
 
   /** Calls `fire` once the clock has reached `at`, never in the middle of this call. */
   add(at: number, fire: () => void): Deadline {
+    if (Number.isNaN(at)) throw new CallboardError('deadline.invalid', 'a deadline needs an instant in milliseconds')
     const slot = new Slot(at, this.#order++, fire, this)
     this.#queue.push(slot)
     this.#living += 1
@@ -76,7 +78,8 @@ export class Deadlines {
   forget(): void {
     this.#living -= 1
     if (this.#living === 0) {
-      this.#queue = new TinyQueue<Slot>([], bySlot)
+      this.#queue.data.length = 0
+      this.#queue.length = 0
       this.#disarm()
       return
     }
@@ -101,9 +104,18 @@ export class Deadlines {
     this.#timer = this.#clock.setTimeout(() => this.#ring(), delay)
   }
 
+  /** One that throws is its owner's to hear of; the others still get their turn. */
   #ring(): void {
     this.#timer = undefined
     this.#armedFor = Number.POSITIVE_INFINITY
+    try {
+      this.#fireDue()
+    } finally {
+      this.#armNext()
+    }
+  }
+
+  #fireDue(): void {
     const now = this.#clock.now()
     for (let slot = this.#queue.peek(); slot !== undefined && slot.at <= now; slot = this.#queue.peek()) {
       this.#queue.pop()
@@ -113,6 +125,9 @@ export class Deadlines {
       this.#living -= 1
       fire()
     }
+  }
+
+  #armNext(): void {
     for (let slot = this.#queue.peek(); slot !== undefined; slot = this.#queue.peek()) {
       if (slot.fire !== undefined) {
         if (slot.at < this.#armedFor) this.#arm(slot.at)

@@ -260,7 +260,7 @@ export class Board {
       draft.skipped.push(key)
       return
     }
-    const cell = makeCell(change, merged.value, previous, update, this.#isBornStale(change, previous, update.lineage))
+    const cell = makeCell(change, merged, previous, update, this.#isBornStale(change, previous, update.lineage))
     draft.changes.push({ kind: 'put', scope, holder, key, cell, previous: current })
     // Named after the version, not the update: numbers of updates would tell an agent of those it cannot see.
     const place = `${holder === undefined ? `${scope}:${key}` : scopedId(scope, holder, key)}@${cell.entry.version}`

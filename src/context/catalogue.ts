@@ -1,7 +1,9 @@
 // Catalogue: the entries a workflow knows. Immutable; shared by all runs of the workflow.
 import type { z } from 'zod'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, isCallboardError, isSecretName } from '../base/index.ts'
 import { isWellFormedKey } from './key.ts'
+import { DURATION_RULE, isDuration } from './lifetime.ts'
+import { admitMetadata } from './metadata.ts'
 import { matchesPattern, patternsOverlap } from './pattern.ts'
 import { POLICIES } from './policy.ts'
 import type { MergeableType, Policy, PolicyName } from './policy.ts'
@@ -101,7 +103,24 @@ export interface CatalogueEntry {
   readonly description: string | undefined
 }
 
+/** What a catalogue knows of one key. */
+interface KnownKey {
+  readonly definition: CatalogueEntry
+  readonly hasSecretName: boolean
+}
+
 const MOST_REMEMBERED_KEYS = 20_000
+
+function metadataOf(
+  { metadata = {} }: EntryOptions,
+  invalid: (rule: string) => CallboardError,
+): Readonly<Record<string, unknown>> {
+  try {
+    return admitMetadata(metadata).value as Readonly<Record<string, unknown>>
+  } catch (error) {
+    throw isCallboardError(error) ? invalid(error.message) : error
+  }
+}
 
 export class Catalogue {
   readonly types: readonly MergeableType[]
@@ -110,7 +129,7 @@ export class Catalogue {
   /** Longest prefix first. */
   readonly #families: readonly CatalogueEntry[]
   readonly #policies: ReadonlyMap<string, Policy>
-  readonly #remembered = new Map<string, CatalogueEntry | undefined>()
+  readonly #known = new Map<string, KnownKey>()
 
   /** @throws CallboardError `catalogue.invalid` and `catalogue.cycle`, naming the entry and the rule */
   constructor(definitions: Definitions, options: CatalogueOptions = {}) {
@@ -135,13 +154,21 @@ export class Catalogue {
 
   /** The definition a key falls under, or undefined. */
   find(key: string): CatalogueEntry | undefined {
-    const exact = this.#exact.get(key)
-    if (exact !== undefined || this.#families.length === 0) return exact
-    if (this.#remembered.has(key)) return this.#remembered.get(key)
-    const family = isWellFormedKey(key) ? this.#families.find(({ name }) => matchesPattern(name, key)) : undefined
-    if (this.#remembered.size >= MOST_REMEMBERED_KEYS) this.#remembered.clear()
-    this.#remembered.set(key, family)
-    return family
+    return this.lookUp(key)?.definition
+  }
+
+  /** What is known of a key: its definition, and whether its name says that it holds a secret. One look, remembered. */
+  lookUp(key: string): KnownKey | undefined {
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    const definition =
+      this.#exact.get(key) ??
+      (isWellFormedKey(key) ? this.#families.find(({ name }) => matchesPattern(name, key)) : undefined)
+    if (definition === undefined) return undefined
+    if (this.#known.size >= MOST_REMEMBERED_KEYS) this.#known.clear()
+    const looked = { definition, hasSecretName: isSecretName(key) }
+    this.#known.set(key, looked)
+    return looked
   }
 
   /** Whether some entry could be named by the pattern. */
@@ -169,7 +196,7 @@ export class Catalogue {
       throw invalid(`unknown priority "${String(options.priority)}"; use critical, high, medium or low`)
     }
     if (options.group !== undefined && options.scope !== 'group') throw invalid(`group needs scope: 'group'`)
-    if (options.ttlMs !== undefined && !(options.ttlMs > 0)) throw invalid('ttlMs is a positive number of milliseconds')
+    if (options.ttlMs !== undefined && !isDuration(options.ttlMs)) throw invalid(DURATION_RULE)
     const merge = options.merge ?? 'smart'
     const policy = typeof merge === 'function' ? merge : this.#policies.get(merge)
     if (policy === undefined) {
@@ -189,7 +216,7 @@ export class Catalogue {
       policyName: typeof merge === 'function' ? merge.name || 'custom' : merge,
       dependsOn: Object.freeze([...(options.dependsOn ?? [])]),
       ttlMs: options.ttlMs,
-      metadata: Object.freeze({ ...options.metadata }),
+      metadata: metadataOf(options, invalid),
       default: options.default,
       outside: options.outside ?? false,
       infersScope: options.infer === true && options.scope === undefined,

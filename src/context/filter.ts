@@ -1,5 +1,5 @@
-// Filters narrow views further, by the agent's type or role. They can only remove entries, see no values, and must be
-// pure: the same entry, the same answer. A filter that throws hides the entry.
+// Filters narrow views further, by the agent's type or role. They are the host's own code: they can only remove entries
+// and must be pure (the same entry, the same answer); they see no values. A filter that throws hides the entry.
 import type { EntryInfo } from './entry.ts'
 
 /** Answers whether an entry stays in the view. */
@@ -73,12 +73,22 @@ export class Filters {
   }
 }
 
+const infos = new WeakMap<EntryInfo, EntryInfo>()
+
+/** The entry without its value, made once. */
+function infoOf(entry: EntryInfo): EntryInfo {
+  const known = infos.get(entry)
+  if (known !== undefined) return known
+  const { value: _hidden, ...info } = entry as EntryInfo & { readonly value: unknown }
+  infos.set(entry, Object.freeze(info))
+  return info
+}
+
 function passesAll(filters: ReadonlySet<ViewFilter> | undefined, entry: EntryInfo): boolean {
   if (filters === undefined) return true
-  const { value: _hidden, ...info } = entry as EntryInfo & { readonly value: unknown }
   for (const filter of filters) {
     try {
-      if (!filter(Object.freeze(info))) return false
+      if (!filter(infoOf(entry))) return false
     } catch {
       return false
     }

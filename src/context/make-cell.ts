@@ -1,4 +1,5 @@
 // Cells as updates leave them: pure.
+import type { AdmittedValue } from '../base/index.ts'
 import { authorName } from './author.ts'
 import type { Cell, Entry } from './entry.ts'
 import type { PutChange, Update } from './update.ts'
@@ -6,7 +7,7 @@ import type { PutChange, Update } from './update.ts'
 /** The cell that a put leaves. `value` is what the merge made of it. */
 export function makeCell(
   change: PutChange,
-  value: unknown,
+  { value, made }: { readonly value: unknown; readonly made?: AdmittedValue },
   previous: Cell | undefined,
   update: Update,
   stale: boolean,
@@ -36,15 +37,16 @@ export function makeCell(
     protected: definition.protected,
     ephemeral: definition.ephemeral,
     sensitive:
-      definition.sensitive ?? (change.secret || metadata['sensitive'] === true || (current?.sensitive ?? false)),
+      definition.sensitive ??
+      (change.secret || made?.secret === true || metadata['sensitive'] === true || (current?.sensitive ?? false)),
     pinned: options.pinned ?? current?.pinned ?? definition.pinned,
     stale,
   })
   return {
     entry,
     live: true,
-    exotic: unchanged ? change.exotic : change.exotic || (previous?.exotic ?? false),
-    size: unchanged ? change.size : change.size + (previous?.live === true ? previous.size : 0),
+    exotic: made?.exotic ?? (unchanged ? change.exotic : change.exotic || (previous?.exotic ?? false)),
+    size: made?.size ?? (unchanged ? change.size : change.size + (previous?.live === true ? previous.size : 0)),
     touches: (previous?.touches ?? 0) + 1,
     lineage: update.lineage,
   }

@@ -1,6 +1,8 @@
 // How a put meets what is there: the policy, and what its result must satisfy.
 import { admitValue, handOut } from '../base/index.ts'
+import type { AdmittedValue } from '../base/index.ts'
 import type { Catalogue } from './catalogue.ts'
+import type { PathConflict } from './conflict.ts'
 import type { Cell } from './entry.ts'
 import { POLICIES } from './policy.ts'
 import type { MergeResult, Policy } from './policy.ts'
@@ -9,12 +11,11 @@ import type { PutChange } from './update.ts'
 
 const BUILT_IN: ReadonlySet<Policy> = new Set(Object.values(POLICIES))
 
+/** What came of a merge; `made` when a function of the user's made it. */
+export type Merged = Exclude<MergeResult, { kind: 'refuse' }> & { readonly made?: AdmittedValue }
+
 /** The result of the policy, or the value itself where nothing was there. Throws `Refused`. */
-export function mergeInto(
-  change: PutChange,
-  current: Cell | undefined,
-  catalogue: Catalogue,
-): Exclude<MergeResult, { kind: 'refuse' }> {
+export function mergeInto(change: PutChange, current: Cell | undefined, catalogue: Catalogue): Merged {
   const { key, seen } = change
   if (current === undefined) {
     if (change.partial) checkMerged(change, change.value)
@@ -47,23 +48,40 @@ function runPolicy(
   { base, concurrent }: { base: unknown; concurrent: boolean },
   current: Cell,
   { types }: Catalogue,
-): MergeResult {
+): Merged | Extract<MergeResult, { kind: 'refuse' }> {
   const { key, value: update, definition } = change
   const priority = change.options.priority ?? current.entry.priority ?? definition.priority
   try {
     if (BUILT_IN.has(change.policy)) {
-      return change.policy({ key, base, current: current.entry.value, update, concurrent, priority, types })
+      const result = change.policy({ key, base, current: current.entry.value, update, concurrent, priority, types })
+      const isByType = result.kind === 'accept' && types.some(({ is }) => is(result.value))
+      return isByType ? admitResult(result) : result
     }
     // A function of the user's gets copies of what cannot be frozen, and what it makes is admitted like any value.
     const sides = { base: handOut(base), current: handOut(current.entry.value), update: handOut(update) }
-    const result = change.policy({ key, ...sides, concurrent, priority, types })
-    return result.kind === 'accept' ? { ...result, value: admitValue(result.value).value } : result
+    return admitResult(change.policy({ key, ...sides, concurrent, priority, types }))
   } catch (error) {
     throw new Refused(
       'policy-failed',
       key,
       `policy ${change.policyName} failed: ${error instanceof Error ? error.message : String(error)}`,
     )
+  }
+}
+
+/** What a function of the user's made is looked at like any value; a caller may still hold it. */
+function admitResult(result: MergeResult): Merged | Extract<MergeResult, { kind: 'refuse' }> {
+  switch (result.kind) {
+    case 'accept': {
+      const made = admitValue(result.value)
+      const conflicts = (result.conflicts ?? []).map((conflict) => admitValue({ ...conflict }).value as PathConflict)
+      return { kind: 'accept', value: made.value, conflicts, made }
+    }
+    case 'keep':
+    case 'refuse':
+      return result
+    default:
+      throw new TypeError(`it answered ${String(result satisfies never)} instead of accept, keep or refuse`)
   }
 }
 

@@ -96,8 +96,10 @@ export function uniteInOrder(current: readonly unknown[], update: readonly unkno
   return Object.freeze(united)
 }
 
+const MINUS_ZERO = Symbol('-0')
+
 /** Remembers items by value; primitives by a set, the rest by comparison. */
-export class SeenItems {
+class SeenItems {
   readonly #simple = new Set<unknown>()
   readonly #others: unknown[] = []
 
@@ -105,7 +107,7 @@ export class SeenItems {
   add(item: unknown): boolean {
     if (typeof item !== 'object' || item === null) {
       const size = this.#simple.size
-      this.#simple.add(Object.is(item, -0) ? '-0 as a number' : item)
+      this.#simple.add(Object.is(item, -0) ? MINUS_ZERO : item)
       return this.#simple.size > size
     }
     if (this.#others.some((other) => isSameData(other, item))) return false

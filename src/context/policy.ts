@@ -1,7 +1,7 @@
 // Policies: how an update meets an existing value. Each is a pure function; time and ids never enter.
 import { admitValue, canonicalJson, handOut, isSameData } from '../base/index.ts'
 import type { PathConflict } from './conflict.ts'
-import { mergeDeep, mergeShallow, replaceValue, SeenItems, uniteInOrder } from './merge.ts'
+import { mergeDeep, mergeShallow, replaceValue, uniteInOrder } from './merge.ts'
 import type { ThreeWay } from './merge.ts'
 import type { Priority } from './priority.ts'
 
@@ -82,10 +82,13 @@ const union: Policy = ({ current, update }) => {
 
 /** Sorted by canonical JSON, so that the result is the same for every order of the updates. */
 function canonicalUnion(current: readonly unknown[], update: readonly unknown[]): readonly unknown[] {
-  const seen = new SeenItems()
-  const items = [...current, ...update].filter((item) => seen.add(item))
-  const sorted = items.map((item) => ({ item, text: canonicalJson(item) })).sort((a, b) => (a.text < b.text ? -1 : 1))
-  const result = Object.freeze(sorted.map(({ item }) => item))
+  const items = new Map<string, unknown>()
+  for (const item of [...current, ...update]) {
+    const text = canonicalJson(item)
+    if (!items.has(text)) items.set(text, item)
+  }
+  const sorted = [...items].sort(([a], [b]) => (a < b ? -1 : 1))
+  const result = Object.freeze(sorted.map(([, item]) => item))
   return isSameData(result, current) ? current : result
 }
 

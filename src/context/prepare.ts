@@ -7,6 +7,8 @@ import type { Catalogue, CatalogueEntry } from './catalogue.ts'
 import type { Lineage } from './entry.ts'
 import { inferPriority, inferScope } from './infer.ts'
 import { isWellFormedKey } from './key.ts'
+import { DURATION_RULE, isDuration, LAST_INSTANT } from './lifetime.ts'
+import { admitMetadata } from './metadata.ts'
 import type { Policy } from './policy.ts'
 import { isPriority } from './priority.ts'
 import { refusalOf, Refused } from './refused.ts'
@@ -104,8 +106,8 @@ function whereOf(scope: Scope, holder: string | undefined): { scope: Scope; grou
 
 function prepareChange(asking: Asking, key: string, asked: unknown, options: UpdateOptions): Change {
   const { catalogue, access, author } = asking
-  const definition = catalogue.find(key)
-  if (definition === undefined) {
+  const known = catalogue.lookUp(key)
+  if (known === undefined) {
     if (!isWellFormedKey(key))
       throw new Refused(
         'unknown-key',
@@ -118,6 +120,7 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
       'the catalogue does not know it; add it to defineContext() or correct the key',
     )
   }
+  const { definition } = known
   if (access !== undefined && !access.canWrite(key)) {
     throw new Refused(
       'not-writable',
@@ -156,7 +159,7 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
     mayOverride,
     value: admitted.value,
     exotic: admitted.exotic,
-    secret: admitted.secret,
+    secret: admitted.secret || known.hasSecretName,
     size: admitted.size,
     partial,
     policy,
@@ -265,9 +268,9 @@ function parseValue(definition: CatalogueEntry, key: string, value: unknown): un
   )
 }
 
-function admit(key: string, value: unknown): ReturnType<typeof admitValue> {
+function admit(key: string, value: unknown, admitIt = admitValue): ReturnType<typeof admitValue> {
   try {
-    return admitValue(value)
+    return admitIt(value)
   } catch (error) {
     if (isCallboardError(error, 'value.unsupported')) throw new Refused('value', key, error.message)
     throw error
@@ -280,7 +283,14 @@ function writeOptions(definition: CatalogueEntry, key: string, options: PutOptio
   if (priority !== undefined && !isPriority(priority)) {
     throw new Refused('value', key, `unknown priority "${String(priority)}"; use critical, high, medium or low`)
   }
-  if (ttlMs !== undefined && !(ttlMs > 0)) throw new Refused('value', key, 'ttlMs is a positive number of milliseconds')
+  if (ttlMs !== undefined && !isDuration(ttlMs)) throw new Refused('value', key, DURATION_RULE)
+  if (expiresAt !== undefined && !(expiresAt >= 0 && expiresAt <= LAST_INSTANT)) {
+    throw new Refused(
+      'value',
+      key,
+      'expiresAt is an instant in milliseconds since 1970; leave it out for an entry that stays',
+    )
+  }
   return Object.freeze({
     ...(priority === undefined
       ? definition.infersPriority
@@ -289,10 +299,17 @@ function writeOptions(definition: CatalogueEntry, key: string, options: PutOptio
       : { priority }),
     ...(ttlMs === undefined ? {} : { ttlMs }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
-    ...(metadata === undefined ? {} : { metadata: admit(key, metadata).value as Readonly<Record<string, unknown>> }),
+    ...(metadata === undefined ? {} : { metadata: metadataOf(key, metadata) }),
     ...(dependsOn === undefined ? {} : { dependsOn: Object.freeze([...dependsOn]) }),
     ...(pinned === undefined ? {} : { pinned }),
   })
+}
+
+/** Metadata that holds a secret makes the entry sensitive. */
+function metadataOf(key: string, metadata: unknown): Readonly<Record<string, unknown>> {
+  const admitted = admit(key, metadata, admitMetadata)
+  const own = admitted.value as Readonly<Record<string, unknown>>
+  return admitted.secret ? Object.freeze({ ...own, sensitive: true }) : own
 }
 
 /** Throws what `update()` throws for a refusal. */

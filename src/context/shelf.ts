@@ -12,8 +12,13 @@ type ExpiryIndex = SortedTree<string, EntryAddress>
 /** Digits that hold any instant a Date can hold, so that texts sort as numbers do. */
 const INSTANT_DIGITS = 16
 
+/** Whole milliseconds: a fraction would put the digits out of line. */
+function instantText(at: number): string {
+  return String(Math.max(0, at)).padStart(INSTANT_DIGITS, '0')
+}
+
 function expiryKey(address: EntryAddress, expiresAt: number): string {
-  return `${String(expiresAt).padStart(INSTANT_DIGITS, '0')}${address.scope}:${address.holder ?? ''}:${address.key}`
+  return `${instantText(Math.ceil(expiresAt))}${address.scope}:${address.holder ?? ''}:${address.key}`
 }
 
 interface ShelfState {
@@ -93,7 +98,7 @@ export class Shelf {
   expiredAt(at: number): readonly EntryAddress[] {
     const { expiring } = this.#state
     if (expiring === undefined) return []
-    const limit = String(at + 1).padStart(INSTANT_DIGITS, '0')
+    const limit = instantText(Math.floor(at) + 1)
     return expiring.getRange(expiring.minKey() ?? limit, limit).map(([, address]) => address)
   }
 

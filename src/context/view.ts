@@ -11,7 +11,6 @@ import type { Filters } from './filter.ts'
 import { renderEntries } from './render.ts'
 import type { RenderedView, RenderOptions } from './render.ts'
 import { scopedId } from './scope.ts'
-import { SortedTree } from './sorted-tree.ts'
 import type { CellChange } from './update.ts'
 
 /** Whose eyes a view is seen with: an agent's id, its type's rights, and the filters of the runtime. */
@@ -66,8 +65,6 @@ export class Sight {
   }
 }
 
-type CellTree = SortedTree<Cell, undefined>
-
 /** What a view can tell, typed by the keys in sight. */
 export interface View<Values extends object = Record<string, unknown>> {
   /** Counts the changes this agent could see; not the run's seq. */
@@ -93,14 +90,17 @@ export class BoardView implements View {
   readonly epoch: number
   /** Any board on which this agent sees the same; moved forward so that old boards can be forgotten. */
   #board: Board
-  #tree: CellTree | undefined
+  /** The cells in sight, in order; undefined until somebody asks. */
+  #cells: readonly Cell[] | undefined
+  /** What to make them from: the cells of an older view, and the keys that stand for others since. */
+  #older: Older | undefined
   #entries: readonly Entry[] | undefined
 
-  constructor(board: Board, sight: Sight, seq?: number, tree?: CellTree) {
+  constructor(board: Board, sight: Sight, seq?: number, older?: Older) {
     this.#board = board
     this.sight = sight
     this.epoch = sight.epoch
-    this.#tree = tree
+    this.#older = older
     this.seq = seq ?? countTouches(board, sight)
   }
 
@@ -135,14 +135,23 @@ export class BoardView implements View {
 
   /** The cells in sight, in order. */
   cells(): readonly Cell[] {
-    return this.#sorted().keysArray()
+    if (this.#cells !== undefined) return this.#cells
+    const older = this.#older
+    this.#cells = older === undefined ? sortedCells(this.#board, this.sight) : applyReplaced(older)
+    this.#older = undefined
+    return this.#cells
   }
 
   entries(): readonly Entry[] {
     if (this.#entries !== undefined) return this.#entries
-    const cells = this.cells()
-    const entries = Object.freeze(cells.map(entryOf))
-    if (!cells.some(({ exotic }) => exotic)) this.#entries = entries
+    const entries: Entry[] = []
+    let hasExotic = false
+    for (const cell of this.cells()) {
+      entries.push(entryOf(cell))
+      hasExotic ||= cell.exotic
+    }
+    Object.freeze(entries)
+    if (!hasExotic) this.#entries = entries
     return entries
   }
 
@@ -164,53 +173,83 @@ export class BoardView implements View {
   next(board: Board, changes: readonly CellChange[]): BoardView {
     if (this.epoch !== this.sight.epoch) return new BoardView(board, this.sight)
     let seq = this.seq
-    const keys = new Set<string>()
-    const counted = new Set<Cell>()
+    const keys: string[] = []
+    const counted = changes.length > 1 ? new Set<Cell>() : undefined
     for (const change of changes) {
-      if (!this.sight.isTouchedBy(change)) continue
       // Not `change.previous`: one address may change twice, and a reader is shown an expiry before it is committed.
       const before = this.#board.cell(change)
       const after = board.cell(change)
-      if (before === after || after === undefined || counted.has(after)) continue
-      counted.add(after)
-      const touches = touchesInSight(after, this.sight) - touchesInSight(before, this.sight)
-      if (touches === 0 && before?.live !== true && !after.live) continue
-      keys.add(change.key)
-      seq += touches
+      if (before === after || after === undefined || counted?.has(after) === true) continue
+      counted?.add(after)
+      const seesBefore = before !== undefined && this.sight.admits(before.entry)
+      const seesAfter = this.sight.admits(after.entry)
+      if (!seesBefore && !seesAfter) continue
+      seq += (seesAfter ? after.touches : 0) - (seesBefore ? before.touches : 0)
+      if (!keys.includes(change.key)) keys.push(change.key)
     }
-    if (keys.size === 0) {
+    if (keys.length === 0) {
       this.#board = board
       return this
     }
-    return new BoardView(board, this.sight, seq, this.#deriveTree(board, keys))
+    return new BoardView(board, this.sight, seq, this.#deriveFrom(board, keys))
   }
 
-  #deriveTree(board: Board, keys: ReadonlySet<string>): CellTree | undefined {
-    if (this.#tree === undefined) return undefined
-    const tree = this.#tree.clone()
+  /** How the next view's cells follow from this one's; nothing if they were never asked for. */
+  #deriveFrom(board: Board, keys: readonly string[]): Older | undefined {
+    const cells = this.#cells ?? this.#older?.cells
+    if (cells === undefined) return undefined
+    const replaced = this.#cells === undefined ? [...(this.#older?.replaced ?? [])] : []
     for (const key of keys) {
       const before = this.sight.find(this.#board, key)
       const after = this.sight.find(board, key)
-      if (before === after) continue
-      if (before !== undefined) tree.delete(before)
-      if (after !== undefined) tree.set(after, undefined)
+      if (before !== after) replaced.push({ before, after })
     }
-    return tree
-  }
-
-  #sorted(): CellTree {
-    if (this.#tree !== undefined) return this.#tree
-    const tree: CellTree = new SortedTree<Cell, undefined>(undefined, compareCells)
-    for (const cell of this.#board.cells()) {
-      if (cell.live && this.sight.find(this.#board, cell.entry.key) === cell) tree.set(cell, undefined)
-    }
-    this.#tree = tree
-    return tree
+    return replaced.length > MOST_REPLACED
+      ? { cells: applyReplaced({ cells, replaced }), replaced: [] }
+      : { cells, replaced }
   }
 
   toJSON(): unknown {
     return { agent: this.sight.agentId, seq: this.seq, keys: this.keys() }
   }
+}
+
+/** Cells in order, and which of them stand for others by now. */
+interface Older {
+  readonly cells: readonly Cell[]
+  readonly replaced: readonly { readonly before: Cell | undefined; readonly after: Cell | undefined }[]
+}
+
+/** Replacements that an unread view collects before they are carried out. */
+const MOST_REPLACED = 32
+
+function sortedCells(board: Board, sight: Sight): readonly Cell[] {
+  const cells: Cell[] = []
+  for (const cell of board.cells()) if (cell.live && sight.find(board, cell.entry.key) === cell) cells.push(cell)
+  return cells.sort(compareCells)
+}
+
+function applyReplaced({ cells, replaced }: Older): readonly Cell[] {
+  if (replaced.length === 0) return cells
+  const next = [...cells]
+  for (const { before, after } of replaced) {
+    if (before !== undefined) next.splice(placeOf(next, before), 1)
+    if (after !== undefined) next.splice(placeOf(next, after), 0, after)
+  }
+  return next
+}
+
+/** Where a cell stands in the order, or would. */
+function placeOf(cells: readonly Cell[], cell: Cell): number {
+  let low = 0
+  let high = cells.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const other = cells[middle]
+    if (other !== undefined && compareCells(other, cell) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function touchesInSight(cell: Cell | undefined, sight: Sight): number {

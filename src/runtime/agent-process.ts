@@ -33,6 +33,7 @@ import { AwaitedPromise } from './awaited-promise.ts'
 import { askPerson } from './people.ts'
 import type { RunCore } from './run-core.ts'
 import { describeIssue } from './schema-check.ts'
+import type { Asker } from './updater.ts'
 import { runStep } from './step.ts'
 import { watchView } from './watched-view.ts'
 
@@ -57,6 +58,7 @@ export class AgentProcess {
   readonly #seen = new Map<string, Cell>()
   readonly #reads = new Map<string, number>()
   #floor: Board
+  readonly #asker: Asker
   /** The last view that was read as a whole. */
   #wholeView: BoardView | undefined
   #lineage: Lineage | undefined = LINEAGE_NONE
@@ -78,6 +80,29 @@ export class AgentProcess {
     this.sight = fields.sight
     this.startedAt = core.clock.now()
     this.#floor = core.readableBoard()
+    this.#asker = this.#makeAsker()
+  }
+
+  /** As whom it updates. */
+  #makeAsker(): Asker {
+    const { id, type, sight } = this
+    const view = (): BoardView => this.#core.viewOf(this)
+    const lineage = (): Lineage => this.lineage
+    return {
+      author: Object.freeze({ kind: 'agent', id, type }),
+      access: sight.access,
+      get lineage() {
+        return lineage()
+      },
+      seen: (address) => this.seen(address),
+      seq: () => view().seq,
+      // Only what it sees: what became of the rest would tell of it.
+      others: () =>
+        view()
+          .entries()
+          .filter(({ scope }) => scope !== 'global'),
+      sees: (what) => (typeof what === 'string' ? view().has(what) : sight.admits(what)),
+    }
   }
 
   get status(): AgentStatus {
@@ -148,8 +173,9 @@ export class AgentProcess {
     if (this.#wholeView === view) return
     this.#wholeView = view
     this.#floor = this.#core.readableBoard()
-    this.#seen.clear()
-    this.#reads.clear()
+    // Clearing an empty map costs as much as clearing a full one.
+    if (this.#seen.size > 0) this.#seen.clear()
+    if (this.#reads.size > 0) this.#reads.clear()
     this.#lineage = undefined
   }
 
@@ -183,11 +209,11 @@ export class AgentProcess {
       waitForAll: waitFor as AnyContext['waitForAll'],
       waitForAny: ((keys: readonly string[], options: WaitOptions = {}) =>
         this.#waitForKeys(keys, 'any', options)) as AnyContext['waitForAny'],
-      update: async (changes, options) => {
-        const result = await this.#update(changes, options)
-        if (result.kind === 'refused') throw refusalError(result, this.#core.runId)
-        return result
-      },
+      update: (changes, options) =>
+        this.#update(changes, options).then((result) => {
+          if (result.kind === 'refused') throw refusalError(result, this.#core.runId)
+          return result
+        }),
       tryUpdate: (changes, options) => this.#update(changes, options),
       step: (name, run, options) => this.#runStep(name, run, options),
       on: (patterns, handler, options) => this.#subscribe(patterns, handler, options),
@@ -205,7 +231,8 @@ export class AgentProcess {
 
   #liveView(): LiveView<Record<string, unknown>> {
     const core = this.#core
-    const current = (): BoardView => core.viewOf(this)
+    const slot = core.slotOf(this.sight)
+    const current = (): BoardView => core.readSlot(slot)
     const whole = (): BoardView => {
       const view = current()
       this.#noteWhole(view)
@@ -335,16 +362,36 @@ export class AgentProcess {
     try {
       return await promise
     } finally {
-      this.#busy -= 1
-      if (this.#awaited > 0) this.#core.onAgentWaits()
+      this.#free()
     }
   }
 
-  async #update(changes: Readonly<Record<string, unknown>>, options?: UpdateOptions): Promise<UpdateResult> {
-    this.assertRunning()
-    const { result, cells } = await this.#working(this.#core.updateAs(this, changes, options))
-    for (const cell of cells) this.#seen.set(addressId(cell.entry), cell)
-    return result
+  /** Not an async function: a promise less matters where updates are counted in microseconds. */
+  #update(changes: Readonly<Record<string, unknown>>, options?: UpdateOptions): Promise<UpdateResult> {
+    try {
+      this.assertRunning()
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    this.#busy += 1
+    return this.#core.updateAs(this.#asker, changes, options).then(
+      ({ result, changes }) => {
+        this.#free()
+        for (const { kind, cell } of changes) {
+          if (kind === 'put' || kind === 'drop') this.#seen.set(addressId(cell.entry), cell)
+        }
+        return result
+      },
+      (error: unknown) => {
+        this.#free()
+        throw error
+      },
+    )
+  }
+
+  #free(): void {
+    this.#busy -= 1
+    if (this.#awaited > 0) this.#core.onAgentWaits()
   }
 
   #runStep<Result>(

@@ -250,7 +250,7 @@ export class Engine {
 
   /** Adds a record that is not a macrostep of the machine. */
   append(kind: RecordKind, author: string, asked: unknown, refusals: readonly Refusal[] = NO_REFUSALS): Promise<void> {
-    if (this.#latest === undefined || this.#stopped) return Promise.reject(this.#finishedError())
+    if (this.#latest?.status !== 'active' || this.#stopped) return Promise.reject(this.#finishedError())
     const snapshot = this.#latest
     return new Promise((resolve, reject) => {
       this.#enqueue({

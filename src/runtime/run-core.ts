@@ -3,12 +3,11 @@
 //   R2. After a commit, in this order: views move on, waits are looked at, subscribers are told, readers of changes wake.
 //   R3. When every agent waits and nothing else can move the run, the waits end with a deadlock.
 //   R4. When the run ends, everything of it ends: agents, children, waits, requests, subscriptions, deadlines.
-import { LRUCache } from 'lru-cache'
 import type { AnyStateMachine } from 'xstate'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, handOut } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
-import { Access, BoardView, Sight } from '../context/index.ts'
-import type { Board, Catalogue, CellChange, UpdateOptions } from '../context/index.ts'
+import { Access, Sight } from '../context/index.ts'
+import type { Board, BoardView, Catalogue, CellChange, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
@@ -32,6 +31,8 @@ import type { RuntimeServices } from './runtime-services.ts'
 import { parseEvent, parseOutput } from './schema-check.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
+import { ViewCache } from './view-cache.ts'
+import type { ViewSlot } from './view-cache.ts'
 
 /** With what a run is made. */
 export interface RunSeed {
@@ -49,8 +50,6 @@ export type RunEnd =
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'stopped'; readonly error: CallboardError }
 
-/** Computed views that one run keeps. */
-const MOST_VIEWS = 1_000
 export class RunCore {
   readonly runId: string
   readonly definition: WorkflowDefinition
@@ -69,12 +68,15 @@ export class RunCore {
   readonly #engine: Engine
   readonly #updater: Updater
   readonly #invocations: Invocations
-  readonly #views = new LRUCache<string, BoardView>({ max: MOST_VIEWS })
+  readonly #views = new ViewCache()
   readonly #access = new Map<string, Access>()
   readonly #wakers = new Set<() => void>()
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
+  #stopping: Promise<void> | undefined
   #board: Board | undefined
+  /** When something on the shown board expires. */
+  #nextExpiryAt: number | undefined
   #expiry: Deadline | undefined
   #committedSeq = 0
 
@@ -170,7 +172,7 @@ export class RunCore {
   /** The committed board as a reader may see it now: without what has expired. */
   readableBoard(): Board {
     const board = (this.#board ??= this.#engine.committed.context.board.withGlobals(this.#services.globals.committed))
-    const { nextExpiryAt } = board
+    const nextExpiryAt = (this.#nextExpiryAt = board.nextExpiryAt)
     if (nextExpiryAt === undefined || nextExpiryAt > this.clock.now()) return board
     this.#sendExpiry()
     return this.#show(board, [])
@@ -178,27 +180,32 @@ export class RunCore {
 
   /** Moves every view on to a board. What has expired is gone for readers before the machine has taken it away. */
   #show(board: Board, changes: readonly CellChange[]): Board {
-    const shown = board.expire(this.clock.now())
+    const isDue = board.nextExpiryAt !== undefined && board.nextExpiryAt <= this.clock.now()
+    const shown = isDue ? board.expire(this.clock.now()) : board
     const expiry = shown === board ? undefined : shown.transcript.at(-1)?.result
     const all = expiry?.kind === 'accepted' ? [...changes, ...expiry.changes] : changes
     this.#board = shown
-    // Over a copy: setting an entry moves it to where the iteration has yet to come.
-    if (this.#views.size > 0)
-      for (const [id, view] of [...this.#views.entries()]) {
-        const next = view.next(shown, all)
-        if (next !== view) this.#views.set(id, next)
-      }
+    this.#nextExpiryAt = shown.nextExpiryAt
+    this.#views.advance(all)
     return shown
   }
 
   /** What an agent sees now; the same object as long as it sees the same. */
-  viewOf(process: { readonly id: string; readonly sight: Sight }): BoardView {
-    const board = this.readableBoard()
-    const known = this.#views.get(process.id)
-    if (known !== undefined && known.epoch === process.sight.epoch && known.sight === process.sight) return known
-    const view = new BoardView(board, process.sight)
-    this.#views.set(process.id, view)
-    return view
+  viewOf({ sight }: { readonly sight: Sight }): BoardView {
+    return this.readSlot(this.slotOf(sight))
+  }
+
+  /** The place of an agent's view, for those who read it often. */
+  slotOf(sight: Sight): ViewSlot {
+    return this.#views.slotOf(sight)
+  }
+
+  readSlot(slot: ViewSlot): BoardView {
+    const nextExpiryAt = this.#board === undefined ? undefined : this.#nextExpiryAt
+    if (this.#board !== undefined && (nextExpiryAt === undefined || nextExpiryAt > this.clock.now())) {
+      return slot.current ?? slot.read(this.#board)
+    }
+    return slot.read(this.readableBoard())
   }
 
   /** The sight of an agent of a type, under some id. */
@@ -214,24 +221,10 @@ export class RunCore {
 
   /** An update by an agent, with its rights and what it had seen. */
   updateAs(
-    process: AgentProcess,
+    asker: Asker,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
   ): Promise<UpdateAnswer> {
-    const { id, type, sight, lineage } = process
-    const asker: Asker = {
-      author: { kind: 'agent', id, type },
-      access: sight.access,
-      lineage,
-      seen: (address) => process.seen(address),
-      seq: () => this.viewOf(process).seq,
-      // Only what it sees: what became of the rest would tell of it.
-      others: () =>
-        this.viewOf(process)
-          .entries()
-          .filter(({ scope }) => scope !== 'global'),
-      sees: (what) => (typeof what === 'string' ? this.viewOf(process).has(what) : sight.admits(what)),
-    }
     return this.#updater.submit(asker, changes, options)
   }
 
@@ -259,8 +252,13 @@ export class RunCore {
   }
 
   /** Ends the run. */
-  async stop(reason: string): Promise<void> {
-    if (this.#end !== undefined) return
+  stop(reason: string): Promise<void> {
+    if (this.#end !== undefined) return Promise.resolve()
+    this.#stopping ??= this.#stop(reason)
+    return this.#stopping
+  }
+
+  async #stop(reason: string): Promise<void> {
     const error = new CallboardError('run.stopped', `run ${this.runId} was stopped: ${reason}`, { runId: this.runId })
     await this.#engine.stop(reason)
     this.#finish({ kind: 'stopped', error })
@@ -289,7 +287,7 @@ export class RunCore {
     this.waits.cancel(process.id, this.#cancelled(process.id))
     this.requests.withdrawAll(this.#cancelled(process.id), process.id)
     this.subscriptions.end(process.id)
-    this.#views.delete(process.id)
+    this.#views.forget(process.id)
     this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status: how })
     this.onAgentWaits()
   }
@@ -395,8 +393,14 @@ export class RunCore {
       },
     }
     if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
-    const global = this.#services.globals.batchOf(records)
-    return this.#services.store.append(global === undefined ? [batch] : [batch, global])
+    const { globals, store } = this.#services
+    const global = globals.batchOf(records)
+    if (global === undefined) return store.append([batch])
+    return store.append([batch, global]).catch(async (error: unknown) => {
+      // What was staged is lost with the run; the other runs go on from what the store says.
+      await globals.load(store)
+      throw error
+    })
   }
 
   #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
@@ -415,7 +419,8 @@ export class RunCore {
       }
     }
     if (this.#wakers.size > 0) for (const wake of Array.from(this.#wakers)) wake()
-    if (this.#services.topics.has('record')) this.#services.topics.emit('record', { runId: this.runId, record })
+    if (this.#services.topics.has('record'))
+      this.#services.topics.emit('record', { runId: this.runId, record: handOut(record) as LedgerRecord })
     if (snapshot.status !== 'active') this.#finish(endOf(this.definition, this.runId, snapshot))
     else if (this.#invocations.hasAgents) this.onAgentWaits()
   }

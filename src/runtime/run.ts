@@ -1,5 +1,5 @@
 // Run: what the outside holds of one run.
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, handOut } from '../base/index.ts'
 import { entryOf, put, refusalError } from '../context/index.ts'
 import type { Conflict, Entry, Policy, UpdateOptions, View } from '../context/index.ts'
 import { diffBoards, emptyState, foldRecords } from '../ledger/index.ts'
@@ -93,7 +93,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** What an agent sees now. `type` is needed for an agent that has not been invoked. */
   view(agentId: string, type?: string): View {
-    return this.#core.viewOf({ id: agentId, sight: this.#sight(agentId, type) })
+    return this.#core.viewOf({ sight: this.#sight(agentId, type) })
   }
 
   /** Writes entries from outside, all or none. @throws CallboardError `update.refused` */
@@ -189,7 +189,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   /** Disagreements that a policy decided, oldest first. */
   async conflicts(): Promise<readonly Conflict[]> {
     const records = await this.#store.read(this.id)
-    return records.flatMap(({ conflicts }) => conflicts)
+    return handOut(records.flatMap(({ conflicts }) => conflicts)) as readonly Conflict[]
   }
 
   /**
@@ -283,12 +283,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   /** What is different at one point from another, by key. */
   async diff(from: number | string, to: number | string): Promise<readonly EntryDifference[]> {
     const [before, after] = [await this.#stateAt(from), await this.#stateAt(to)]
-    return diffBoards(before.board, after.board)
+    return handOut(diffBoards(before.board, after.board)) as readonly EntryDifference[]
   }
 
-  /** The records of the run, oldest first. */
-  ledger({ afterSeq = 0 }: { readonly afterSeq?: number } = {}): Promise<readonly LedgerRecord[]> {
-    return this.#store.read(this.id, { afterSeq })
+  /** The records of the run, oldest first; copies, so that nobody writes to the ledger by way of them. */
+  async ledger({ afterSeq = 0 }: { readonly afterSeq?: number } = {}): Promise<readonly LedgerRecord[]> {
+    return handOut(await this.#store.read(this.id, { afterSeq })) as readonly LedgerRecord[]
   }
 
   /** Ends the run: agents, children and timers stop, `done` rejects with `run.stopped`. Twice is harmless. */

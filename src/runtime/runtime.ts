@@ -223,6 +223,7 @@ export class Runtime {
       await core.start()
     } catch (error) {
       this.#active.delete(runId)
+      this.#ended.delete(runId)
       throw isCallboardError(error, 'store.conflict') ? existsError(runId) : error
     }
     this.#services.topics.emit('run', { runId, workflow: definition.name })

@@ -1,14 +1,23 @@
 // Updater: takes what an author asks through preparation and the engine, and says what came of it.
-import { CallboardError, setOwn } from '../base/index.ts'
+import { CallboardError, handOut } from '../base/index.ts'
 import { authorName, prepareUpdate, redactRefusal } from '../context/index.ts'
-import type { Asking, Catalogue, Cell, Entry, Refusal, Update, UpdateOptions } from '../context/index.ts'
-import type { UpdateResult } from '../workflow/index.ts'
+import type {
+  Asking,
+  Catalogue,
+  CellChange,
+  Conflict,
+  Entry,
+  Refusal,
+  Update,
+  UpdateOptions,
+} from '../context/index.ts'
+import type { Accepted, UpdateResult } from '../workflow/index.ts'
 import type { AnswerNote, Engine, Turn } from './engine.ts'
 
-/** What came of an update, and the cells it left for its author. */
+/** What came of an update, and the changes it made. */
 export interface UpdateAnswer {
   readonly result: UpdateResult
-  readonly cells: readonly Cell[]
+  readonly changes: readonly CellChange[]
 }
 
 /** Who asks, and what they knew. */
@@ -19,10 +28,13 @@ export interface Asker extends Pick<Asking, 'author' | 'access' | 'lineage' | 's
   readonly sees?: (what: Entry | string) => boolean
 }
 
-const NO_CELLS: readonly Cell[] = Object.freeze([])
+const NO_CHANGES: readonly CellChange[] = Object.freeze([])
+const NO_CONFLICTS: readonly Conflict[] = Object.freeze([])
+/** What is handed out must not be what the ledger keeps, nor what the next caller is given. */
+const NONE: readonly never[] = Object.freeze([])
 const NOTHING_TO_DO: UpdateAnswer = {
-  result: { kind: 'accepted', versions: {}, conflicts: [], skipped: [] },
-  cells: NO_CELLS,
+  result: Object.freeze({ kind: 'accepted', versions: Object.freeze({}), conflicts: NONE, skipped: NONE }),
+  changes: NO_CHANGES,
 }
 
 export class Updater {
@@ -99,28 +111,42 @@ export class Updater {
     const { result } = outcome
     if (result.kind === 'refused') {
       const isTold = result.key === undefined || result.reason === 'limit' || sees(result.key)
-      resolve({ result: isTold ? result : redactRefusal(result), cells: NO_CELLS })
+      resolve({ result: isTold ? result : redactRefusal(result), changes: NO_CHANGES })
       return
     }
-    const versions: Record<string, number> = {}
-    const cells: Cell[] = []
-    for (const { kind, key, cell } of result.changes) {
-      if (kind !== 'put' && kind !== 'drop') continue
-      cells.push(cell)
-      if (!sees(cell.entry)) continue
-      setOwn(versions as Record<string, unknown>, key, cell.entry.version)
-    }
-    // A conflict shows what another author wrote: only to those who may see the entry.
-    const conflicts = result.conflicts.filter(({ key }) => Object.hasOwn(versions, key))
-    const skipped = result.skipped.filter(sees)
-    resolve({ result: { kind: 'accepted', versions, conflicts, skipped }, cells })
+    const { changes } = result
+    // A conflict shows what another author wrote, a version how often others wrote: only to those who may see the entry.
+    const seen = changes.filter(({ kind, cell }) => (kind === 'put' || kind === 'drop') && sees(cell.entry))
+    const told =
+      result.conflicts.length === 0
+        ? NO_CONFLICTS
+        : result.conflicts.filter(({ key }) => seen.some((change) => change.key === key))
+    const conflicts = told.length === 0 ? NO_CONFLICTS : (handOut(told) as readonly Conflict[])
+    const skipped = result.skipped.length === 0 ? result.skipped : result.skipped.filter(sees)
+    resolve({ result: acceptanceOf(seen, conflicts, skipped), changes })
   }
 
   async #refuse(refusal: Refusal): Promise<UpdateAnswer> {
     await this.#engine.append('refusal', refusal.author, { keys: refusal.key === undefined ? [] : [refusal.key] }, [
       refusal,
     ])
-    return { result: refusal, cells: NO_CELLS }
+    return { result: refusal, changes: NO_CHANGES }
+  }
+}
+
+/** Few look at the versions, so they are put together when somebody does: an object of ever new keys is not cheap. */
+function acceptanceOf(
+  seen: readonly CellChange[],
+  conflicts: readonly Conflict[],
+  skipped: readonly string[],
+): Accepted {
+  return {
+    kind: 'accepted',
+    conflicts,
+    skipped,
+    get versions() {
+      return Object.freeze(Object.fromEntries(seen.map(({ key, cell }) => [key, cell.entry.version])))
+    },
   }
 }
 

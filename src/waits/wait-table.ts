@@ -3,7 +3,7 @@
 //   W2. Waits are looked at when they are made and after a commit, never in the middle of one.
 //   W3. A commit costs O(waits on the changed keys); an ended wait leaves no trace, timers and listeners included.
 // What an agent may see is decided by the reader it waits with; when a run is deadlocked, by the runtime.
-import type { CallboardError } from '../base/index.ts'
+import { CallboardError } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { valueOf } from '../context/index.ts'
 import type { Cell, CellChange } from '../context/index.ts'
@@ -53,16 +53,13 @@ export interface Wait {
 
 /** Every key: the index under which conditions that looked at a whole view are kept. */
 const EVERY = '*'
+const EVERY_KEY: readonly string[] = Object.freeze([EVERY])
 
 class PendingWait implements Wait {
   readonly id: number
-  readonly waiter: string
-  keys: readonly string[]
-  readonly mode: Wait['mode']
-  readonly fresh: boolean
   readonly sinceAt: number
-  readonly timeoutMs: number
   readonly spec: WaitSpec | ConditionSpec
+  keys: readonly string[]
   resolve: ((value: unknown) => void) | undefined
   reject: ((error: unknown) => void) | undefined
   deadline: Deadline | undefined
@@ -70,13 +67,25 @@ class PendingWait implements Wait {
 
   constructor(id: number, spec: WaitSpec | ConditionSpec, keys: readonly string[], sinceAt: number) {
     this.id = id
-    this.waiter = spec.waiter
-    this.keys = keys
-    this.mode = 'mode' in spec ? spec.mode : 'condition'
-    this.fresh = 'fresh' in spec && spec.fresh
     this.sinceAt = sinceAt
-    this.timeoutMs = spec.timeoutMs
     this.spec = spec
+    this.keys = keys
+  }
+
+  get waiter(): string {
+    return this.spec.waiter
+  }
+
+  get mode(): Wait['mode'] {
+    return 'mode' in this.spec ? this.spec.mode : 'condition'
+  }
+
+  get fresh(): boolean {
+    return 'fresh' in this.spec && this.spec.fresh
+  }
+
+  get timeoutMs(): number {
+    return this.spec.timeoutMs
   }
 }
 
@@ -88,7 +97,7 @@ export class WaitTable {
   readonly #onEnd: () => void
   /** A key's only wait stands by itself: most keys have one. */
   readonly #byKey = new Map<string, PendingWait | Set<PendingWait>>()
-  readonly #all = new Set<PendingWait>()
+  #size = 0
   #nextId = 1
 
   /** @param onEnd called after a wait has ended */
@@ -99,12 +108,12 @@ export class WaitTable {
   }
 
   get size(): number {
-    return this.#all.size
+    return this.#size
   }
 
   /** The waits that have not ended, oldest first. */
   list(): readonly Wait[] {
-    return [...this.#all]
+    return this.#pending()
   }
 
   /** Promises what the spec asks for; at once when it is there already. */
@@ -119,7 +128,7 @@ export class WaitTable {
     try {
       const { result, keys } = spec.evaluate()
       if (holds(result)) return Promise.resolve(result)
-      return this.#wait(spec, keys === 'every' ? [EVERY] : keys)
+      return this.#wait(spec, keys === 'every' ? EVERY_KEY : keys)
     } catch (error) {
       return Promise.reject(error as Error)
     }
@@ -127,7 +136,7 @@ export class WaitTable {
 
   /** Looks again at the waits that these committed changes may have met. */
   touch(changes: readonly CellChange[]): void {
-    if (this.#all.size === 0) return
+    if (this.#size === 0) return
     const looked = new Set<PendingWait>()
     for (const change of changes) {
       this.#collect(change.key, change, looked)
@@ -146,21 +155,38 @@ export class WaitTable {
 
   /** Looks again at every wait: what is in sight may have changed altogether. */
   touchAll(): void {
-    for (const wait of [...this.#all]) this.#look(wait)
+    for (const wait of this.#pending()) this.#look(wait)
   }
 
   /** Ends all waits of one waiter with this error. */
   cancel(waiter: string, error: unknown): void {
-    for (const wait of [...this.#all]) if (wait.waiter === waiter) this.#fail(wait, error)
+    for (const wait of this.#pending()) if (wait.waiter === waiter) this.#fail(wait, error)
   }
 
   /** Ends the given waits, or all, each with an error of its own. */
   rejectAll(makeError: (wait: Wait) => unknown, which: (wait: Wait) => boolean = () => true): void {
-    for (const wait of [...this.#all]) if (which(wait)) this.#fail(wait, makeError(wait))
+    for (const wait of this.#pending()) if (which(wait)) this.#fail(wait, makeError(wait))
   }
 
-  #wait(spec: WaitSpec | ConditionSpec, keys: readonly string[]): Promise<unknown> {
-    const { signal, timeoutMs } = spec
+  /** Every wait once, oldest first: found through the keys, so that making and ending one costs no second index. */
+  #pending(): PendingWait[] {
+    const all = new Set<PendingWait>()
+    for (const waits of this.#byKey.values()) {
+      if (waits instanceof PendingWait) all.add(waits)
+      else for (const wait of waits) all.add(wait)
+    }
+    return [...all].sort((a, b) => a.id - b.id)
+  }
+
+  #wait(spec: WaitSpec | ConditionSpec, named: readonly string[]): Promise<unknown> {
+    // A wait for nothing in particular is looked at whenever anything changes.
+    const keys = named.length === 0 ? EVERY_KEY : named
+    const { signal, timeoutMs, waiter } = spec
+    if (!(timeoutMs >= 0)) {
+      const rule = 'give milliseconds from 0 on, or Infinity for no limit'
+      const message = `${waiter} waits with a timeoutMs of ${timeoutMs}; ${rule}`
+      return Promise.reject(new CallboardError('wait.invalid-timeout', message, { agent: waiter, timeoutMs }))
+    }
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     const now = this.#clock.now()
     const wait = new PendingWait(this.#nextId++, spec, keys, now)
@@ -168,7 +194,7 @@ export class WaitTable {
       wait.resolve = resolve
       wait.reject = reject
     })
-    this.#all.add(wait)
+    this.#size += 1
     this.#index(wait)
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
       wait.deadline = this.#deadlines.add(now + timeoutMs, () => this.#fail(wait, spec.onTimeout(wait)))
@@ -209,7 +235,7 @@ export class WaitTable {
       const { result, keys } = spec.evaluate()
       if (wait.resolve === undefined) return
       if (holds(result)) this.#meet(wait, result)
-      else this.#reindex(wait, keys === 'every' ? [EVERY] : keys)
+      else this.#reindex(wait, keys === 'every' ? EVERY_KEY : keys)
     } catch (error) {
       this.#fail(wait, error)
     }
@@ -243,7 +269,7 @@ export class WaitTable {
     wait.reject = undefined
     wait.deadline?.cancel()
     if (wait.onAbort !== undefined) wait.spec.signal?.removeEventListener('abort', wait.onAbort)
-    this.#all.delete(wait)
+    this.#size -= 1
     this.#unindex(wait)
   }
 }

@@ -23,7 +23,7 @@ import type { AgentContext } from './agent-context.ts'
 import { assertPatterns, createAgentLogic } from './agent.ts'
 import type { AgentLogic } from './agent.ts'
 import { describeWith, namesOf } from './describe.ts'
-import type { BoardReader, Changes, Patterns, Selected, ValuesOf } from './values.ts'
+import type { BoardReader, ChangeOf, Changes, Patterns, Selected, ValuesOf } from './values.ts'
 import { createWorkflowBuilder } from './workflow.ts'
 import type { WorkflowBuilder } from './workflow.ts'
 
@@ -81,7 +81,7 @@ interface ActionArguments<Context, Event> {
 
 /** Changes written out, with a function wherever a value depends on context or event. */
 type ChangesFrom<Values extends object, Arguments> = {
-  readonly [Key in keyof Values]?: Changes<Values>[Key] | ((args: Arguments) => Changes<Values>[Key])
+  readonly [Key in keyof Values]?: ChangeOf<Values[Key]> | ((args: Arguments) => ChangeOf<Values[Key]>)
 }
 
 /** A catalogue and what can be made with it. */
@@ -111,7 +111,7 @@ export interface ContextDefinition<Values extends object> {
     ExpressionEvent extends AnyEventObject = Anything,
     Params extends ParameterizedObject['params'] | undefined = Anything,
     Event extends EventObject = Anything,
-    Actor extends ProvidedActor = Anything,
+    Actor extends ProvidedActor = never,
   >(
     changes:
       | ChangesFrom<Values, ActionArguments<Context, ExpressionEvent>>

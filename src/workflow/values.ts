@@ -13,9 +13,13 @@ export type Selected<Values extends object, Pattern extends string> = {
 }
 
 /** What an update may contain: new values, or `put`, `patch` and `drop` around them. */
-export type Changes<Values extends object> = {
-  readonly [Key in keyof Values]?: Values[Key] | Put<Values[Key]> | Patch<Values[Key]> | Drop
-}
+export type Changes<Values extends object> = [keyof Values] extends [never]
+  ? // `{}` would take anything.
+    Readonly<Record<string, never>>
+  : { readonly [Key in keyof Values]?: ChangeOf<Values[Key]> }
+
+/** What an update may contain under one key. */
+export type ChangeOf<Value> = Value | Put<Value> | Patch<Value> | Drop
 
 export type Patterns<Values extends object> = PatternOf<keyof Values & string>
 

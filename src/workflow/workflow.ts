@@ -53,16 +53,23 @@ type Guard<Context, Event> = (args: { readonly context: Context; readonly event:
 type Action<Context, Event> = (args: { readonly context: Context; readonly event: Event }) => void
 type Delay<Context, Event> = number | ((args: { readonly context: Context; readonly event: Event }) => number)
 
+type ContextOf<Values extends object, Input extends z.ZodType, Extra extends object> = WorkflowContext<
+  Values,
+  z.output<NoInfer<Input>>,
+  NoInfer<Extra>
+>
+
 /** What a workflow is made of, beside its states. */
 export interface WorkflowOptions<
+  Values extends object,
   Input extends z.ZodType,
   Output extends z.ZodType,
   Events extends EventSchemas,
   Actors,
   Extra extends object,
-  Guards,
-  Actions,
-  Delays,
+  Guards extends string,
+  Actions extends string,
+  Delays extends string,
 > {
   /** Shown in lists and records; the machine's id unless given. */
   readonly name?: string
@@ -77,9 +84,10 @@ export interface WorkflowOptions<
   readonly agents?: Actors
   /** More context beside the board: plain data only. */
   readonly context?: (args: { readonly input: z.output<Input> }) => Extra
-  readonly guards?: Guards
-  readonly actions?: Actions
-  readonly delays?: Delays
+  /** Named guards, actions and delays; where they read what `context` adds, they stand below it. */
+  readonly guards?: { readonly [Name in Guards]: Guard<ContextOf<Values, Input, Extra>, EventsOf<NoInfer<Events>>> }
+  readonly actions?: { readonly [Name in Actions]: Action<ContextOf<Values, Input, Extra>, EventsOf<NoInfer<Events>>> }
+  readonly delays?: { readonly [Name in Delays]: Delay<ContextOf<Values, Input, Extra>, EventsOf<NoInfer<Events>>> }
 }
 
 // XState's own types of a machine are only reachable through `setup`, which takes them one by one.
@@ -148,20 +156,11 @@ export type WorkflowBuilder<Values extends object> = <
   Events extends EventSchemas = never,
   const Actors extends Record<string, AnyActorLogic> = Record<never, AnyActorLogic>,
   Extra extends object = object,
-  Guards extends Record<
-    string,
-    Guard<WorkflowContext<Values, z.output<Input>, NoInfer<Extra>>, EventsOf<NoInfer<Events>>>
-  > = Record<never, never>,
-  Actions extends Record<
-    string,
-    Action<WorkflowContext<Values, z.output<Input>, NoInfer<Extra>>, EventsOf<NoInfer<Events>>>
-  > = Record<never, never>,
-  Delays extends Record<
-    string,
-    Delay<WorkflowContext<Values, z.output<Input>, NoInfer<Extra>>, EventsOf<NoInfer<Events>>>
-  > = Record<never, never>,
+  Guards extends string = never,
+  Actions extends string = never,
+  Delays extends string = never,
 >(
-  options?: WorkflowOptions<Input, Output, Events, Actors, Extra, Guards, Actions, Delays>,
+  options?: WorkflowOptions<Values, Input, Output, Events, Actors, Extra, Guards, Actions, Delays>,
 ) => {
   /**
    * Makes the machine from a plain XState config without `context`.
@@ -173,7 +172,7 @@ export type WorkflowBuilder<Values extends object> = <
         WorkflowContext<Values, z.output<Input>, Extra>,
         EventsOf<Events>,
         Actors,
-        { guards: keyof Guards & string; actions: keyof Actions & string; delays: keyof Delays & string },
+        { guards: Guards; actions: Actions; delays: Delays },
         z.output<Input>,
         OutputOf<z.input<Output>>
       >
@@ -217,7 +216,17 @@ export function setBeginning(actor: AnyActorRef, beginning: RunBeginning): void 
 }
 
 interface UntypedOptions extends Omit<
-  WorkflowOptions<z.ZodType, z.ZodType, EventSchemas, Record<string, AnyActorLogic>, object, object, object, object>,
+  WorkflowOptions<
+    object,
+    z.ZodType,
+    z.ZodType,
+    EventSchemas,
+    Record<string, AnyActorLogic>,
+    object,
+    string,
+    string,
+    string
+  >,
   'context'
 > {
   readonly context?: (args: { readonly input: unknown }) => object

@@ -1,0 +1,86 @@
+// ViewCache: the computed views of one run.
+//   C1. After a commit, only the views of those who may read a changed key are touched; the others are not looked at.
+//   C2. A view is moved on when it is read, from all the changes it missed; unread views cost a list of changes.
+//   C3. At most so many views are kept; whoever comes back after that gets a computed one.
+import { LRUCache } from 'lru-cache'
+import { BoardView } from '../context/index.ts'
+import type { Board, CellChange, Sight } from '../context/index.ts'
+
+/** Computed views that one run keeps. */
+const MOST_VIEWS = 1_000
+/** Changes a view may miss before it is cheaper to compute it anew. */
+const MOST_MISSED = 256
+/** Keys whose readers are remembered. */
+const MOST_KEYS = 20_000
+
+/** One agent's view, and what it has missed. */
+export class ViewSlot {
+  readonly sight: Sight
+  #view: BoardView | undefined
+  #missed: CellChange[] = []
+
+  constructor(sight: Sight) {
+    this.sight = sight
+  }
+
+  /** The view, if it is the newest without any work; else undefined. */
+  get current(): BoardView | undefined {
+    const view = this.#view
+    return view !== undefined && this.#missed.length === 0 && view.epoch === this.sight.epoch ? view : undefined
+  }
+
+  /** The view on this board. */
+  read(board: Board): BoardView {
+    if (this.#view === undefined) this.#view = new BoardView(board, this.sight)
+    else if (this.#missed.length > 0 || this.#view.epoch !== this.sight.epoch)
+      this.#view = this.#view.next(board, this.#missed)
+    if (this.#missed.length > 0) this.#missed = []
+    return this.#view
+  }
+
+  miss(change: CellChange): void {
+    if (this.#view === undefined) return
+    this.#missed.push(change)
+    if (this.#missed.length <= MOST_MISSED) return
+    this.#view = undefined
+    this.#missed = []
+  }
+}
+
+export class ViewCache {
+  readonly #slots = new LRUCache<string, ViewSlot>({ max: MOST_VIEWS, dispose: () => this.#readers.clear() })
+  readonly #readers = new Map<string, readonly ViewSlot[]>()
+
+  /** The place of an agent's view. */
+  slotOf(sight: Sight): ViewSlot {
+    const known = this.#slots.get(sight.agentId)
+    if (known?.sight === sight) return known
+    const slot = new ViewSlot(sight)
+    this.#slots.set(sight.agentId, slot)
+    this.#readers.clear()
+    return slot
+  }
+
+  /** Tells the views of those who may read the changed keys. */
+  advance(changes: readonly CellChange[]): void {
+    if (this.#slots.size === 0) return
+    for (const change of changes) for (const slot of this.#readersOf(change.key)) slot.miss(change)
+  }
+
+  forget(agentId: string): void {
+    this.#slots.delete(agentId)
+  }
+
+  clear(): void {
+    this.#slots.clear()
+  }
+
+  #readersOf(key: string): readonly ViewSlot[] {
+    const known = this.#readers.get(key)
+    if (known !== undefined) return known
+    const readers = [...this.#slots.values()].filter(({ sight }) => sight.access.canRead(key))
+    if (this.#readers.size >= MOST_KEYS) this.#readers.clear()
+    this.#readers.set(key, readers)
+    return readers
+  }
+}

@@ -1,0 +1,277 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineContext, entry, isCallboardError } from 'callboard'
+import type { CallboardError, WaitForGraph, Workflow } from 'callboard'
+import { fromPromise } from 'xstate'
+import { createGate, createWorld, refusalOf, together } from './world.ts'
+
+const board = defineContext({
+  egg: entry(z.string()),
+  hen: entry(z.string()),
+  letter: entry(z.string(), { outside: true }),
+  news: entry(z.string(), { scope: 'global' }),
+})
+
+const hatches = board.agent({
+  reads: ['egg'],
+  writes: ['hen'],
+  run: async ({ waitFor, update }) => {
+    await update({ hen: `from ${await waitFor('egg')}` })
+  },
+})
+const lays = board.agent({
+  reads: ['hen'],
+  writes: ['egg'],
+  run: async ({ waitFor, update }) => {
+    await update({ egg: `from ${await waitFor('hen')}` })
+  },
+})
+const waitsForEgg = board.agent({ reads: ['egg'], run: async ({ waitFor }) => void (await waitFor('egg')) })
+
+describe('a deadlock', () => {
+  it('of two agents that wait for each other is named at once, with the circle', async () => {
+    const { runtime, clock } = await createWorld()
+    const graphs: WaitForGraph[] = []
+    runtime.on('deadlock', ({ graph }) => graphs.push(graph))
+    const run = await runtime.start(together(board, { hatches, lays }), { runId: 'r1' })
+    const error = await refusalOf(run.done)
+    expect(error.code).toBe('wait.deadlock')
+    expect(error.message).toBe(
+      'run r1 is deadlocked: hatches waits for "egg", which lays would write; lays waits for "hen", which hatches would ' +
+        'write (circle: hatches → lays → hatches); let one of them write first, give a timeout and a fallback, or mark an ' +
+        'entry that someone outside writes with outside: true',
+    )
+    expect(graphs).toEqual([
+      {
+        nodes: [
+          { agent: 'hatches', waitsFor: ['egg'], writers: { egg: ['lays'] } },
+          { agent: 'lays', waitsFor: ['hen'], writers: { hen: ['hatches'] } },
+        ],
+        cycle: ['hatches', 'lays', 'hatches'],
+      },
+    ])
+    expect(error.details).toMatchObject({ runId: 'r1', graph: graphs[0] })
+    await clock.settle()
+    expect(clock.armed).toBe(0)
+  })
+
+  it('of one agent that waits for what nobody writes is named at once', async () => {
+    const { runtime } = await createWorld()
+    const run = await runtime.start(together(board, { waitsForEgg }), { runId: 'r1' })
+    const error = await refusalOf(run.done)
+    expect(error.code).toBe('wait.deadlock')
+    expect(error.message).toContain('waitsForEgg waits for "egg", which no running agent writes')
+  })
+
+  it('reaches every agent in it, and each may go on in its own way', async () => {
+    const { runtime } = await createWorld()
+    const caught: CallboardError[] = []
+    const forgives = (key: 'egg' | 'hen') =>
+      board.agent({
+        reads: ['egg', 'hen'],
+        writes: ['egg', 'hen'],
+        run: async ({ waitFor, update }) => {
+          await waitFor(key).catch((error: unknown) => isCallboardError(error) && caught.push(error))
+          await update({ [key]: 'after all' })
+        },
+      })
+    const run = await runtime.start(together(board, { one: forgives('egg'), other: forgives('hen') }))
+    await run.done
+    expect(caught.map(({ code }) => code)).toEqual(['wait.deadlock', 'wait.deadlock'])
+    expect([run.get('egg'), run.get('hen')]).toEqual(['after all', 'after all'])
+  })
+
+  it('is found when the last agent that could have written has ended', async () => {
+    const { runtime } = await createWorld()
+    const gate = createGate()
+    const gaveUp = board.agent({ writes: ['egg'], run: () => gate.passed })
+    const run = await runtime.start(together(board, { waitsForEgg, gaveUp }))
+    expect(run.status).toBe('active')
+    gate.open()
+    expect((await refusalOf(run.done)).code).toBe('wait.deadlock')
+  })
+})
+
+describe('no deadlock is declared', () => {
+  /** A run in which `waitsForEgg` waits; after everything has settled it must be still waiting. */
+  async function expectPatience(workflow: Workflow<undefined>, ...provide: (() => void)[]): Promise<void> {
+    const { runtime, clock } = await createWorld({ waitTimeoutMs: Number.POSITIVE_INFINITY })
+    const deadlocks: unknown[] = []
+    runtime.on('deadlock', (deadlock) => deadlocks.push(deadlock))
+    const run = await runtime.start(workflow)
+    await clock.settle()
+    expect(deadlocks).toEqual([])
+    expect(run.explain().waits).not.toEqual([])
+    for (const open of provide) open()
+    await clock.settle()
+    expect(deadlocks).toHaveLength(provide.length)
+  }
+
+  it('while some agent is in a step', async () => {
+    const gate = createGate()
+    const busy = board.agent({ run: ({ step }) => step('work', () => gate.passed) })
+    await expectPatience(together(board, { waitsForEgg, busy }), () => gate.open())
+  })
+
+  it('while some agent works without telling anybody', async () => {
+    const gate = createGate()
+    const busy = board.agent({ run: () => gate.passed })
+    await expectPatience(together(board, { waitsForEgg, busy }), () => gate.open())
+  })
+
+  it('while a wait was made but is not awaited yet', async () => {
+    const gate = createGate()
+    const prepares = board.agent({
+      reads: ['egg'],
+      run: async ({ waitFor }) => {
+        const egg = waitFor('egg')
+        await gate.passed
+        await egg
+      },
+    })
+    await expectPatience(together(board, { prepares }), () => gate.open())
+  })
+
+  it('while an agent awaits something else besides: the first of a wait and its own work', async () => {
+    const gate = createGate<string>()
+    const races = board.agent({
+      reads: ['egg'],
+      run: async ({ waitFor, step }) => {
+        await Promise.race([waitFor('egg'), step('other way', () => gate.passed)])
+      },
+    })
+    await expectPatience(together(board, { races }))
+  })
+
+  it('while a delayed transition is pending', async () => {
+    const { runtime, clock } = await createWorld()
+    const workflow = board.workflow({ agents: { waitsForEgg } }).createMachine({
+      initial: 'wait',
+      states: {
+        wait: {
+          invoke: { src: 'waitsForEgg', onDone: 'end' },
+          after: { 1000: { actions: board.write({ egg: 'from the timer' }) } },
+        },
+        end: { type: 'final' },
+      },
+    })
+    const run = await runtime.start(workflow)
+    await clock.advance(999)
+    expect(run.status).toBe('active')
+    await clock.advance(1)
+    expect(run.status).toBe('done')
+  })
+
+  it('while a child run goes on, and it is when that has ended', async () => {
+    const { runtime, clock } = await createWorld()
+    const gate = createGate()
+    const inner = defineContext({ note: entry(z.string()) })
+    const works = inner.agent({ run: () => gate.passed })
+    const child = together(inner, { works })
+    const workflow = board.workflow({ agents: { waitsForEgg, child } }).createMachine({
+      type: 'parallel',
+      states: { a: { invoke: { src: 'waitsForEgg' } }, b: { invoke: { src: 'child' } } },
+    })
+    const run = await runtime.start(workflow)
+    await clock.settle()
+    expect(run.status).toBe('active')
+    gate.open()
+    expect((await refusalOf(run.done)).code).toBe('wait.deadlock')
+  })
+
+  it('while a promise actor of the machine is at work', async () => {
+    const { runtime, clock } = await createWorld()
+    const gate = createGate<string>()
+    const lookup = fromPromise(() => gate.passed)
+    const workflow = board.workflow({ agents: { waitsForEgg, lookup } }).createMachine({
+      type: 'parallel',
+      states: {
+        a: { invoke: { src: 'waitsForEgg' } },
+        b: {
+          initial: 'on',
+          states: {
+            on: {
+              invoke: {
+                src: 'lookup',
+                onDone: { target: 'off', actions: board.write({ egg: ({ event }) => event.output }) },
+              },
+            },
+            off: {},
+          },
+        },
+      },
+    })
+    const run = await runtime.start(workflow)
+    await clock.settle()
+    expect(run.status).toBe('active')
+    gate.open('found')
+    expect(await run.waitFor('egg')).toBe('found')
+    await clock.settle()
+    expect(run.explain().agents).toMatchObject([{ status: 'finished' }])
+  })
+
+  it('while a person is asked', async () => {
+    const { runtime, clock } = await createWorld()
+    const asks = board.agent({
+      reads: ['hen'],
+      writes: ['egg'],
+      run: async ({ ask, update }) => {
+        await update({ egg: await ask('hen') })
+      },
+    })
+    const run = await runtime.start(together(board, { waitsForEgg, asks }))
+    await clock.settle()
+    expect(run.status).toBe('active')
+    await run.answer(run.requests()[0]!.id, 'cluck')
+    await run.done
+  })
+
+  it('for an entry that someone outside writes, or that other runs could write', async () => {
+    const reads = (key: 'letter' | 'news') =>
+      board.agent({ reads: [key], run: async ({ waitFor }) => void (await waitFor(key)) })
+    await expectPatience(together(board, { a: reads('letter') }))
+    await expectPatience(together(board, { a: reads('news') }))
+  })
+
+  it('while the machine takes an event that writes the key, or leads to an agent that does', async () => {
+    const laysFirst = board.agent({ writes: ['egg'], run: async ({ update }) => void (await update({ egg: 'x' })) })
+    const direct = board.workflow({ agents: { waitsForEgg } }).createMachine({
+      invoke: { src: 'waitsForEgg' },
+      on: { lay: { actions: board.write({ egg: 'by event' }) } },
+    })
+    const byAgent = board.workflow({ agents: { waitsForEgg, laysFirst } }).createMachine({
+      invoke: { src: 'waitsForEgg' },
+      initial: 'a',
+      states: { a: { on: { lay: 'b' } }, b: { invoke: { src: 'laysFirst' } } },
+    })
+    for (const workflow of [direct, byAgent]) {
+      const { runtime, clock } = await createWorld()
+      const run = await runtime.start(workflow)
+      await clock.settle()
+      expect(run.status).toBe('active')
+      expect(await run.send({ type: 'lay' })).toBe(true)
+      await run.waitFor('egg')
+      await clock.settle()
+      expect(run.explain().agents.find(({ id }) => id === 'waitsForEgg')?.status).toBe('finished')
+    }
+  })
+
+  it('for a condition over the whole view: what would meet it cannot be known', async () => {
+    const looksAround = board.agent({
+      reads: ['*'],
+      run: async ({ waitFor }) => void (await waitFor((view) => view.keys().length > 3)),
+    })
+    await expectPatience(together(board, { looksAround }))
+  })
+})
+
+it('an event that neither writes the key nor leads to a writer does not keep a deadlock hidden', async () => {
+  const { runtime } = await createWorld()
+  const workflow = board.workflow({ agents: { waitsForEgg } }).createMachine({
+    initial: 'a',
+    invoke: { src: 'waitsForEgg' },
+    states: { a: { on: { other: 'b' } }, b: {} },
+  })
+  const run = await runtime.start(workflow)
+  expect((await refusalOf(run.done)).code).toBe('wait.deadlock')
+})

@@ -1,0 +1,118 @@
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import { createVolatileStore, defineContext, entry, put } from 'callboard'
+import { createWorld, idle, refusalOf, together } from './world.ts'
+
+const prices = defineContext({
+  rate: entry(z.number(), { scope: 'global' }),
+  quote: entry(z.string(), { dependsOn: ['rate'] }),
+})
+const news = defineContext({
+  rate: entry(z.number(), { scope: 'global' }),
+  headline: entry(z.string()),
+})
+
+it('a global entry is seen by every run of every workflow, now and later', async () => {
+  const { runtime } = await createWorld()
+  const one = await runtime.start(idle(prices))
+  const other = await runtime.start(idle(news))
+  await one.update({ rate: 7 })
+  expect(other.get('rate')).toBe(7)
+  const late = await runtime.start(idle(news))
+  expect(late.get('rate')).toBe(7)
+  expect(late.entries().map(({ key, scope }) => [key, scope])).toEqual([['rate', 'global']])
+  expect(late.seq).toBe(1)
+})
+
+it('entries of the workflow stay in their run', async () => {
+  const { runtime } = await createWorld()
+  const one = await runtime.start(idle(prices))
+  const other = await runtime.start(idle(prices))
+  await one.update({ quote: 'mine' })
+  expect(other.get('quote')).toBeUndefined()
+})
+
+it('waits and subscriptions of another run learn of a global change', async () => {
+  const { runtime, clock } = await createWorld()
+  const told: string[] = []
+  const reads = news.agent({
+    reads: ['rate'],
+    writes: ['headline'],
+    run: async ({ waitFor, update, on, view }) => {
+      on('rate', ({ by, runId, version }) => told.push(`${by} ${runId} ${version}`))
+      await update({ headline: `rate is ${await waitFor('rate')}` })
+      await waitFor('rate', { since: view.entry('rate')?.version ?? 0 })
+    },
+  })
+  const reader = await runtime.start(together(news, { reads }), { runId: 'reader' })
+  const writer = await runtime.start(idle(prices), { runId: 'writer' })
+  const outside = reader.waitFor('rate')
+  await writer.update({ rate: 3 }, { by: 'bank' })
+  expect(await outside).toBe(3)
+  await clock.settle()
+  expect(reader.get('headline')).toBe('rate is 3')
+  await writer.update({ rate: 4 }, { by: 'bank' })
+  await reader.done
+  expect(told).toContain('bank reader 1')
+})
+
+it('what another run made from a global entry becomes stale when the entry changes', async () => {
+  const { runtime, clock } = await createWorld()
+  const one = await runtime.start(idle(prices))
+  const other = await runtime.start(idle(news))
+  await other.update({ rate: 1 })
+  await one.update({ quote: 'at rate 1' })
+  expect(one.entry('quote')?.stale).toBe(false)
+  const seq = one.seq
+  await other.update({ rate: 2 })
+  await clock.settle()
+  expect(one.entry('quote')).toMatchObject({ stale: true, version: 1 })
+  expect((await one.ledger()).at(-1)).toMatchObject({ seq: seq + 1, kind: 'upkeep' })
+})
+
+it('versions of a global entry count on over all runs that write it, and nothing is lost', async () => {
+  const { runtime } = await createWorld()
+  const counters = defineContext({ hits: entry(z.int(), { scope: 'global', merge: 'counter' }) })
+  const hits = counters.agent({
+    writes: ['hits'],
+    run: async ({ update }) => {
+      for (let count = 0; count < 10; count++) await update({ hits: 1 })
+    },
+  })
+  const runs = await Promise.all(
+    Array.from({ length: 5 }, () => runtime.start(together(counters, { a: hits, b: hits }))),
+  )
+  await Promise.all(runs.map(({ done }) => done))
+  expect(runs[0]?.get('hits')).toBe(100)
+  expect(runs[4]?.entry('hits')?.version).toBe(100)
+})
+
+it('a workflow entry of the same key hides the global one in its run only', async () => {
+  const { runtime } = await createWorld()
+  const one = await runtime.start(idle(prices))
+  const other = await runtime.start(idle(prices))
+  await one.update({ rate: 7 })
+  await one.update({ rate: put(8, { scope: 'workflow' }) })
+  expect(one.get('rate')).toBe(8)
+  expect(other.get('rate')).toBe(7)
+})
+
+it('tenants of one store do not see each other', async () => {
+  const store = createVolatileStore()
+  const { runtime: a } = await createWorld({ store, tenant: 'a' })
+  const { runtime: b } = await createWorld({ store, tenant: 'b' })
+  const one = await a.start(idle(prices))
+  const other = await b.start(idle(prices))
+  await one.update({ rate: 7 })
+  expect(other.get('rate')).toBeUndefined()
+})
+
+it('a global entry stays when the run that wrote it has ended', async () => {
+  const { runtime } = await createWorld()
+  const one = await runtime.start(idle(prices))
+  await one.update({ rate: 7 })
+  await one.stop()
+  expect((await refusalOf(one.done)).code).toBe('run.stopped')
+  const next = await runtime.start(idle(news))
+  expect(next.get('rate')).toBe(7)
+})

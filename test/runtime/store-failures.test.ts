@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { createVolatileStore, defineContext, entry } from 'callboard'
+import type { Store } from 'callboard'
+import { createGate, createWorld, idle, refusalOf, together } from './world.ts'
+
+const board = defineContext({
+  note: entry(z.string()),
+  other: entry(z.string()),
+  rate: entry(z.int(), { scope: 'global' }),
+})
+
+/** A real store whose next append can be made to fail, or to wait. */
+function createFragileStore(): Store & { failNext(error: Error): void; holdNext(): () => void } {
+  const store = createVolatileStore()
+  let failure: Error | undefined
+  let hold: Promise<void> | undefined
+  return {
+    traits: store.traits,
+    async append(batches) {
+      const wait = hold
+      hold = undefined
+      await wait
+      const error = failure
+      failure = undefined
+      if (error !== undefined) throw error
+      await store.append(batches)
+    },
+    read: (runId, options) => store.read(runId, options),
+    summary: (runId) => store.summary(runId),
+    list: (filter) => store.list(filter),
+    close: () => store.close(),
+    failNext(error) {
+      failure = error
+    },
+    holdNext() {
+      const gate = createGate()
+      hold = gate.passed
+      return () => gate.open()
+    },
+  } as Store & { failNext(error: Error): void; holdNext(): () => void }
+}
+
+const diskFull = new Error('disk full')
+
+describe('when the store refuses an append', () => {
+  it('everything that was not acknowledged is refused with the error, and nothing in memory stays ahead', async () => {
+    const store = createFragileStore()
+    const { runtime } = await createWorld({ store })
+    const run = await runtime.start(idle(board))
+    await run.update({ note: 'safe' })
+    const letGo = store.holdNext()
+    store.failNext(diskFull)
+    const lost = [run.update({ note: 'lost' }), run.update({ other: 'lost too' }), run.send({ type: 'stop' })]
+    const outcomes = Promise.allSettled(lost)
+    expect(run.get('note')).toBe('safe')
+    letGo()
+    for (const outcome of await outcomes) expect(outcome).toEqual({ status: 'rejected', reason: diskFull })
+    await expect(run.done).rejects.toBe(diskFull)
+    expect(run.status).toBe('error')
+    expect(run.get('note')).toBe('safe')
+    expect(run.get('other')).toBeUndefined()
+    expect(run.seq).toBe(2)
+    expect(await store.read(run.id)).toHaveLength(2)
+    expect((await refusalOf(run.update({ note: 'after' }))).code).toBe('run.finished')
+  })
+
+  it('nobody outside has learnt of what was lost: no wait, no notification, no action, no agent', async () => {
+    const store = createFragileStore()
+    const { runtime, clock } = await createWorld({ store })
+    const told: string[] = []
+    const waits = board.agent({
+      reads: ['note'],
+      run: async ({ waitFor, on }) => {
+        on('note', () => told.push('notified'))
+        await waitFor('note')
+        told.push('waited')
+      },
+    })
+    const begins = board.agent({ run: () => void told.push('begun') })
+    const workflow = board
+      .workflow({ agents: { waits, begins }, actions: { acts: () => told.push('acted') } })
+      .createMachine({
+        invoke: { src: 'waits' },
+        initial: 'a',
+        states: { a: { on: { go: { target: 'b', actions: 'acts' } } }, b: { invoke: { src: 'begins' } } },
+        on: { write: { actions: board.write({ note: 'lost' }) } },
+      })
+    const run = await runtime.start(workflow)
+    const letGo = store.holdNext()
+    store.failNext(diskFull)
+    const lost = Promise.allSettled([run.send({ type: 'write' }), run.send({ type: 'go' })])
+    await clock.settle()
+    expect(told).toEqual([])
+    letGo()
+    await lost
+    await clock.settle()
+    expect(told).toEqual([])
+    expect(run.status).toBe('error')
+  })
+
+  it('the agents of the run are stopped, and the other runs go on', async () => {
+    const store = createFragileStore()
+    const { runtime, clock } = await createWorld({ store })
+    const signals: AbortSignal[] = []
+    const never = createGate()
+    const stays = board.agent({
+      run: async ({ signal }) => {
+        signals.push(signal)
+        await never.passed
+      },
+    })
+    const run = await runtime.start(together(board, { stays }))
+    const other = await runtime.start(idle(board))
+    store.failNext(diskFull)
+    await expect(run.update({ note: 'lost' })).rejects.toBe(diskFull)
+    await clock.settle()
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true])
+    await other.update({ note: 'fine' })
+    expect(other.get('note')).toBe('fine')
+  })
+
+  it('a run that cannot store its beginning does not exist, and its id is free', async () => {
+    const store = createFragileStore()
+    const { runtime } = await createWorld({ store })
+    store.failNext(diskFull)
+    await expect(runtime.start(idle(board), { runId: 'r1' })).rejects.toBe(diskFull)
+    expect(runtime.get('r1')).toBeUndefined()
+    const run = await runtime.start(idle(board), { runId: 'r1' })
+    expect(run.status).toBe('active')
+  })
+
+  it('a global entry that was lost is seen by nobody, and can be written again by another run', async () => {
+    const store = createFragileStore()
+    const { runtime } = await createWorld({ store })
+    const run = await runtime.start(idle(board))
+    const other = await runtime.start(idle(board))
+    store.failNext(diskFull)
+    await expect(run.update({ rate: 1 })).rejects.toBe(diskFull)
+    expect(other.get('rate')).toBeUndefined()
+    await other.update({ rate: 2 })
+    expect(other.get('rate')).toBe(2)
+    expect(other.entry('rate')?.version).toBe(1)
+  })
+
+  it('because another process was faster, the run ends with that conflict', async () => {
+    const store = createVolatileStore()
+    const { runtime } = await createWorld({ store })
+    const run = await runtime.start(idle(board))
+    const [record] = await store.read(run.id)
+    const summary = await store.summary(run.id)
+    await store.append([
+      { runId: run.id, expectedSeq: 1, records: [{ ...record!, seq: 2 }], summary: { ...summary!, seq: 2 } },
+    ])
+    expect((await refusalOf(run.update({ note: 'late' }))).code).toBe('store.conflict')
+    expect((await refusalOf(run.done)).code).toBe('store.conflict')
+    expect(await store.read(run.id)).toHaveLength(2)
+  })
+})
+
+describe('while an append is under way', () => {
+  it('nothing is acknowledged and readers see what was committed before; what comes meanwhile shares the next append', async () => {
+    const store = createFragileStore()
+    let appends = 0
+    const counted: Store = { ...store, append: (batches) => ((appends += 1), store.append(batches)) }
+    const { runtime, clock } = await createWorld({ store: counted })
+    const run = await runtime.start(idle(board))
+    appends = 0
+    const letGo = store.holdNext()
+    const acknowledged: string[] = []
+    const first = run.update({ note: 'first' }).then(() => acknowledged.push('first'))
+    const rest = Array.from({ length: 20 }, (_unused, index) =>
+      run.update({ other: String(index) }).then(() => acknowledged.push(String(index))),
+    )
+    await clock.settle()
+    expect(acknowledged).toEqual([])
+    expect(run.get('note')).toBeUndefined()
+    expect(run.seq).toBe(1)
+    letGo()
+    await Promise.all([first, ...rest])
+    expect(acknowledged).toEqual(['first', ...Array.from({ length: 20 }, (_unused, index) => String(index))])
+    expect(appends).toBe(2)
+    expect(run.entry('other')?.version).toBe(20)
+  })
+})
