@@ -28,6 +28,8 @@ export interface InvocationHost {
   stopAgent(invocation: string): void
   startChild(id: string, machine: AnyActorLogic, invocation: string, input: unknown): Promise<unknown>
   stopChild(invocation: string): void
+  /** The machine has been told how an invocation ended. */
+  onTold(invocation: string): void
 }
 
 const DONE = 'callboard.invocation.done'
@@ -98,6 +100,7 @@ function invocationLogic(
       // What ends after its actor was stopped has nobody to tell; XState would complain on the console.
       const tell = (event: DoneEvent | FailedEvent): void => {
         if (self.getSnapshot().status === 'active') self.send(event)
+        host.onTold(state.invocation)
       }
       start(id, state.invocation, state.input).then(
         (output) => tell({ type: DONE, output }),

@@ -404,7 +404,10 @@ export class Engine {
             ? 'refusal'
             : 'update',
       author: update === undefined ? 'workflow' : authorName(update.author),
-      asked: request?.note === undefined ? describeEvent(event) : { ...describeEvent(event), ...request.note },
+      asked:
+        request?.note === undefined
+          ? describeEvent(event, accepted.changes)
+          : { ...describeEvent(event, accepted.changes), ...request.note },
       at: board.at,
       snapshot: after,
       effects: this.#takeEffects(),

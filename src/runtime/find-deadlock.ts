@@ -28,6 +28,7 @@ export function findDeadlock(
   const active = processes.filter(({ status }) => status === 'running' || status === 'waiting')
   if (active.length === 0 || active.some(({ isBlocked }) => !isBlocked)) return undefined
   if (hasTimers || hasChildren || requests.length > 0 || hasOtherActors(machine, definition)) return undefined
+  if (hasUntoldEnd(machine, processes)) return undefined
   const waits = facts.waits.filter(({ waiter }) => active.some(({ id }) => id === waiter))
   if (waits.some(({ keys }) => keys.some((key) => mayComeFromOutside(key, definition, machine)))) return undefined
   const nodes = active.map((process) => waitForNode(process, waits, definition.agents, processes))
@@ -40,6 +41,17 @@ function mayComeFromOutside(key: string, definition: WorkflowDefinition, machine
   const entry = definition.catalogue.find(key)
   if (entry?.outside === true || entry?.scope === 'global') return true
   return couldEventWrite(key, machine._nodes, definition.agents)
+}
+
+/** An agent has ended, but the machine has not heard of it yet: what it does then may meet a wait. */
+function hasUntoldEnd({ children }: MachineSnapshot, processes: readonly AgentProcess[]): boolean {
+  const ended = new Set(
+    processes.filter(({ status }) => status === 'finished' || status === 'failed').map(({ invocation }) => invocation),
+  )
+  return Object.values(children).some((child) => {
+    const { status, invocation = '' } = child.getSnapshot() as { readonly status: string; readonly invocation?: string }
+    return status === 'active' && ended.has(invocation)
+  })
 }
 
 /** Actors that are neither agents nor child runs: what they do cannot be known. */

@@ -82,18 +82,19 @@ export class Invocations implements InvocationHost {
     const starting = this.#services.startChild(machine as AnyStateMachine, { runId: invocation, input, parent })
     // It counts from now on, not from when it has begun: it may have to be stopped before.
     this.#children.set(invocation, { stop: async (reason) => (await starting).stop(reason) })
-    try {
-      const run = await starting
-      return await run.done
-    } finally {
-      this.#children.delete(invocation)
-      this.#core.onAgentWaits()
-    }
+    const run = await starting
+    return run.done
   }
 
   stopChild(invocation: string): void {
     const child = this.#children.get(invocation)
     if (child !== undefined) void child.stop('the state that invoked it was left').catch(() => {})
+  }
+
+  /** Until the machine knows of an end, it may still do something about it: only then can there be a deadlock. */
+  onTold(invocation: string): void {
+    this.#children.delete(invocation)
+    this.#core.onAgentWaits()
   }
 
   /** The run has ended, and everything it started with it. */

@@ -7,7 +7,7 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError, handOut } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, Sight } from '../context/index.ts'
-import type { Board, BoardView, Catalogue, CellChange, UpdateOptions } from '../context/index.ts'
+import type { Board, BoardView, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
@@ -49,6 +49,8 @@ export type RunEnd =
   | { readonly kind: 'done'; readonly output: unknown }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'stopped'; readonly error: CallboardError }
+
+const NO_LINEAGE: Lineage = Object.freeze([])
 
 export class RunCore {
   readonly runId: string
@@ -238,7 +240,7 @@ export class RunCore {
     const asker: Asker = {
       author: { kind: 'outside', name },
       access: undefined,
-      lineage: [],
+      lineage: NO_LINEAGE,
       seen: () => 'unknown',
       seq: () => this.#engine.seq,
       others: () => this.#engine.board.addresses(),

@@ -93,30 +93,35 @@ describe('a deadlock', () => {
 })
 
 describe('no deadlock is declared', () => {
-  /** A run in which `waitsForEgg` waits; after everything has settled it must be still waiting. */
-  async function expectPatience(workflow: Workflow<undefined>, ...provide: (() => void)[]): Promise<void> {
+  /** How many deadlocks a run declares before and after something happens, and whether it waits until then. */
+  async function observe(
+    workflow: Workflow<undefined>,
+    happen: () => void = () => {},
+  ): Promise<{ readonly before: number; readonly waits: boolean; readonly after: number }> {
     const { runtime, clock } = await createWorld({ waitTimeoutMs: Number.POSITIVE_INFINITY })
-    const deadlocks: unknown[] = []
-    runtime.on('deadlock', (deadlock) => deadlocks.push(deadlock))
+    let declared = 0
+    runtime.on('deadlock', () => (declared += 1))
     const run = await runtime.start(workflow)
     await clock.settle()
-    expect(deadlocks).toEqual([])
-    expect(run.explain().waits).not.toEqual([])
-    for (const open of provide) open()
+    const before = declared
+    const waits = run.explain().waits.length > 0
+    happen()
     await clock.settle()
-    expect(deadlocks).toHaveLength(provide.length)
+    return { before, waits, after: declared }
   }
+  const PATIENT = { before: 0, waits: true, after: 0 }
+  const UNTIL_IT_HAPPENS = { before: 0, waits: true, after: 1 }
 
   it('while some agent is in a step', async () => {
     const gate = createGate()
     const busy = board.agent({ run: ({ step }) => step('work', () => gate.passed) })
-    await expectPatience(together(board, { waitsForEgg, busy }), () => gate.open())
+    expect(await observe(together(board, { waitsForEgg, busy }), () => gate.open())).toEqual(UNTIL_IT_HAPPENS)
   })
 
   it('while some agent works without telling anybody', async () => {
     const gate = createGate()
     const busy = board.agent({ run: () => gate.passed })
-    await expectPatience(together(board, { waitsForEgg, busy }), () => gate.open())
+    expect(await observe(together(board, { waitsForEgg, busy }), () => gate.open())).toEqual(UNTIL_IT_HAPPENS)
   })
 
   it('while a wait was made but is not awaited yet', async () => {
@@ -129,7 +134,7 @@ describe('no deadlock is declared', () => {
         await egg
       },
     })
-    await expectPatience(together(board, { prepares }), () => gate.open())
+    expect(await observe(together(board, { prepares }), () => gate.open())).toEqual(UNTIL_IT_HAPPENS)
   })
 
   it('while an agent awaits something else besides: the first of a wait and its own work', async () => {
@@ -140,7 +145,7 @@ describe('no deadlock is declared', () => {
         await Promise.race([waitFor('egg'), step('other way', () => gate.passed)])
       },
     })
-    await expectPatience(together(board, { races }))
+    expect(await observe(together(board, { races }))).toEqual(PATIENT)
   })
 
   it('while a delayed transition is pending', async () => {
@@ -229,8 +234,8 @@ describe('no deadlock is declared', () => {
   it('for an entry that someone outside writes, or that other runs could write', async () => {
     const reads = (key: 'letter' | 'news') =>
       board.agent({ reads: [key], run: async ({ waitFor }) => void (await waitFor(key)) })
-    await expectPatience(together(board, { a: reads('letter') }))
-    await expectPatience(together(board, { a: reads('news') }))
+    expect(await observe(together(board, { a: reads('letter') }))).toEqual(PATIENT)
+    expect(await observe(together(board, { a: reads('news') }))).toEqual(PATIENT)
   })
 
   it('while the machine takes an event that writes the key, or leads to an agent that does', async () => {
@@ -261,7 +266,7 @@ describe('no deadlock is declared', () => {
       reads: ['*'],
       run: async ({ waitFor }) => void (await waitFor((view) => view.keys().length > 3)),
     })
-    await expectPatience(together(board, { looksAround }))
+    expect(await observe(together(board, { looksAround }))).toEqual(PATIENT)
   })
 })
 

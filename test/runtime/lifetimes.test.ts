@@ -81,7 +81,7 @@ describe('ephemeral entries', () => {
   it('leave no value in the ledger’s account of what was asked', async () => {
     const { runtime } = await createWorld()
     const run = await runtime.start(idle(board))
-    await run.update({ scratch: 'only now', kept: 'for ever' })
+    await run.update({ scratch: 'only now', kept: 'for ever' }, { policy: 'deep' })
     const asked = JSON.stringify((await run.ledger()).map((record) => record.asked))
     expect(asked).toContain('for ever')
     expect(asked).not.toContain('only now')

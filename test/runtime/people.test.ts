@@ -15,8 +15,7 @@ const asksApproval = board.agent({
   writes: ['answers.*'],
   run: async ({ ask, update, view }) => {
     const { ok } = await ask('approval', { question: 'Ship it?' })
-    await update({ 'answers.approval': String(ok) })
-    expect(view.get('approval')).toEqual({ ok })
+    await update({ 'answers.approval': String(ok), 'answers.seen': JSON.stringify(view.get('approval')) })
   },
 })
 const asksBudget = board.agent({
@@ -59,6 +58,7 @@ describe('what people are asked for', () => {
     expect(run.entry('budget')).toMatchObject({ value: 5, updatedBy: 'maria' })
     expect(run.entry('approval')).toMatchObject({ value: { ok: true }, updatedBy: 'person' })
     expect(run.get('answers.approval')).toBe('true')
+    expect(run.get('answers.seen')).toBe('{"ok":true}')
     expect(run.get('answers.budget')).toBe('5')
   })
 

@@ -138,8 +138,8 @@ describe('starting a run', () => {
     const { runtime } = await createWorld()
     const results = await Promise.allSettled([1, 2, 3].map(() => runtime.start(idle(board), { runId: 'r1' })))
     expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected'])
-    for (const result of results)
-      if (result.status === 'rejected') expect(isCallboardError(result.reason, 'run.exists')).toBe(true)
+    const refusals = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+    expect(refusals.every((reason) => isCallboardError(reason, 'run.exists'))).toBe(true)
     const winner = results.find((result) => result.status === 'fulfilled')?.value
     expect(runtime.get('r1')).toBe(winner)
     await winner?.update({ note: 'still mine' })
