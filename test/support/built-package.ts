@@ -1,5 +1,5 @@
 // The built package, for tests that run it as its users do. `npm test` builds before; a single file run by hand may not.
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -10,7 +10,8 @@ export const ROOT = new URL('../../', import.meta.url).pathname
 export function ensureBuilt(): void {
   const built = join(ROOT, 'dist/index.js')
   if (existsSync(built) && statSync(built).mtimeMs > newestMtimeMs(join(ROOT, 'src'))) return
-  execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'pipe' })
+  const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the build failed:\n${stdout}${stderr}`)
 }
 
 function newestMtimeMs(folder: string): number {

@@ -1,0 +1,333 @@
+// Every mistake a user will make is a compile error at the place where it was made. Only compiled, never run.
+import { expectTypeOf } from 'vitest'
+import { assign, fromPromise } from 'xstate'
+import { z } from 'zod'
+import { createRuntime, defineContext, drop, entry, patch, put } from 'callboard'
+import type { Accepted, UpdateResult } from 'callboard'
+
+const board = defineContext({
+  'plan.title': entry(z.string()),
+  'plan.steps': entry(z.array(z.string()), { dependsOn: ['plan.title'], default: [] }),
+  budget: entry(z.int(), { default: 3 }),
+  settings: entry(z.object({ theme: z.enum(['light', 'dark']), size: z.number() })),
+  'notes.*': entry(z.object({ text: z.string() })),
+})
+
+// ---- the catalogue
+
+defineContext({
+  title: entry(z.string()),
+  // @ts-expect-error: depends on a key that the catalogue does not have
+  steps: entry(z.array(z.string()), { dependsOn: ['titel'] }),
+})
+// @ts-expect-error: a default that is not a number
+entry(z.int(), { default: 'three' })
+// @ts-expect-error: an unknown scope
+entry(z.int(), { scope: 'team' })
+// @ts-expect-error: an unknown priority
+entry(z.int(), { priority: 'urgent' })
+// @ts-expect-error: an unknown option
+entry(z.int(), { owner: 'me' })
+
+// ---- reads and writes
+
+// @ts-expect-error: no key and no prefix of that name
+board.agent({ reads: ['plam.*'], run: () => {} })
+// @ts-expect-error: no key of that name
+board.agent({ writes: ['plan.titel'], run: () => {} })
+// @ts-expect-error: an agent does something
+board.agent({ reads: ['*'] })
+
+// ---- an agent's own context
+
+export const writer = board.agent({
+  reads: ['plan.*', 'budget', 'notes.*'],
+  writes: ['plan.steps', 'settings', 'notes.*', 'budget'],
+  input: z.object({ name: z.string(), times: z.int().default(1) }),
+  async run({ input, view, waitFor, waitForAll, waitForAny, update, tryUpdate, step, ask, on }) {
+    expectTypeOf(input).toEqualTypeOf<{ name: string; times: number }>()
+    // @ts-expect-error: not in the input's schema
+    void input.nmae
+
+    expectTypeOf(view.get('plan.title')).toEqualTypeOf<string | undefined>()
+    expectTypeOf(view.getOrThrow('plan.steps')).toEqualTypeOf<string[]>()
+    expectTypeOf(view.entry('budget')?.value).toEqualTypeOf<number | undefined>()
+    expectTypeOf(view.get('notes.anything')).toEqualTypeOf<{ text: string } | undefined>()
+    expectTypeOf(view.current.get('budget')).toEqualTypeOf<number | undefined>()
+    // @ts-expect-error: in the catalogue, but not in the reads
+    view.get('settings')
+    // @ts-expect-error: not in the catalogue
+    view.get('plan.titel')
+    // @ts-expect-error: not in the reads
+    view.has('settings')
+    // @ts-expect-error: a view cannot be written
+    view.seq = 3
+
+    expectTypeOf(await waitFor('plan.title')).toBeString()
+    expectTypeOf(await waitFor(['plan.title', 'budget'])).toEqualTypeOf<{
+      readonly 'plan.title': string
+      readonly budget: number
+    }>()
+    expectTypeOf(await waitForAll(['plan.title', 'budget'])).toEqualTypeOf<{
+      readonly 'plan.title': string
+      readonly budget: number
+    }>()
+    // @ts-expect-error: not in the reads
+    await waitFor('settings')
+    // @ts-expect-error: not in the catalogue
+    await waitFor(['plan.title', 'nope'])
+    // @ts-expect-error: not in the reads
+    await waitForAll(['plan.title', 'settings'])
+    // @ts-expect-error: not in the reads
+    await waitForAny(['settings'])
+    // @ts-expect-error: an unknown option
+    await waitFor('budget', { timeout: 5 })
+
+    const first = await waitForAny(['plan.title', 'budget'])
+    if (first.key === 'budget') expectTypeOf(first.value).toBeNumber()
+    else expectTypeOf(first.value).toBeString()
+
+    expectTypeOf(await waitFor((now) => (now.get('budget') ?? 0) > 3)).toEqualTypeOf<true>()
+    expectTypeOf(await waitFor((now) => now.get('plan.title'))).toBeString()
+    expectTypeOf(await waitFor((now) => now.has('budget') && { at: now.seq })).toEqualTypeOf<{ at: number }>()
+    // @ts-expect-error: not in the reads
+    await waitFor((now) => now.get('settings'))
+
+    expectTypeOf(await update({ 'plan.steps': ['a'] })).toEqualTypeOf<Accepted>()
+    expectTypeOf(await tryUpdate({ 'plan.steps': ['a'] })).toEqualTypeOf<UpdateResult>()
+    await update({ 'notes.anything at all': { text: 'x' }, budget: 3 })
+    await update({ 'plan.steps': put(['a'], { ttlMs: 5 }), settings: patch({ theme: 'dark' }), budget: drop() })
+    await update({ settings: put({ theme: 'light', size: 1 }) })
+    // @ts-expect-error: in the reads, but not in the writes
+    await update({ 'plan.title': 'x' })
+    // @ts-expect-error: not in the catalogue
+    await update({ 'plan.stepz': ['a'] })
+    // @ts-expect-error: not a list
+    await update({ 'plan.steps': 'a' })
+    // @ts-expect-error: not a list of texts
+    await update({ 'plan.steps': put([1]) })
+    // @ts-expect-error: not a theme
+    await update({ settings: patch({ theme: 'blue' }) })
+    // @ts-expect-error: not a field
+    await update({ settings: patch({ colour: 'blue' }) })
+    // @ts-expect-error: only a part; patch() says so
+    await update({ settings: { theme: 'dark' } })
+    // @ts-expect-error: the members of a family have one type
+    await update({ 'notes.anything': { txt: 'x' } })
+    // @ts-expect-error: an unknown option of put
+    await update({ budget: put(3, { ttl: 5 }) })
+
+    expectTypeOf(await step('count', () => 3)).toBeNumber()
+    expectTypeOf(await step('load', async () => ({ rows: [1] }))).toEqualTypeOf<{ rows: number[] }>()
+    // @ts-expect-error: an unknown option
+    await step('count', () => 3, { retry: 2 })
+
+    expectTypeOf(await ask('plan.title', { question: 'Which?' })).toBeString()
+    // @ts-expect-error: an agent reads what it asks for
+    await ask('settings')
+
+    on(['plan.*', 'budget'], ({ key, version, by }) => {
+      expectTypeOf(key).toBeString()
+      expectTypeOf(version).toBeNumber()
+      expectTypeOf(by).toBeString()
+    })
+    return { pages: 5 }
+  },
+})
+
+/** Neither reads nor writes: everything is out of reach. */
+export const blind = board.agent({
+  async run({ view, update }) {
+    // @ts-expect-error: it reads nothing
+    view.get('budget')
+    // @ts-expect-error: it writes nothing
+    await update({ budget: 1 })
+  },
+})
+
+/** `*` is everything. */
+export const all = board.agent({
+  reads: ['*'],
+  writes: ['*'],
+  async run({ view, update }) {
+    expectTypeOf(view.get('settings')?.size).toEqualTypeOf<number | undefined>()
+    await update({ budget: 1, 'plan.title': 'x' })
+    // @ts-expect-error: not in the catalogue
+    view.get('nope')
+  },
+})
+
+// ---- the workflow
+
+const looksUp = fromPromise<number, { readonly id: string }>(async () => 1)
+const agents = { writer, all, looksUp, person: board.person('plan.title') }
+
+board.workflow({ agents }).createMachine({
+  // @ts-expect-error: no agent of that name
+  invoke: { src: 'wrtier' },
+})
+board.workflow({ agents }).createMachine({
+  // @ts-expect-error: the agent needs a name in its input
+  invoke: { src: 'writer', input: { times: 1 } },
+})
+board.workflow({ agents }).createMachine({
+  // @ts-expect-error: the promise needs an id that is a text
+  invoke: { src: 'looksUp', input: { id: 7 } },
+})
+board.workflow({ agents }).createMachine({
+  initial: 'a',
+  states: {
+    a: {
+      invoke: [
+        {
+          src: 'writer',
+          id: 'writer',
+          input: { name: 'x' },
+          onDone: { actions: ({ event }) => expectTypeOf(event.output).toEqualTypeOf<{ pages: number }>() },
+          onError: { actions: ({ event }) => expectTypeOf(event.error).toBeUnknown() },
+        },
+        {
+          src: 'looksUp',
+          id: 'looksUp',
+          input: { id: 'x' },
+          onDone: { actions: ({ event }) => expectTypeOf(event.output).toBeNumber() },
+        },
+        {
+          src: 'person',
+          id: 'person',
+          onDone: { actions: ({ event }) => expectTypeOf(event.output).toBeString() },
+        },
+      ],
+    },
+  },
+})
+
+board.workflow().createMachine({
+  entry: [
+    board.write({ budget: 3, 'notes.x': { text: 'y' }, 'plan.title': drop() }),
+    board.write({ budget: ({ context }) => (context.board.get('budget') ?? 0) + 1 }),
+    board.write(({ event }) => ({ 'plan.title': event.type })),
+    // @ts-expect-error: not in the catalogue
+    board.write({ bugdet: 3 }),
+    // @ts-expect-error: not a number
+    board.write({ budget: 'three' }),
+    // @ts-expect-error: does not give a number
+    board.write({ budget: () => 'three' }),
+  ],
+  on: {
+    go: { guard: board.when('budget', (budget) => budget > 3) },
+    // @ts-expect-error: not in the catalogue
+    stop: { guard: board.when('bugdet') },
+    // @ts-expect-error: a number has no length
+    stay: { guard: board.when('budget', (budget) => budget.length > 3) },
+    look: { guard: ({ context }) => context.board.has('settings') },
+    // @ts-expect-error: not in the catalogue
+    loko: { guard: ({ context }) => context.board.has('setings') },
+  },
+})
+
+/** Made beside the machine instead of inside it. */
+const countUp = board.write({ budget: 4 })
+const isRich = board.when('budget', (budget) => budget > 3)
+board.workflow().createMachine({ entry: countUp, on: { go: { guard: isRich, actions: [countUp] } } })
+
+board.workflow().createMachine({
+  // @ts-expect-error: the board is the context
+  context: { mine: 1 },
+})
+
+board
+  .workflow({
+    input: z.object({ from: z.int().default(1) }),
+    events: { add: z.object({ amount: z.int() }), stop: z.object({}) },
+    context: ({ input }) => ({ rounds: input.from }),
+    guards: {
+      isLate: ({ context }) => {
+        expectTypeOf(context.rounds).toBeNumber()
+        expectTypeOf(context.input.from).toBeNumber()
+        expectTypeOf(context.board.get('budget')).toEqualTypeOf<number | undefined>()
+        return context.rounds > 3
+      },
+    },
+    actions: { note: ({ event }) => expectTypeOf(event.type).toEqualTypeOf<'add' | 'stop'>() },
+    delays: { soon: 10, later: ({ context }) => context.rounds * 10 },
+  })
+  .createMachine({
+    initial: 'a',
+    states: { a: { after: { soon: 'b', later: 'b' } }, b: {} },
+    on: {
+      add: {
+        guard: 'isLate',
+        actions: [
+          'note',
+          assign({ rounds: ({ context, event }) => context.rounds + event.amount }),
+          board.write({ budget: ({ event }) => event.amount }),
+          // @ts-expect-error: not a field of that event
+          board.write({ budget: ({ event }) => event.amont }),
+        ],
+      },
+    },
+  })
+board.workflow({ events: { add: z.object({ amount: z.int() }) }, guards: { isLate: () => true } }).createMachine({
+  on: {
+    // @ts-expect-error: no guard of that name
+    add: { guard: 'isEarly' },
+  },
+})
+board.workflow({ events: { add: z.object({ amount: z.int() }) } }).createMachine({
+  on: {
+    // @ts-expect-error: no event of that name
+    ad: {},
+  },
+})
+
+// ---- input and output
+
+const free = board.workflow().createMachine({})
+const optional = board.workflow({ input: z.object({ a: z.string() }).optional() }).createMachine({})
+const checked = board.workflow({ output: z.object({ sum: z.number() }) }).createMachine({
+  initial: 'a',
+  states: { a: { type: 'final' } },
+  output: ({ context }) => ({ sum: context.board.get('budget') ?? 0 }),
+})
+board.workflow({ output: z.object({ sum: z.number() }) }).createMachine({
+  // @ts-expect-error: does not fit the output's schema
+  output: ({ context }) => ({ sum: String(context.board.get('budget')) }),
+})
+
+const outer = defineContext({ total: entry(z.number()) })
+const child = board
+  .workflow({ input: z.object({ lines: z.array(z.int()) }), output: z.object({ sum: z.number() }) })
+  .createMachine({ output: { sum: 1 } })
+outer.workflow({ agents: { child } }).createMachine({
+  invoke: {
+    src: 'child',
+    input: { lines: [1] },
+    onDone: { actions: outer.write({ total: ({ event }) => event.output.sum }) },
+  },
+})
+outer.workflow({ agents: { child } }).createMachine({
+  // @ts-expect-error: not the input of the child workflow
+  invoke: { src: 'child', input: { line: [1] } },
+})
+
+export async function run(): Promise<void> {
+  const runtime = await createRuntime()
+  await runtime.start(free)
+  await runtime.start(free, { runId: 'x' })
+  await runtime.start(optional)
+  await runtime.start(optional, { input: { a: 'x' } })
+  // @ts-expect-error: not its input
+  await runtime.start(optional, { input: { b: 'x' } })
+  expectTypeOf((await runtime.start(free)).done).resolves.toBeUnknown()
+  const started = await runtime.start(checked)
+  expectTypeOf(started.done).resolves.toEqualTypeOf<{ sum: number }>()
+  await started.update({ 'notes.x': { text: 'y' }, budget: put(3, { policy: 'counter' }) })
+  // @ts-expect-error: not the value of that family
+  await started.update({ 'notes.x': 'y' })
+  expectTypeOf((await started.at(1)).get('budget')).toEqualTypeOf<number | undefined>()
+  // @ts-expect-error: a machine is needed
+  await runtime.start(board)
+  const found = runtime.get('x')
+  expectTypeOf(found?.get('anything')).toBeUnknown()
+}
