@@ -1,5 +1,5 @@
 // How a put meets what is there: the policy, and what its result must satisfy.
-import { admitValue, handOut } from '../base/index.ts'
+import { admitValue, handOut, isSameData } from '../base/index.ts'
 import type { AdmittedValue } from '../base/index.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { PathConflict } from './conflict.ts'
@@ -18,11 +18,11 @@ export type Merged = Exclude<MergeResult, { kind: 'refuse' }> & { readonly made?
 export function mergeInto(change: PutChange, current: Cell | undefined, catalogue: Catalogue): Merged {
   const { key, seen } = change
   if (current === undefined) {
-    if (change.partial) checkMerged(change, change.value)
+    const value = change.partial ? fitMerged(change, change.value) : change.value
     if (seen !== 'absent' && seen !== 'unknown' && change.policyName === 'reject') {
       throw new Refused('concurrent-change', key, 'somebody deleted it since it was read; read again and retry', 0)
     }
-    return { kind: 'accept', value: change.value, conflicts: [] }
+    return { kind: 'accept', value, conflicts: [] }
   }
   const seenVersion = seen === 'absent' || seen === 'unknown' ? 0 : seen.entry.version
   const concurrent = seen !== 'unknown' && seenVersion !== current.entry.version
@@ -36,11 +36,9 @@ export function mergeInto(change: PutChange, current: Cell | undefined, catalogu
         : `policy ${change.policyName}: ${result.reason}`
     throw new Refused(reason, key, rule, current.entry.version)
   }
-  if (result.kind === 'accept') {
-    const isNew = result.value !== current.entry.value && (change.partial || result.value !== change.value)
-    if (isNew) checkMerged(change, result.value)
-  }
-  return result
+  if (result.kind !== 'accept') return result
+  const isNew = result.value !== current.entry.value && (change.partial || result.value !== change.value)
+  return isNew ? { ...result, value: fitMerged(change, result.value) } : result
 }
 
 function runPolicy(
@@ -85,10 +83,10 @@ function admitResult(result: MergeResult): Merged | Extract<MergeResult, { kind:
   }
 }
 
-/** What a merge makes must satisfy the schema too. */
-function checkMerged({ key, definition, policyName }: PutChange, value: unknown): void {
+/** What a merge makes must satisfy the schema too, and is taken as the schema gives it back. */
+function fitMerged({ key, definition, policyName }: PutChange, value: unknown): unknown {
   const checked = definition.schema.safeParse(value)
-  if (checked.success) return
+  if (checked.success) return isSameData(checked.data, value) ? value : admitValue(checked.data).value
   const issue = checked.error.issues[0]
   const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`
   throw new Refused(

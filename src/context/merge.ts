@@ -88,15 +88,11 @@ export function mergeShallow(sides: ThreeWay, conflicts: PathConflict[]): unknow
 
 /** The items of both lists, each once, in the order in which they first appear. */
 export function uniteInOrder(current: readonly unknown[], update: readonly unknown[]): readonly unknown[] {
-  const united: unknown[] = []
   const seen = new SeenItems()
-  for (const item of current) if (seen.add(item)) united.push(item)
-  for (const item of update) if (seen.add(item)) united.push(item)
-  if (united.length === current.length) return current
-  return Object.freeze(united)
+  const kept = current.filter((item) => seen.add(item))
+  const added = update.filter((item) => seen.add(item))
+  return kept.length === current.length && added.length === 0 ? current : Object.freeze([...kept, ...added])
 }
-
-const MINUS_ZERO = Symbol('-0')
 
 /** Remembers items by value; primitives by a set, the rest by comparison. */
 class SeenItems {

@@ -36,6 +36,8 @@ export interface Turn {
   readonly changes: readonly CellChange[]
   /** Some of the changes are to global entries. */
   readonly changesGlobals: boolean
+  /** On which reading of the global entries it is built. */
+  readonly globalsEpoch: number
   readonly settle: ((turn: Turn) => void) | undefined
   readonly refuse: ((error: unknown) => void) | undefined
 }
@@ -48,6 +50,8 @@ export interface EngineHost {
   readonly inspect: ((event: unknown) => void) | undefined
   /** The newest global entries, committed or not. */
   globals(): Shelf
+  /** Counts how often they were read anew because a commit had failed. */
+  globalsEpoch(): number
   /** A transition has made these of them. */
   stageGlobals(globals: Shelf): void
   /** How many invocations there have been. */
@@ -83,7 +87,9 @@ const NO_EFFECTS: readonly ExecutableActionObject[] = Object.freeze([])
 
 /** What a record is made from. */
 interface Draft
-  extends Pick<LedgerRecord, 'kind' | 'author' | 'asked' | 'at' | 'conflicts' | 'refusals'>, Omit<Turn, 'record'> {
+  extends
+    Pick<LedgerRecord, 'kind' | 'author' | 'asked' | 'at' | 'conflicts' | 'refusals'>,
+    Omit<Turn, 'record' | 'globalsEpoch'> {
   /** The machine's state before; the same as `snapshot` when the machine had no part in it. */
   readonly before: MachineSnapshot | undefined
 }
@@ -452,6 +458,7 @@ export class Engine {
       effects,
       changes,
       changesGlobals: draft.changesGlobals,
+      globalsEpoch: draft.changesGlobals ? this.#host.globalsEpoch() : 0,
       settle: draft.settle,
       refuse: draft.refuse,
     })

@@ -1,6 +1,7 @@
 // Whether a run can still go on by itself. Pure: from what is known of it to the wait-for graph of a deadlock.
+import { patternsOverlap } from '../context/index.ts'
 import { buildWaitForGraph } from '../waits/index.ts'
-import type { Wait, WaitForGraph } from '../waits/index.ts'
+import type { Subscriptions, Wait, WaitForGraph } from '../waits/index.ts'
 import { isAgentLogic, workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
@@ -16,6 +17,7 @@ export interface DeadlockFacts {
   readonly processes: readonly AgentProcess[]
   readonly waits: readonly Wait[]
   readonly requests: readonly OpenRequest[]
+  readonly subscriptions: Subscriptions
   readonly hasTimers: boolean
   readonly hasChildren: boolean
 }
@@ -27,10 +29,13 @@ export function findDeadlock(
   const { definition, machine, processes, requests, hasTimers, hasChildren } = facts
   const active = processes.filter(({ status }) => status === 'running' || status === 'waiting')
   if (active.length === 0 || active.some(({ isBlocked }) => !isBlocked)) return undefined
+  if (facts.subscriptions.isBusy) return undefined
   if (hasTimers || hasChildren || requests.length > 0 || hasOtherActors(machine, definition)) return undefined
   if (hasUntoldEnd(machine, processes)) return undefined
   const waits = facts.waits.filter(({ waiter }) => active.some(({ id }) => id === waiter))
   if (waits.some(({ keys }) => keys.some((key) => mayComeFromOutside(key, definition, machine)))) return undefined
+  const listened = facts.subscriptions.patternsOf(new Set(active.map(({ id }) => id)))
+  if (listened.some((pattern) => couldBeToldFromOutside(pattern, definition, machine))) return undefined
   const nodes = active.map((process) => waitForNode(process, waits, definition.agents, processes))
   return { waits, graph: buildWaitForGraph(nodes) }
 }
@@ -52,6 +57,13 @@ function hasUntoldEnd({ children }: MachineSnapshot, processes: readonly AgentPr
     const { status, invocation = '' } = child.getSnapshot() as { readonly status: string; readonly invocation?: string }
     return status === 'active' && ended.has(invocation)
   })
+}
+
+/** A handler may write what others wait for, once someone outside has written what it listens to. */
+function couldBeToldFromOutside(pattern: string, definition: WorkflowDefinition, machine: MachineSnapshot): boolean {
+  return definition.catalogue.entries
+    .filter(({ name }) => patternsOverlap(pattern, name))
+    .some(({ name }) => mayComeFromOutside(name, definition, machine))
 }
 
 /** Actors that are neither agents nor child runs: what they do cannot be known. */

@@ -12,9 +12,15 @@ export class Globals {
   #latest = Shelf.empty
   #committed = Shelf.empty
   #seq = 0
+  #epoch = 0
 
   constructor(tenant: string) {
     this.runId = `global:${tenant}`
+  }
+
+  /** Counts the readings of the store: what was staged before the last one is lost. */
+  get epoch(): number {
+    return this.#epoch
   }
 
   get latest(): Shelf {
@@ -27,6 +33,7 @@ export class Globals {
 
   /** Reads what the store has; before any run begins. */
   async load(store: Store): Promise<void> {
+    this.#epoch += 1
     const records = await store.read(this.runId)
     const shelf = Shelf.empty.with(records.flatMap(({ changes }) => changes))
     this.#latest = shelf

@@ -253,6 +253,12 @@ export class RunCore {
     return this.#engine.append(kind, author, asked)
   }
 
+  /** Listens to what the machine emits; gives the function that ends it. */
+  onEmitted(type: string, handler: (event: { readonly type: string }) => void): () => void {
+    const subscription = this.#engine.actor.on(type as never, handler as never)
+    return () => subscription.unsubscribe()
+  }
+
   /** Ends the run. */
   stop(reason: string): Promise<void> {
     if (this.#end !== undefined) return Promise.resolve()
@@ -367,6 +373,7 @@ export class RunCore {
       inspect: this.#services.inspect,
       globals: () => this.#services.globals.latest,
       stageGlobals: (globals) => this.#services.globals.stage(globals),
+      globalsEpoch: () => this.#services.globals.epoch,
       commit: (turns, status) => this.#commit(turns, status),
       onCommitted: (turn) => this.#onCommitted(turn),
       onFailed: (error) => this.#onFailed(error),
@@ -396,6 +403,15 @@ export class RunCore {
     }
     if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
     const { globals, store } = this.#services
+    if (turns.some(({ changesGlobals, globalsEpoch }) => changesGlobals && globalsEpoch !== globals.epoch)) {
+      return Promise.reject(
+        new CallboardError(
+          'globals.lost',
+          `run ${this.runId} has built on global entries that could not be stored; open it again to go on from what is stored`,
+          { runId: this.runId },
+        ),
+      )
+    }
     const global = globals.batchOf(records)
     if (global === undefined) return store.append([batch])
     return store.append([batch, global]).catch(async (error: unknown) => {
@@ -488,6 +504,7 @@ export class RunCore {
       processes,
       waits: this.waits.list(),
       requests: this.requests.list(),
+      subscriptions: this.subscriptions,
       hasTimers: this.#engine.hasTimers,
       hasChildren: this.#invocations.hasChildren,
     })

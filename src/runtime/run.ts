@@ -158,6 +158,11 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     })
   }
 
+  /** Calls the handler with every event of a type that the machine emits (`*` for all); gives the function that ends it. */
+  on(type: string, handler: (event: { readonly type: string; readonly [field: string]: unknown }) => void): () => void {
+    return this.#core.onEmitted(type, handler as never)
+  }
+
   /** The last deliveries to a subscriber (an agent's id, or `outside`), failures included. */
   deliveries(subscriber: string): readonly DeliveryRecord[] {
     return this.#core.subscriptions.history(subscriber)

@@ -58,6 +58,11 @@ class Subscription {
     this.#record = record
   }
 
+  /** A handler is at work, or about to be. */
+  get isBusy(): boolean {
+    return this.#busy
+  }
+
   push(notification: Notification): void {
     this.#queue.push(notification)
     if (this.#queue.length > MOST_QUEUED) this.#coalesce()
@@ -114,6 +119,19 @@ export class Subscriptions {
 
   get size(): number {
     return this.#all.size
+  }
+
+  /** Whether some handler is at work, or about to be. */
+  get isBusy(): boolean {
+    for (const subscription of this.#all.keys()) if (subscription.isBusy) return true
+    return false
+  }
+
+  /** What some subscribers listen to. */
+  patternsOf(subscribers: ReadonlySet<string>): readonly string[] {
+    return [...this.#all.keys()]
+      .filter(({ spec }) => subscribers.has(spec.subscriber))
+      .flatMap(({ spec }) => spec.patterns)
   }
 
   /** Adds a subscription and gives the function that ends it. */
