@@ -4,6 +4,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^callboard$/, replacement: new URL('./src/index.ts', import.meta.url).pathname },
+      { find: /^callboard\/sqlite$/, replacement: new URL('./src/store/sqlite/index.ts', import.meta.url).pathname },
       { find: /^callboard\/(.+)$/, replacement: new URL('./src/', import.meta.url).pathname + '$1/index.ts' },
     ],
   },

@@ -8,6 +8,7 @@ import { measureFunctions } from './functions.ts'
 import type { FunctionMeasure } from './functions.ts'
 import { createModuleGraph, summariseModule } from './module-graph.ts'
 import type { ModuleGraph, ModuleSummary } from './module-graph.ts'
+import { EvolutionError } from './error.ts'
 import { forEachWatched } from './progress.ts'
 import type { Watched } from './progress.ts'
 import { elidesImports, entryFiles, isSideEffectFree, readProject } from './project.ts'
@@ -67,6 +68,20 @@ export async function analyse(
     },
   )
   return summarise({ measured, issues: issues.sort(byPlace), skipped, now })
+}
+
+/**
+ * Makes sure that there is something to work with: a file that does not parse among others is an issue, but where none
+ * parses nothing can be improved.
+ *
+ * @throws EvolutionError `evolution.does-not-parse` with the place of the first error
+ */
+export function assertParses({ filesAnalyzed, issues }: Analysis): void {
+  const failure = issues.find(({ kind }) => kind === 'parse-error')
+  if (filesAnalyzed.length > 0 || failure === undefined) return
+  const { file, line, column, message } = failure
+  const place = `${file}:${line}:${column}`
+  throw new EvolutionError('evolution.does-not-parse', `${place} does not parse: ${message}; correct it first`, file)
 }
 
 interface Reading {

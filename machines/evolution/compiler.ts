@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
-import { access } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { jsonAt, parseJsonc } from './jsonc.ts'
 
 /** What the compiler says about a folder: its errors, or why it could not be asked. */
 export type CompilerOutcome =
@@ -38,7 +39,7 @@ export async function runCompiler(options: {
   const { compiler, directory, tsconfigFile, timeoutMs, signal } = options
   signal?.throwIfAborted()
   const off = ['incremental', 'composite', 'emitDeclarationOnly'].flatMap((name) => [`--${name}`, 'false'])
-  const flags = ['-p', tsconfigFile, '--noEmit', '--pretty', 'false', ...off]
+  const flags = ['-p', tsconfigFile, '--noEmit', '--pretty', 'false', ...off, ...(await frugalFlags(compiler))]
   const deadline = AbortSignal.timeout(timeoutMs)
   const stop = signal ? AbortSignal.any([signal, deadline]) : deadline
   const { code, output } = await runDetached([compiler, ...flags], directory, stop)
@@ -47,6 +48,13 @@ export async function runCompiler(options: {
   const errors = parseErrors(output)
   if (code === 0 || errors.length > 0) return { kind: 'checked', errors }
   return { kind: 'failed', note: `the compiler ended with ${code}: ${output.trim().slice(0, 200)}` }
+}
+
+/** From version 7 on the compiler checks with several threads, each of which takes as much memory as one alone. */
+async function frugalFlags(compiler: string): Promise<readonly string[]> {
+  const manifest = await readFile(join(dirname(compiler), '..', 'package.json'), 'utf8').catch(() => '')
+  const version = jsonAt(parseJsonc(manifest), 'version')
+  return typeof version === 'string' && Number.parseInt(version, 10) >= 7 ? ['--checkers', '1'] : []
 }
 
 /** The errors of `after` that `before` does not have, each as often as it is new. */

@@ -6,6 +6,11 @@ export type EvolutionErrorCode =
   | 'evolution.not-a-copy'
   | 'evolution.same-directory'
   | 'evolution.unknown-edit'
+  | 'evolution.does-not-parse'
+  | 'evolution.changed-meanwhile'
+  | 'evolution.bad-folder'
+  | 'evolution.not-an-export'
+  | 'evolution.not-an-evolution'
 
 /** The error of the toolkit: its sentence names the path concerned and says what to do. */
 export class EvolutionError extends Error {

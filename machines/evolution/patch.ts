@@ -1,8 +1,11 @@
 import { structuredPatch } from 'diff'
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { EvolutionError } from './error.ts'
 import { forEachWatched } from './progress.ts'
 import type { Watched } from './progress.ts'
+import type { RollbackPoint } from './schema.ts'
 
 /** One file in two states. */
 export interface FileVersions {
@@ -34,6 +37,23 @@ export async function makePatch(
     },
   )
   return parts.join('')
+}
+
+/**
+ * Makes sure that what was changed in the copy is still the same in the project: a patch against anything else would
+ * undo what somebody wrote in the meantime.
+ *
+ * @throws EvolutionError `evolution.changed-meanwhile`
+ */
+export async function assertUnchanged(root: string, points: readonly RollbackPoint[]): Promise<void> {
+  // The first point of a file holds its original content.
+  const originals = new Map(points.toReversed().map(({ file, sha256Before }) => [file, sha256Before]))
+  for (const [file, expected] of originals) {
+    const bytes = await readFile(join(root, file)).catch(() => undefined)
+    if (bytes !== undefined && createHash('sha256').update(bytes).digest('hex') === expected) continue
+    const message = `"${file}" was changed or removed while the evolution went on; run it again`
+    throw new EvolutionError('evolution.changed-meanwhile', message, file)
+  }
 }
 
 /** The part of a patch for one file; empty when nothing changed. */

@@ -64,6 +64,9 @@ export function makePlan(options: {
   }
 }
 
+/** How many tasks a program carries out by itself. */
+export const countAutomatic = ({ tasks }: Plan): number => tasks.filter(({ automatic }) => automatic).length
+
 /** Automatic work goes file by file; a function that is too complex is a task of its own. */
 function groupKey({ file, kind, edit, line, name }: Issue): string {
   if (edit) return JSON.stringify([file, edit])

@@ -3,6 +3,20 @@ import { setImmediate } from 'node:timers/promises'
 /** Told after each unit of work: how much is done, of how much, and what was just looked at. */
 export type OnProgress = (done: number, total: number, label: string) => void
 
+/**
+ * Passes progress on as an agent tells it: `reads src/a.ts`.
+ *
+ * @param last what is told once all is done, where something without progress of its own follows
+ */
+export function tellingOf(
+  tell: (progress: { done: number; total: number; message: string }) => void,
+  what: string,
+  last?: string,
+): OnProgress {
+  return (done, total, label) =>
+    tell({ done, total, message: last !== undefined && done === total ? last : `${what} ${label}` })
+}
+
 /** What every long function of the toolkit accepts. */
 export interface Watched {
   readonly signal?: AbortSignal | undefined

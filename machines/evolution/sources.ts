@@ -1,20 +1,24 @@
 import type { Dirent } from 'node:fs'
 import { access, constants, readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
+import { z } from 'zod'
 import { EvolutionError } from './error.ts'
 import { forEachWatched } from './progress.ts'
 import type { Watched } from './progress.ts'
-import type { Skipped } from './schema.ts'
+import { Skipped } from './schema.ts'
 
 /** The source files of a target, as plain data: paths are relative to the project root, with `/`, sorted. */
-export interface Sources {
-  /** The nearest folder upwards with a package.json, otherwise the target's own folder. */
-  readonly root: string
-  /** The target itself, relative to the root; '.' for the root. */
-  readonly target: string
-  readonly files: readonly string[]
-  readonly skipped: readonly Skipped[]
-}
+export const Sources = z
+  .strictObject({
+    /** The nearest folder upwards with a package.json, otherwise the target's own folder. */
+    root: z.string(),
+    /** The target itself, relative to the root; '.' for the root. */
+    target: z.string(),
+    files: z.array(z.string()).readonly(),
+    skipped: z.array(Skipped).readonly(),
+  })
+  .readonly()
+export type Sources = z.infer<typeof Sources>
 
 const SOURCE = /\.[cm]?[jt]sx?$/
 const NOT_SOURCE = /\.d\.([cm]?ts|[^.]+\.ts)$|\.min\.[cm]?js$/

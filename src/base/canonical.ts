@@ -2,23 +2,8 @@
 // are written as `{"$type": …}`; an object that has a key `$type` of its own is escaped, so nothing is ambiguous.
 import { Buffer } from 'node:buffer'
 import { CallboardError } from './error.ts'
+import { TYPED_ARRAYS } from './typed-array.ts'
 import { setOwn } from './value.ts'
-
-const TYPED_ARRAYS = {
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-} as const
-
-type TypedArrayName = keyof typeof TYPED_ARRAYS
 
 /** Turns an admitted value into data that `JSON.stringify` writes without loss; `fromTagged` is its inverse. */
 export function toTagged(value: unknown): unknown {
@@ -82,16 +67,15 @@ function fromPlain(record: Record<string, unknown>): Record<string, unknown> {
 }
 
 function fromBytes(name: string, content: unknown): unknown {
-  if (!Object.hasOwn(TYPED_ARRAYS, name) || typeof content !== 'string') {
+  const kind = TYPED_ARRAYS.get(name)
+  if (kind === undefined || typeof content !== 'string') {
     throw new CallboardError(
       'value.unknown-tag',
       `a stored value has the unknown tag "${name}"; it was not written by this version`,
     )
   }
   const bytes = Buffer.from(content, 'base64')
-  return new TYPED_ARRAYS[name as TypedArrayName](
-    bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength),
-  )
+  return new kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
 }
 
 /** Canonical JSON text: keys sorted by code unit, no white space. The order of Map and Set items is part of the value. */

@@ -63,6 +63,7 @@ export class Deadlines {
     this.#queue.push(slot)
     this.#living += 1
     if (at < this.#armedFor) this.#arm(at)
+    else if (this.#living === 1) this.#clock.keepAlive?.(this.#timer, true)
     return slot
   }
 
@@ -80,7 +81,7 @@ export class Deadlines {
     if (this.#living === 0) {
       this.#queue.data.length = 0
       this.#queue.length = 0
-      this.#disarm()
+      this.#rest()
       return
     }
     if (this.#queue.length > SWEEP_ABOVE && this.#queue.length > 2 * this.#living) {
@@ -89,6 +90,12 @@ export class Deadlines {
         bySlot,
       )
     }
+  }
+
+  /** Nothing is pending. A timer that is armed all the same costs less than setting the next one anew. */
+  #rest(): void {
+    if (this.#clock.keepAlive === undefined) this.#disarm()
+    else if (this.#timer !== undefined) this.#clock.keepAlive(this.#timer, false)
   }
 
   #disarm(): void {

@@ -4,8 +4,11 @@
 //   V3. What cannot be frozen (Date, Map, Set, typed arrays) makes the value "exotic": it is handed out as a copy.
 //   V4. `__proto__` and the like are ordinary keys; every object handed out has Object.prototype.
 // Secrets are looked for on the same walk, because the walk is what costs.
+import { Buffer } from 'node:buffer'
 import { CallboardError } from './error.ts'
 import { holdsSecret, isSecretName } from './secret.ts'
+import { TYPED_ARRAYS } from './typed-array.ts'
+import type { TypedArray } from './typed-array.ts'
 
 /** A value that entered: the frozen copy and what the walk learnt about it. */
 export interface AdmittedValue {
@@ -30,8 +33,6 @@ interface Walk {
 
 /** What a number, boolean, date or bracket adds to the size. */
 const SIZE_OF_SMALL = 8
-
-type TypedArray = Exclude<NodeJS.TypedArray, never>
 
 /**
  * Copies and freezes a value.
@@ -142,26 +143,25 @@ function copyObject(value: object, walk: Walk, name: string | undefined): unknow
 }
 
 function copyContainer(value: object, walk: Walk, name: string | undefined): unknown {
-  if (Array.isArray(value)) return copyList(value, walk, name)
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) return copyRecord(value as Record<string, unknown>, walk)
-  if (value instanceof Date) {
-    if (Number.isNaN(value.getTime())) throw unsupported('an invalid Date', [])
-    walk.exotic = true
-    return new Date(value)
+  // By prototype, not by instanceof: an instance of a subclass would come back as something else.
+  switch (Object.getPrototypeOf(value)) {
+    case Object.prototype:
+    case null:
+      return copyRecord(value as Record<string, unknown>, walk)
+    case Array.prototype:
+      return copyList(value as unknown[], walk, name)
+    case Date.prototype:
+      if (Number.isNaN((value as Date).getTime())) throw unsupported('an invalid Date', [])
+      walk.exotic = true
+      return new Date(value as Date)
+    case Map.prototype:
+      return copyMap(value as Map<unknown, unknown>, walk)
+    case Set.prototype:
+      walk.exotic = true
+      return new Set(copyList([...(value as Set<unknown>)], walk, name))
+    default:
+      return copyTypedArray(value, walk)
   }
-  if (value instanceof Map) return copyMap(value, walk)
-  if (value instanceof Set) {
-    walk.exotic = true
-    const items = [...value]
-    return new Set(copyList(items, walk, name))
-  }
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-    walk.exotic = true
-    return copyTypedArray(value as TypedArray, walk)
-  }
-  const label = (value as { constructor?: { name?: string } }).constructor?.name ?? 'unknown'
-  throw unsupported(`an instance of ${label}`, [])
 }
 
 function copyList(list: readonly unknown[], walk: Walk, name: string | undefined): readonly unknown[] {
@@ -212,8 +212,13 @@ function copyMap(map: ReadonlyMap<unknown, unknown>, walk: Walk): Map<unknown, u
   return copy
 }
 
-function copyTypedArray(array: TypedArray, walk: Walk): TypedArray {
-  walk.size += array.byteLength * 2
-  if (array instanceof Uint8Array && array.constructor !== Uint8Array) return new Uint8Array(array)
-  return array.slice()
+/** A Buffer is kept as the Uint8Array that it is. */
+function copyTypedArray(value: object, walk: Walk): TypedArray {
+  const label = (value as { constructor?: { name?: string } }).constructor?.name ?? 'unknown'
+  const kind = value instanceof Buffer ? Uint8Array : TYPED_ARRAYS.get(label)
+  const isPlain = value instanceof Buffer || Object.getPrototypeOf(value) === kind?.prototype
+  if (kind === undefined || !isPlain) throw unsupported(`an instance of ${label}`, [])
+  walk.exotic = true
+  walk.size += (value as TypedArray).byteLength * 2
+  return new kind(value as never)
 }

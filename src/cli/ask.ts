@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { isCallboardError } from '../base/index.ts'
 import type { OpenRequest, Run } from '../runtime/index.ts'
 import type { Terminal } from './terminal.ts'
@@ -19,29 +19,42 @@ export async function askOnTerminal(
   { terminal, signal, onInterrupt }: { terminal: Terminal; signal: AbortSignal; onInterrupt: () => void },
 ): Promise<void> {
   const { input, out, style } = terminal
-  const readline = createInterface({ input, output: out as NodeJS.WritableStream, terminal: terminal.isInteractive })
+  const output = out as NodeJS.WritableStream
+  const readline = createInterface({ input, output, terminal: terminal.isInteractive, signal })
   // In its raw mode the terminal sends no signal for Ctrl-C.
   readline.on('SIGINT', onInterrupt)
   try {
-    for (;;) {
-      const { agent, question, target } = request
-      const what = question ?? `a value for ${'key' in target ? target.key : target.event}`
-      const prompt = `${style('bold', `${visibleText(agent)} asks:`)} ${visibleText(what)} ${hint(request.schema)} `
-      const text = await readline.question(prompt, { signal })
-      try {
-        await run.answer(request.id, readAnswer(text, request.schema), { by: 'person' })
-        return
-      } catch (error) {
-        if (!isCallboardError(error, 'request.refused')) throw error
-        out.write(`${style('red', visibleText(error.message))}\n`)
-      }
+    readline.setPrompt(promptFor(request, terminal))
+    readline.prompt()
+    for await (const text of readline) {
+      const refusal = await tryAnswer(run, request, text)
+      if (refusal === undefined) return
+      out.write(`${style('red', visibleText(refusal))}\n`)
+      readline.prompt()
     }
-  } catch (error) {
-    // Somebody else was faster, or nobody asks any more.
-    if (!signal.aborted && !isCallboardError(error, 'request.not-open')) throw error
+    // The input has ended, or nobody asks any more: what comes next begins on a line of its own.
+    out.write('\n')
   } finally {
     readline.close()
   }
+}
+
+/** Gives the reason when the answer was not accepted. */
+async function tryAnswer(run: Run, { id, schema }: OpenRequest, text: string): Promise<string | undefined> {
+  try {
+    await run.answer(id, readAnswer(text, schema), { by: 'person' })
+    return undefined
+  } catch (error) {
+    if (isCallboardError(error, 'request.refused')) return error.message
+    // Somebody else was faster, or nobody asks any more.
+    if (isCallboardError(error, 'request.not-open')) return undefined
+    throw error
+  }
+}
+
+function promptFor({ agent, question, target, schema }: OpenRequest, { style }: Terminal): string {
+  const what = question ?? `a value for ${'key' in target ? target.key : target.event}`
+  return `${style('bold', `${visibleText(agent)} asks:`)} ${visibleText(what)} ${hint(schema)} `
 }
 
 /** What an answer may look like, in brackets. */

@@ -18,6 +18,8 @@ export interface Display {
 
 const REDRAW_MS = 100
 const BAR_LENGTH = 16
+/** A block is never cut shorter than this. */
+const LEAST_LINES = 4
 
 /** Shows what happens in the runs of a runtime from now on. */
 export function createDisplay(runtime: Runtime, terminal: Terminal): Display {
@@ -64,7 +66,7 @@ class LiveDisplay implements Display {
 
   resume(): void {
     this.#isPaused = false
-    this.#draw()
+    if (this.#timer !== undefined) this.#draw()
   }
 
   close(): void {
@@ -83,10 +85,13 @@ class LiveDisplay implements Display {
   }
 
   #draw(): void {
-    const { rows } = this.#terminal.size()
-    const lines = this.#watch.runs().flatMap((run) => blockOf(run, this.#terminal))
-    const room = rows - 2
-    this.#write(lines.length <= room ? lines : [...lines.slice(0, room - 1), `… and ${lines.length - room + 1} more`])
+    // One line is left for the cursor.
+    const room = Math.max(LEAST_LINES, this.#terminal.rows() - 1)
+    this.#write(
+      fitted(this.#watch.runs(), room)
+        .flatMap((run) => blockOf(run, this.#terminal))
+        .slice(0, room),
+    )
   }
 
   /** Goes up to where the block began, writes it anew and clears what is left of the old one; lines are cut, not wrapped. */
@@ -113,6 +118,15 @@ function lineOf({ agent, text, tone }: Happening, { style }: Terminal): string {
     default:
       throw new TypeError(`unknown tone ${String(tone satisfies never)}`)
   }
+}
+
+/** Where there is too little room, agents and runs that have ended go first, oldest first. */
+function fitted(runs: readonly WatchedRun[], room: number): readonly WatchedRun[] {
+  const lines = runs.reduce((sum, { agents }) => sum + 1 + agents.length, 0)
+  let surplus = lines - room
+  if (surplus <= 0) return runs
+  const isOver = ({ status }: WatchedAgent): boolean => status !== 'running' && status !== 'waiting'
+  return runs.map((run) => ({ ...run, agents: run.agents.filter((agent) => !isOver(agent) || surplus-- <= 0) }))
 }
 
 function blockOf({ workflow, runId, phase, startedAt, agents }: WatchedRun, terminal: Terminal): string[] {

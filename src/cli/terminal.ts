@@ -17,8 +17,8 @@ export interface Terminal {
   readonly input: NodeJS.ReadableStream
   /** Somebody sits there: the output is drawn in place, and questions are answered. */
   readonly isInteractive: boolean
-  /** Width and height in characters. */
-  size(): { readonly columns: number; readonly rows: number }
+  /** Its height in lines. */
+  rows(): number
   /** The text in a style, where the output shows styles. */
   style(format: Style, text: string): string
   readonly clock: Clock
@@ -30,21 +30,19 @@ export interface Terminal {
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'
 
-/** Where a live block has at least this much room. */
-const LEAST_SIZE = { columns: 20, rows: 6 } as const
+/** Of a terminal that does not tell its size. */
+const USUAL_ROWS = 24
 
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   const { stdin, stdout, stderr } = process
+  for (const stream of [stdout, stderr]) stream.on('error', forgiveClosedPipe)
   return {
     out: stdout,
     err: stderr,
     input: stdin,
     isInteractive: stdin.isTTY && stdout.isTTY && process.env['TERM'] !== 'dumb',
-    size: () => ({
-      columns: Math.max(LEAST_SIZE.columns, stdout.columns),
-      rows: Math.max(LEAST_SIZE.rows, stdout.rows),
-    }),
+    rows: () => stdout.rows || USUAL_ROWS,
     style: (format, text) => styleText(format, text, { stream: stdout }),
     clock: systemClock,
     onSignal: (handler) => {
@@ -59,4 +57,9 @@ export function processTerminal(): Terminal {
       return () => process.off('beforeExit', handler)
     },
   }
+}
+
+/** Whoever reads has seen enough (`| head`): what goes on is finished, unseen. */
+function forgiveClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }

@@ -308,9 +308,12 @@ export class Board {
     if (lineage.length === 0) return false
     const dependsOn = dependenciesOf(change, previous)
     if (dependsOn.length === 0) return false
-    return lineage.some(
-      ({ key, version }) => dependsOn.includes(key) && (this.#find(key)?.entry.version ?? version) > version,
-    )
+    return lineage.some(({ key, version }) => {
+      if (!dependsOn.includes(key)) return false
+      // What was deleted since is newer, too.
+      const newest = this.#find(key) ?? this.#state.own.plain(key) ?? this.#state.globals.plain(key)
+      return newest !== undefined && newest.entry.version > version
+    })
   }
 
   /** Everything that depends on what changed, and on that again, except what this very update wrote anew. */

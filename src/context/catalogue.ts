@@ -96,11 +96,15 @@ export interface CatalogueEntry {
   readonly dependsOn: readonly string[]
   readonly ttlMs: number | undefined
   readonly metadata: Readonly<Record<string, unknown>>
+  readonly hasNoMetadata: boolean
   readonly default: unknown
   readonly outside: boolean
   readonly infersScope: boolean
   readonly infersPriority: boolean
   readonly description: string | undefined
+  /** What is known of its keys, by whether their name tells of a secret. */
+  readonly ifSecretName: KnownKey
+  readonly ifOrdinaryName: KnownKey
 }
 
 /** What a catalogue knows of one key. */
@@ -108,6 +112,8 @@ interface KnownKey {
   readonly definition: CatalogueEntry
   readonly hasSecretName: boolean
 }
+
+type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] }
 
 const MOST_REMEMBERED_KEYS = 20_000
 
@@ -166,7 +172,8 @@ export class Catalogue {
       (isWellFormedKey(key) ? this.#families.find(({ name }) => matchesPattern(name, key)) : undefined)
     if (definition === undefined) return undefined
     if (this.#known.size >= MOST_REMEMBERED_KEYS) this.#known.clear()
-    const looked = { definition, hasSecretName: isSecretName(key) }
+    // One object per definition and answer: keys are many, and this is looked at for each of them.
+    const looked = isSecretName(key) ? definition.ifSecretName : definition.ifOrdinaryName
     this.#known.set(key, looked)
     return looked
   }
@@ -202,7 +209,7 @@ export class Catalogue {
     if (policy === undefined) {
       throw invalid(`unknown policy "${String(merge)}"; known are ${this.policyNames.join(', ')}`)
     }
-    return Object.freeze({
+    const resolved: Mutable<CatalogueEntry> = {
       name,
       schema,
       scope: options.scope ?? 'workflow',
@@ -217,12 +224,18 @@ export class Catalogue {
       dependsOn: Object.freeze([...(options.dependsOn ?? [])]),
       ttlMs: options.ttlMs,
       metadata: metadataOf(options, invalid),
+      hasNoMetadata: Object.keys(options.metadata ?? {}).length === 0,
       default: options.default,
       outside: options.outside ?? false,
       infersScope: options.infer === true && options.scope === undefined,
       infersPriority: options.infer === true && options.priority === undefined,
       description: options.description,
-    })
+      ifSecretName: undefined as never,
+      ifOrdinaryName: undefined as never,
+    }
+    resolved.ifSecretName = Object.freeze({ definition: resolved, hasSecretName: true })
+    resolved.ifOrdinaryName = Object.freeze({ definition: resolved, hasSecretName: false })
+    return Object.freeze(resolved)
   }
 
   #refuseUnknownDependencies(): void {

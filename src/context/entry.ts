@@ -33,7 +33,10 @@ export interface Entry<Value = unknown> {
 /** An entry without its value: what filters and records are given. */
 export type EntryInfo = Omit<Entry, 'value'>
 
-/** Which version of which key an author had read. */
+/**
+ * Which version of which shared entry (global or of the workflow) an author had read. Group and private entries have
+ * versions of their own under the same keys; comparing those with these would tell of entries out of sight.
+ */
 export type Lineage = readonly { readonly key: string; readonly version: number }[]
 
 /**

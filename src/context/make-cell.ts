@@ -71,12 +71,37 @@ export function tombstone(previous: Cell, by: string, at: number): Cell {
   return { entry, live: false, exotic: false, size: 0, touches: previous.touches + 1, lineage: [] }
 }
 
-function mergeMetadata(
-  { definition, options }: PutChange,
-  current: Readonly<Record<string, unknown>> | undefined,
-  by: string,
-): Readonly<Record<string, unknown>> {
-  if (current === undefined) return Object.freeze({ ...definition.metadata, ...options.metadata, created_by: by })
-  if (options.metadata === undefined && current['last_updated_by'] === by) return current
+type Metadata = Readonly<Record<string, unknown>>
+
+/** Entries without metadata of their own share one object per pair of names: there are few authors and many entries. */
+const shared = new Map<string, Metadata>()
+const MOST_SHARED = 10_000
+
+function shareMetadata(createdBy: string, updatedBy: string | undefined): Metadata {
+  const id = updatedBy === undefined ? createdBy : `${createdBy.length}:${createdBy}${updatedBy}`
+  const known = shared.get(id)
+  if (known !== undefined && (updatedBy === undefined) === (known['last_updated_by'] === undefined)) return known
+  if (shared.size >= MOST_SHARED) shared.clear()
+  const made = Object.freeze(
+    updatedBy === undefined ? { created_by: createdBy } : { created_by: createdBy, last_updated_by: updatedBy },
+  )
+  shared.set(id, made)
+  return made
+}
+
+function mergeMetadata({ definition, options }: PutChange, current: Metadata | undefined, by: string): Metadata {
+  if (current === undefined) {
+    if (options.metadata === undefined && definition.hasNoMetadata) return shareMetadata(by, undefined)
+    return Object.freeze({ ...definition.metadata, ...options.metadata, created_by: by })
+  }
+  if (options.metadata === undefined) {
+    if (current['last_updated_by'] === by) return current
+    if (definition.hasNoMetadata && isShared(current)) return shareMetadata(String(current['created_by']), by)
+  }
   return Object.freeze({ ...current, ...options.metadata, last_updated_by: by })
+}
+
+/** It holds nothing but who created and who updated. */
+function isShared(metadata: Metadata): boolean {
+  return Object.keys(metadata).length === (metadata['last_updated_by'] === undefined ? 1 : 2)
 }

@@ -94,6 +94,8 @@ export function uniteInOrder(current: readonly unknown[], update: readonly unkno
   return kept.length === current.length && added.length === 0 ? current : Object.freeze([...kept, ...added])
 }
 
+const MINUS_ZERO = Symbol('-0')
+
 /** Remembers items by value; primitives by a set, the rest by comparison. */
 class SeenItems {
   readonly #simple = new Set<unknown>()

@@ -24,7 +24,7 @@ export interface RenderedView {
   readonly text: string
   readonly tokens: number
   readonly plan: readonly RenderPlanLine[]
-  /** The pinned entries alone are larger than the budget; they are in all the same. */
+  /** The pinned and critical entries alone are larger than the budget; they are in all the same. */
   readonly overBudget: boolean
 }
 
@@ -47,16 +47,16 @@ export function renderEntries(entries: readonly Entry[], options: RenderOptions)
     })
   }
   const sections = entries.map((entry) => ({ entry, text: sectionOf(entry) }))
-  const pinnedTokens = sections.reduce((sum, { entry, text }) => sum + (entry.pinned ? countTokens(text) : 0), 0)
+  const pinnedTokens = sections.reduce((sum, { entry, text }) => sum + (isAlwaysIn(entry) ? countTokens(text) : 0), 0)
   let left = maxTokens - pinnedTokens
   const parts: string[] = []
   const plan: RenderPlanLine[] = []
   for (const { entry, text } of sections) {
     const tokens = countTokens(text)
     const { key } = entry
-    if (entry.pinned) {
+    if (isAlwaysIn(entry)) {
       parts.push(text)
-      plan.push({ key, decision: 'in', reason: 'pinned', tokens })
+      plan.push({ key, decision: 'in', reason: entry.pinned ? 'pinned' : 'critical', tokens })
     } else if (tokens <= left) {
       left -= tokens
       parts.push(text)
@@ -90,6 +90,11 @@ export function renderEntries(entries: readonly Entry[], options: RenderOptions)
     plan: Object.freeze(plan),
     overBudget: pinnedTokens > maxTokens,
   })
+}
+
+/** No limit ever drops what is pinned or critical (REQUIREMENTS 24). */
+function isAlwaysIn({ pinned, priority }: Entry): boolean {
+  return pinned || priority === 'critical'
 }
 
 function sectionOf(entry: Entry): string {

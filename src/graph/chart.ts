@@ -1,5 +1,6 @@
 import type { AnyStateMachine, AnyStateNode } from 'xstate'
 
+import { workflowOf } from '../workflow/index.ts'
 import { callableName } from './callable-name.ts'
 import { statePath } from './path.ts'
 import { transitionsOf } from './transitions.ts'
@@ -49,7 +50,7 @@ export interface Chart {
 }
 
 export interface ChartOptions {
-  /** What each agent may read and write, by the name under which it is registered. */
+  /** What each agent may read and write, by the name under which it is registered; the workflow's own unless given. */
   readonly agents?: ReadonlyMap<string, { readonly reads: readonly string[]; readonly writes: readonly string[] }>
   /** Which event types to leave out. By default the runtime's own, which start with `callboard.`. */
   readonly internalEvents?: (type: string) => boolean
@@ -57,7 +58,10 @@ export interface ChartOptions {
 
 /** Reads the states, transitions and invoked actors of a machine into plain data; every drawing starts here. */
 export function chartOf(machine: AnyStateMachine, options: ChartOptions = {}): Chart {
-  const { agents = new Map(), internalEvents = (type) => type.startsWith('callboard.') } = options
+  const {
+    agents = workflowOf(machine)?.agents ?? new Map(),
+    internalEvents = (type) => type.startsWith('callboard.'),
+  } = options
   const { id, version, root } = machine
   return {
     id,

@@ -31,8 +31,17 @@ export interface MachineState {
   readonly persisted: unknown
   /** The machine's context without the board. */
   readonly context: Readonly<Record<string, unknown>>
-  readonly output?: unknown
-  readonly error?: { readonly code: string; readonly message: string }
+  /** Delayed events that have not come yet. */
+  readonly timers: readonly {
+    readonly id: string
+    readonly event: { readonly type: string }
+    readonly dueAt: number
+    readonly target: string | undefined
+  }[]
+  /** How many agents and child workflows have been invoked so far: their names go on from there. */
+  readonly invocations: number
+  readonly output: unknown
+  readonly error: { readonly code: string; readonly message: string } | undefined
 }
 
 export interface LedgerRecord {

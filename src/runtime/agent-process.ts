@@ -95,7 +95,7 @@ export class AgentProcess {
         return lineage()
       },
       seen: (address) => this.seen(address),
-      seq: () => view().seq,
+      seq: () => this.#core.newestSeqOf(this),
       // Only what it sees: what became of the rest would tell of it.
       others: () =>
         view()
@@ -148,7 +148,9 @@ export class AgentProcess {
   /** Which versions it had read of what. */
   get lineage(): Lineage {
     if (this.#lineage !== undefined) return this.#lineage
-    const reads = new Map(this.#wholeView?.cells().map(({ entry }) => [entry.key, entry.version]))
+    const reads = new Map<string, number>()
+    for (const { entry } of this.#wholeView?.cells() ?? [])
+      if (entry.holder === undefined) reads.set(entry.key, entry.version)
     for (const [key, version] of this.#reads) reads.set(key, Math.max(version, reads.get(key) ?? 0))
     this.#lineage = Object.freeze(Array.from(reads, ([key, version]) => Object.freeze({ key, version })))
     return this.#lineage
@@ -164,7 +166,7 @@ export class AgentProcess {
   #note(cell: Cell): void {
     const { entry } = cell
     this.#seen.set(addressId(entry), cell)
-    if (this.#reads.get(entry.key) === entry.version) return
+    if (entry.holder !== undefined || this.#reads.get(entry.key) === entry.version) return
     this.#reads.set(entry.key, entry.version)
     this.#lineage = undefined
   }
@@ -231,8 +233,11 @@ export class AgentProcess {
 
   #liveView(): LiveView<Record<string, unknown>> {
     const core = this.#core
-    const slot = core.slotOf(this.sight)
-    const current = (): BoardView => core.readSlot(slot)
+    let slot = core.slotOf(this.sight)
+    const current = (): BoardView => {
+      if (slot.isRetired) slot = core.slotOf(this.sight)
+      return core.readSlot(slot)
+    }
     const whole = (): BoardView => {
       const view = current()
       this.#noteWhole(view)

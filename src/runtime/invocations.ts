@@ -11,6 +11,7 @@ export class Invocations implements InvocationHost {
   readonly #core: RunCore
   readonly #services: RuntimeServices
   readonly #agents = new Map<string, AgentProcess>()
+  readonly #newest = new Map<string, AgentProcess>()
   readonly #children = new Map<string, { stop(reason: string): Promise<void> }>()
   #count = 0
 
@@ -22,6 +23,11 @@ export class Invocations implements InvocationHost {
   /** The agents that are at work, and the newest ended invocation of each other id. */
   get agents(): readonly AgentProcess[] {
     return [...this.#agents.values()]
+  }
+
+  /** The newest invocation of an id. */
+  newest(id: string): AgentProcess | undefined {
+    return this.#newest.get(id)
   }
 
   get hasAgents(): boolean {
@@ -64,6 +70,7 @@ export class Invocations implements InvocationHost {
     })
     this.#forgetEnded(id)
     this.#agents.set(invocation, agent)
+    this.#newest.set(id, agent)
     this.#services.topics.emit('agent', { runId, agent: id, type, status: 'running' })
     try {
       return await agent.run(input)

@@ -73,7 +73,7 @@ async function answerWithEntry(
   by: string,
 ): Promise<unknown> {
   const { scope, group } = core.catalogue.find(key) ?? {}
-  const asker = core.processes.find((process) => process.id === agent)
+  const asker = core.processOf(agent)
   const where = {
     ...(scope === 'private' ? { holder: agent } : {}),
     ...(scope === 'group' && group === undefined && asker !== undefined ? { group: asker.type } : {}),

@@ -6,8 +6,8 @@
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError, handOut } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
-import { Access, Sight } from '../context/index.ts'
-import type { Board, BoardView, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
+import { Access, BoardView, Sight } from '../context/index.ts'
+import type { Board, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
@@ -153,6 +153,11 @@ export class RunCore {
     return this.#invocations.agents
   }
 
+  /** The newest invocation of an agent's id. */
+  processOf(agentId: string): AgentProcess | undefined {
+    return this.#invocations.newest(agentId)
+  }
+
   start(): Promise<void> {
     return this.#engine.start()
   }
@@ -208,6 +213,13 @@ export class RunCore {
       return slot.current ?? slot.read(this.#board)
     }
     return slot.read(this.readableBoard())
+  }
+
+  /** The seq of an agent's view with what is still on its way to the store: of two who expect the same, one is refused. */
+  newestSeqOf(process: { readonly id: string; readonly sight: Sight }): number {
+    if (this.#engine.isSettled) return this.viewOf(process).seq
+    const board = this.#engine.board.withGlobals(this.#services.globals.latest).expire(this.clock.now())
+    return new BoardView(board, process.sight).seq
   }
 
   /** The sight of an agent of a type, under some id. */
@@ -276,6 +288,12 @@ export class RunCore {
   onNextCommit(wake: () => void): () => void {
     this.#wakers.add(wake)
     return () => this.#wakers.delete(wake)
+  }
+
+  /** The runtime's filters have changed. */
+  onFiltersChanged(): void {
+    this.#views.reset()
+    this.waits.touchAll()
   }
 
   announceRequest(request: OpenRequest): void {
@@ -440,7 +458,7 @@ export class RunCore {
     if (this.#services.topics.has('record'))
       this.#services.topics.emit('record', { runId: this.runId, record: handOut(record) as LedgerRecord })
     if (snapshot.status !== 'active') this.#finish(endOf(this.definition, this.runId, snapshot))
-    else if (this.#invocations.hasAgents) this.onAgentWaits()
+    else if (this.waits.size > 0) this.onAgentWaits()
   }
 
   /** What every reader of the board is told, in order (R2). */

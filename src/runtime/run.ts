@@ -32,6 +32,8 @@ export interface OutsideOptions extends UpdateOptions {
 }
 
 const OUTSIDE = 'outside'
+/** Sights of agents that were never invoked. */
+const MOST_SIGHTS = 1_000
 
 export class Run<Output = unknown, Values extends object = Record<string, unknown>> {
   readonly id: string
@@ -41,6 +43,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   readonly #store: Store
   readonly #nextId: (kind: string) => string
   readonly #snapshots: SnapshotInfo[]
+  readonly #sights = new Map<string, ReturnType<RunCore['sightOf']>>()
 
   /** Use `runtime.start` or `runtime.open`. */
   constructor(core: RunCore, store: Store, nextId: (kind: string) => string, snapshots: readonly SnapshotInfo[] = []) {
@@ -302,8 +305,15 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   #sight(agentId: string, type?: string): ReturnType<RunCore['sightOf']> {
-    const process = this.#core.processes.find(({ id }) => id === agentId)
-    return process?.sight ?? this.#core.sightOf(type ?? agentId, agentId)
+    const process = this.#core.processOf(agentId)
+    if (process !== undefined) return process.sight
+    // Kept, so that the views of an agent that was not invoked are the same object too while nothing in them changes.
+    const sight = this.#sights.get(agentId)
+    if (sight !== undefined && sight.access.rules.type === (type ?? agentId)) return sight
+    const made = this.#core.sightOf(type ?? agentId, agentId)
+    if (this.#sights.size >= MOST_SIGHTS) this.#sights.clear()
+    this.#sights.set(agentId, made)
+    return made
   }
 
   async #stateAt(point: number | string): Promise<FoldedState> {

@@ -261,7 +261,7 @@ export class Runtime {
   }
 
   #onFiltersChanged(): void {
-    for (const { core } of this.#active.values()) core.waits.touchAll()
+    for (const { core } of this.#active.values()) core.onFiltersChanged()
   }
 }
 

@@ -18,6 +18,7 @@ export class ViewSlot {
   readonly sight: Sight
   #view: BoardView | undefined
   #missed: CellChange[] = []
+  #retired = false
 
   constructor(sight: Sight) {
     this.sight = sight
@@ -25,8 +26,12 @@ export class ViewSlot {
 
   /** The view, if it is the newest without any work; else undefined. */
   get current(): BoardView | undefined {
-    const view = this.#view
-    return view !== undefined && this.#missed.length === 0 && view.epoch === this.sight.epoch ? view : undefined
+    return this.#missed.length === 0 ? this.#view : undefined
+  }
+
+  /** It was given up for others and is told of nothing any more: ask for another. */
+  get isRetired(): boolean {
+    return this.#retired
   }
 
   /** The view on this board. */
@@ -38,17 +43,33 @@ export class ViewSlot {
     return this.#view
   }
 
+  /** What is in sight may be another altogether. */
+  reset(): void {
+    this.#view = undefined
+    this.#missed = []
+  }
+
+  retire(): void {
+    this.#retired = true
+    this.reset()
+  }
+
   miss(change: CellChange): void {
     if (this.#view === undefined) return
     this.#missed.push(change)
     if (this.#missed.length <= MOST_MISSED) return
-    this.#view = undefined
-    this.#missed = []
+    this.reset()
   }
 }
 
 export class ViewCache {
-  readonly #slots = new LRUCache<string, ViewSlot>({ max: MOST_VIEWS, dispose: () => this.#readers.clear() })
+  readonly #slots = new LRUCache<string, ViewSlot>({
+    max: MOST_VIEWS,
+    dispose: (slot) => {
+      slot.retire()
+      this.#readers.clear()
+    },
+  })
   readonly #readers = new Map<string, readonly ViewSlot[]>()
 
   /** The place of an agent's view. */
@@ -65,6 +86,11 @@ export class ViewCache {
   advance(changes: readonly CellChange[]): void {
     if (this.#slots.size === 0) return
     for (const change of changes) for (const slot of this.#readersOf(change.key)) slot.miss(change)
+  }
+
+  /** Filters have changed: every view is computed anew when it is read. */
+  reset(): void {
+    for (const slot of this.#slots.values()) slot.reset()
   }
 
   forget(agentId: string): void {

@@ -1,2 +1,14 @@
-export type { Batch, RunFilter, RunSummary, Store, StoreTraits } from './contract.ts'
-export { conflictError, createVolatileStore } from './volatile.ts'
+export type {
+  Batch,
+  Damage,
+  DamageKind,
+  RunFilter,
+  RunSummary,
+  Store,
+  StoredSnapshot,
+  StoredSnapshotInfo,
+  StoreTraits,
+  VerifyReport,
+} from './contract.ts'
+export { conflictError } from './errors.ts'
+export { createVolatileStore } from './volatile.ts'

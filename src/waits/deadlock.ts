@@ -58,7 +58,7 @@ export function describeGraph({ nodes, cycle }: WaitForGraph): string {
 export function deadlockError(runId: string, agent: string, graph: WaitForGraph): CallboardError {
   return new CallboardError(
     'wait.deadlock',
-    `run ${runId} is deadlocked: ${describeGraph(graph)}; let one of them write first, give a timeout and a fallback, ` +
+    `run ${runId} is deadlocked: ${describeGraph(graph)}; let one of them write first, catch wait.deadlock and go on without it, ` +
       `or mark an entry that someone outside writes with outside: true`,
     { runId, agent, graph },
   )

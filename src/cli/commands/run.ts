@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
-import { CallboardError, toTagged } from '../../base/index.ts'
+import { CallboardError, isCallboardError, toTagged } from '../../base/index.ts'
 import { createRuntime } from '../../runtime/index.ts'
+import type { OpenRequest } from '../../runtime/index.ts'
 import { EXIT } from '../exit-code.ts'
 import { describeError, writeError } from '../fail.ts'
 import { loadWorkflow } from '../load-module.ts'
@@ -29,11 +30,18 @@ export function runCommand(terminal: Terminal, end: (code: number) => void): Com
       const workflow = await loadWorkflow({ module, exportName: options.export })
       await using runtime = await createRuntime()
       const quiet = options.json === true
-      const finished = await runInTerminal(runtime, workflow, { input, terminal, quiet })
+      const finished = await runInTerminal(runtime, workflow, { input, terminal, quiet }).catch(withHint)
       if (quiet) terminal.out.write(`${JSON.stringify(toTagged(documentOf(finished)), null, 2)}\n`)
       else tell(finished, terminal)
       end(exitCodeOf(finished.outcome))
     })
+}
+
+/** Says where an input that does not fit can be corrected. */
+function withHint(error: unknown): never {
+  if (!isCallboardError(error, 'run.input')) throw error
+  const message = `${error.message}; give the input with --input`
+  throw new CallboardError(error.code, message, error.details, { cause: error })
 }
 
 /** @throws CallboardError `cli.input` */
@@ -101,9 +109,15 @@ function tell({ run, outcome }: TerminalRun<unknown>, terminal: Terminal): void 
       err.write(`run ${run.id} was stopped by ${outcome.signal}\n`)
       return
     case 'waiting':
-      err.write(`run ${run.id} cannot go on by itself and ends here; answer in a terminal\n${outcome.explanation}\n`)
+      err.write(`run ${run.id} cannot go on by itself and ends here; ${whatHelps(outcome.requests)}\n`)
+      err.write(`${outcome.explanation}\n`)
       return
     default:
       throw new TypeError(`unknown outcome ${String(outcome satisfies never)}`)
   }
 }
+
+const whatHelps = (requests: readonly OpenRequest[]): string =>
+  requests.length > 0
+    ? 'run it in a terminal to answer what it asks'
+    : 'what it waits for comes from outside: an entry or an event'

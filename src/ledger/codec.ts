@@ -1,0 +1,258 @@
+// Codec: a record as text and back. The text holds all of a record but its place (run, seq, instant, kind), which every
+// store keeps beside it.
+//   D1. decodeRecord(place, encodeRecord(record)) is the record, field by field, values frozen, with two exceptions: what
+//       was there before a change (`previous`) and values of ephemeral entries are not kept (C2).
+//   D2. encodeRecord(decodeRecord(place, text)) is the text, byte for byte: what is hashed is what is stored.
+//   D3. A value that was asked for and is what came of it is written once.
+import { CallboardError, ownValue } from '../base/index.ts'
+import type { CellChange, Conflict, Refusal } from '../context/index.ts'
+import { packChange, unpackChange } from './cell-codec.ts'
+import type { PackedCell } from './cell-codec.ts'
+import type { LedgerRecord, MachineState, RecordKind } from './record.ts'
+import { freezeDeep, tag, untag } from './tagged-text.ts'
+
+/** Where a record stands. */
+export type RecordPlace = Pick<LedgerRecord, 'runId' | 'seq' | 'at' | 'kind'>
+
+/** Every kind of record, in the order of the numbers that stores keep. Append only. */
+export const RECORD_KINDS: readonly RecordKind[] = Object.freeze(
+  Object.keys({
+    start: 0,
+    update: 1,
+    refusal: 2,
+    event: 3,
+    upkeep: 4,
+    step: 5,
+    request: 6,
+    snapshot: 7,
+    end: 8,
+  } satisfies Record<RecordKind, number>) as RecordKind[],
+)
+
+// In the order in which they are written; what may be absent stands last. Append only.
+export const MACHINE_FIELDS = [
+  'status',
+  'value',
+  'persisted',
+  'context',
+  'timers',
+  'invocations',
+  'output',
+  'error',
+] as const
+export const REFUSAL_FIELDS = ['kind', 'reason', 'key', 'author', 'message', 'actualVersion'] as const
+export const CONFLICT_FIELDS = [
+  'id',
+  'key',
+  'address',
+  'path',
+  'policy',
+  'author',
+  'against',
+  'version',
+  'base',
+  'theirs',
+  'mine',
+  'result',
+] as const
+const RECORD_FIELDS = {
+  seq: 'place',
+  runId: 'place',
+  at: 'place',
+  kind: 'place',
+  author: 0,
+  asked: 1,
+  changes: 2,
+  conflicts: 3,
+  refusals: 4,
+  machine: 5,
+} as const
+RECORD_FIELDS satisfies Record<keyof LedgerRecord, unknown>
+
+/** Stops the build when a type has a field that its list does not name. */
+type Complete<Type, Fields extends readonly (keyof Type)[]> =
+  Exclude<keyof Type, Fields[number]> extends never ? true : never
+true satisfies Complete<MachineState, typeof MACHINE_FIELDS>
+true satisfies Complete<Refusal, typeof REFUSAL_FIELDS>
+true satisfies Complete<Conflict, typeof CONFLICT_FIELDS>
+
+const UPDATE_FIELDS = ['updateId', 'changes'] as const
+const PUT_FIELDS = ['kind', 'scope', 'holder', 'key', 'base', 'policy', 'partial', 'value'] as const
+type AskedPut = Readonly<Record<(typeof PUT_FIELDS)[number], unknown>>
+
+/** A put whose value became the entry's: its policy, or with what its author had seen unless that was the version before. */
+type PackedPut = string | readonly [policy: string, base?: number]
+
+const NOTHING: readonly never[] = Object.freeze([])
+
+/** @throws CallboardError `ledger.not-encodable` for data that is not plain */
+export function encodeRecord(record: LedgerRecord): string {
+  const { author, changes, conflicts, refusals, machine } = record
+  try {
+    const body: unknown[] = [
+      author,
+      packAsked(record.asked, changes),
+      changes.length === 0 ? 0 : changes.map((change) => packChange(change, record)),
+    ]
+    if (conflicts.length > 0 || refusals.length > 0 || machine !== undefined) {
+      body.push(
+        conflicts.length === 0 ? 0 : conflicts.map((conflict) => packConflict(conflict, changes)),
+        refusals.length === 0 ? 0 : refusals.map((refusal) => packFields(refusal, REFUSAL_FIELDS)),
+      )
+      if (machine !== undefined) body.push(packFields(machine, MACHINE_FIELDS))
+    }
+    return JSON.stringify(body)
+  } catch (error) {
+    throw new CallboardError(
+      'ledger.not-encodable',
+      `run ${record.runId}: record ${record.seq} (${record.kind}) holds something that is not plain data: ${String((error as Error).message)}`,
+      { runId: record.runId, seq: record.seq },
+      { cause: error },
+    )
+  }
+}
+
+/** @throws CallboardError `ledger.not-a-record` for text that `encodeRecord` has not written */
+export function decodeRecord({ runId, seq, at, kind }: RecordPlace, text: string): LedgerRecord {
+  try {
+    const body = JSON.parse(text) as readonly unknown[]
+    const revive = text.includes('"$type"') ? untag : freezeDeep
+    const author = body[RECORD_FIELDS.author]
+    if (typeof author !== 'string' || body.length <= RECORD_FIELDS.changes) throw new TypeError('fields are missing')
+    const origin = { author, at }
+    const packed = (body[RECORD_FIELDS.changes] || NOTHING) as readonly PackedCell[]
+    const changes =
+      packed.length === 0 ? NOTHING : Object.freeze(packed.map((cell) => unpackChange(cell, origin, revive)))
+    const machine = body[RECORD_FIELDS.machine] as readonly unknown[] | undefined
+    return Object.freeze({
+      seq,
+      runId,
+      at,
+      kind,
+      author,
+      asked: unpackAsked(body[RECORD_FIELDS.asked], changes, revive),
+      changes,
+      conflicts: unpackList<Conflict>(body[RECORD_FIELDS.conflicts], CONFLICT_FIELDS, CONFLICT_FIELDS.length),
+      refusals: unpackList<Refusal>(body[RECORD_FIELDS.refusals], REFUSAL_FIELDS, REFUSAL_FIELDS.length - 1),
+      machine:
+        machine === undefined ? undefined : unpackFields<MachineState>(machine, MACHINE_FIELDS, MACHINE_FIELDS.length),
+    } satisfies LedgerRecord)
+  } catch (error) {
+    throw new CallboardError(
+      'ledger.not-a-record',
+      `run ${runId}: what is stored as record ${seq} is not a record of this format`,
+      { runId, seq },
+      { cause: error },
+    )
+  }
+}
+
+export function packFields<Type extends object>(
+  object: Type,
+  fields: readonly (keyof Type & string)[],
+): readonly unknown[] {
+  let length = fields.length
+  while (length > 0 && object[fields[length - 1] as keyof Type] === undefined) length -= 1
+  return fields.slice(0, length).map((field) => tag(object[field]))
+}
+
+/** @param required so many fields are there even when nothing was written for them */
+export function unpackFields<Type extends object>(
+  packed: readonly unknown[],
+  fields: readonly (keyof Type & string)[],
+  required: number,
+): Type {
+  const object: Partial<Record<keyof Type, unknown>> = {}
+  for (let index = 0; index < Math.max(packed.length, required); index++) {
+    const field = fields[index]
+    if (field !== undefined) object[field] = index < packed.length ? untag(packed[index]) : undefined
+  }
+  return Object.freeze(object) as Type
+}
+
+export function unpackList<Type extends object>(
+  packed: unknown,
+  fields: readonly (keyof Type & string)[],
+  required: number,
+): readonly Type[] {
+  if (!Array.isArray(packed)) return NOTHING
+  return Object.freeze(packed.map((item) => unpackFields<Type>(item as unknown[], fields, required)))
+}
+
+/** A conflict about an ephemeral entry keeps who and which version, not the values. */
+function packConflict(conflict: Conflict, changes: readonly CellChange[]): readonly unknown[] {
+  const { address } = conflict
+  const change = changes.find(
+    ({ key, scope, holder }) => key === address.key && scope === address.scope && holder === address.holder,
+  )
+  if (change?.cell.entry.ephemeral !== true) return packFields(conflict, CONFLICT_FIELDS)
+  return packFields<Conflict>(
+    { ...conflict, base: undefined, theirs: undefined, mine: undefined, result: undefined },
+    CONFLICT_FIELDS,
+  )
+}
+
+/** What was asked, written against what came of it (D3). */
+export function packAsked(asked: unknown, changes: readonly CellChange[]): unknown {
+  if (!hasFields(asked, UPDATE_FIELDS)) return tag(asked)
+  const { updateId, changes: items } = asked as { readonly updateId: unknown; readonly changes: unknown }
+  if (typeof updateId !== 'string' || !Array.isArray(items)) return tag(asked)
+  return { $type: 'update', id: updateId, changes: items.map((item, index) => packPut(item, changes[index])) }
+}
+
+function packPut(item: unknown, change: CellChange | undefined): unknown {
+  if (change === undefined || !hasFields(item, PUT_FIELDS)) return tag(item)
+  const { kind, scope, holder, key, base, policy, partial, value } = item as AskedPut
+  const { entry, live } = change.cell
+  if (
+    kind !== 'put' ||
+    change.kind !== 'put' ||
+    key !== entry.key ||
+    scope !== entry.scope ||
+    holder !== entry.holder ||
+    partial !== false ||
+    typeof policy !== 'string' ||
+    !live ||
+    entry.ephemeral ||
+    !Object.is(value, entry.value)
+  )
+    return tag(item)
+  if (base === entry.version - 1) return policy
+  if (base === undefined) return [policy]
+  return Number.isSafeInteger(base) ? [policy, base] : tag(item)
+}
+
+export function unpackAsked(
+  packed: unknown,
+  changes: readonly CellChange[],
+  revive: (data: unknown) => unknown,
+): unknown {
+  if (
+    typeof packed !== 'object' ||
+    packed === null ||
+    ownValue(packed as Readonly<Record<string, unknown>>, '$type') !== 'update'
+  ) {
+    return revive(packed)
+  }
+  const { id, changes: items } = packed as { readonly id: string; readonly changes: readonly unknown[] }
+  const asked = items.map((item, index) => {
+    const change = changes[index]
+    return change !== undefined && (typeof item === 'string' || Array.isArray(item))
+      ? unpackPut(item as PackedPut, change)
+      : revive(item)
+  })
+  return Object.freeze({ updateId: id, changes: Object.freeze(asked) })
+}
+
+function unpackPut(packed: PackedPut, { cell: { entry } }: CellChange): AskedPut {
+  const policy = typeof packed === 'string' ? packed : packed[0]
+  const base = typeof packed === 'string' ? entry.version - 1 : packed[1]
+  const { scope, holder, key, value } = entry
+  return Object.freeze({ kind: 'put', scope, holder, key, base, policy, partial: false, value })
+}
+
+function hasFields(value: unknown, fields: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const names = Object.keys(value)
+  return names.length === fields.length && fields.every((field, index) => names[index] === field)
+}

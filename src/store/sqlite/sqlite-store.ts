@@ -1,0 +1,472 @@
+// SqliteStore: ledgers and snapshots in one SQLite file that several processes may have open.
+//   Q1. Appends that arrive before the event loop turns share one transaction; each is stored as a whole or not at all.
+//   Q2. An append is acknowledged after COMMIT, which in `full` returns after the log was forced to disk.
+//   Q3. What is remembered of runs between transactions is forgotten as soon as another connection has written.
+//   Q4. A transaction that fails leaves nothing behind, neither in the file nor here.
+//   Q5. The heads file is written after the commit; that it cannot be written fails nothing.
+import { LRUCache } from 'lru-cache'
+import { CallboardError, faultPoint, isCallboardError } from '../../base/index.ts'
+import { encodeRecord } from '../../ledger/index.ts'
+import type { LedgerRecord } from '../../ledger/index.ts'
+import type {
+  Batch,
+  Damage,
+  RunFilter,
+  RunSummary,
+  Store,
+  StoredSnapshot,
+  StoredSnapshotInfo,
+  VerifyReport,
+} from '../contract.ts'
+import {
+  batchesError,
+  closedError,
+  conflictError,
+  damagedError,
+  snapshotAheadError,
+  snapshotExistsError,
+  trimmedError,
+  uncoveredError,
+  unknownRunError,
+} from '../errors.ts'
+import { Census } from './census.ts'
+import { storeError } from './database.ts'
+import type { Database, Statement } from './database.ts'
+import type { StoreKeys } from './envelope.ts'
+import type { HeadsFile, HeadToRemember } from './heads-file.ts'
+import { RecordRows } from './record-rows.ts'
+import type { EncodedRecord } from './record-rows.ts'
+import { RunRows, toColumn } from './run-rows.ts'
+import type { RunHead } from './run-rows.ts'
+import { SnapshotRows } from './snapshot-rows.ts'
+import type { Vault } from './vault.ts'
+
+/** What an open file consists of. */
+export interface OpenedFile {
+  readonly path: string
+  readonly db: Database
+  readonly vault: Vault
+  readonly heads: HeadsFile
+  /** Counts the keys the file has had; another process may have rotated it. */
+  readonly keyGeneration: string
+}
+
+/** The store in a SQLite file: the contract, and what only it can. */
+export interface SqliteStore extends Store {
+  /**
+   * Encrypts and seals everything anew, in one transaction, and rewrites the file without traces of the old key;
+   * undefined stores in the clear from then on. Other processes have to open it again with the new key.
+   */
+  rotateKey(key: string | Uint8Array | undefined): Promise<void>
+}
+
+/** What opening knows how to do and a rotation needs. */
+export type KeyChange = (file: OpenedFile, key: string | Uint8Array | undefined) => StoreKeys
+
+interface PendingAppend {
+  readonly batches: readonly Batch[]
+  readonly encoded: readonly (readonly EncodedRecord[])[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+  refusal: unknown
+}
+
+/** Runs whose heads are remembered between appends. */
+const MOST_KNOWN_HEADS = 5_000
+
+export class SqliteFileStore implements SqliteStore {
+  readonly traits = Object.freeze({ durable: true, shared: true, transactional: true })
+  readonly #file: OpenedFile
+  readonly #changeKey: KeyChange
+  readonly #runs: RunRows
+  readonly #records: RecordRows
+  readonly #snapshots: SnapshotRows
+  readonly #census: Census
+  readonly #known = new LRUCache<string, RunHead>({ max: MOST_KNOWN_HEADS })
+  readonly #begin: Statement
+  readonly #beginReading: Statement
+  readonly #commit: Statement
+  readonly #dataVersion: Statement
+  readonly #generation: Statement
+  #queue: PendingAppend[] = []
+  #touched: HeadToRemember[] = []
+  #seenVersion: unknown
+  #keyGeneration: string
+  #closed = false
+
+  constructor(file: OpenedFile, changeKey: KeyChange) {
+    const { db, vault, heads } = file
+    this.#file = file
+    this.#changeKey = changeKey
+    this.#keyGeneration = file.keyGeneration
+    this.#runs = new RunRows(db, vault)
+    this.#records = new RecordRows(db, vault)
+    this.#snapshots = new SnapshotRows(db, vault)
+    this.#census = new Census({ db, heads, runs: this.#runs, records: this.#records, snapshots: this.#snapshots })
+    this.#begin = db.prepare('BEGIN IMMEDIATE')
+    this.#beginReading = db.prepare('BEGIN')
+    this.#commit = db.prepare('COMMIT')
+    this.#dataVersion = db.prepare('PRAGMA data_version')
+    this.#generation = db.prepare(`SELECT value FROM meta WHERE name = 'key-generation'`)
+  }
+
+  append(batches: readonly Batch[]): Promise<void> {
+    if (this.#closed) return Promise.reject(closedError())
+    const invalid = batchesError(batches)
+    if (invalid !== undefined) return Promise.reject(invalid)
+    let encoded: readonly (readonly EncodedRecord[])[]
+    try {
+      encoded = batches.map(({ records }) => records.map((place) => ({ place, body: encodeRecord(place) })))
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ batches, encoded, resolve, reject, refusal: undefined })
+      // A tick runs when the promises at hand have settled: everybody who was waiting for the last commit is in (Q1).
+      if (this.#queue.length === 1) process.nextTick(() => this.#flush())
+    })
+  }
+
+  async read(
+    runId: string,
+    { afterSeq = 0, limit = Number.POSITIVE_INFINITY }: { afterSeq?: number; limit?: number } = {},
+  ): Promise<readonly LedgerRecord[]> {
+    return this.#reading(() => {
+      const head = this.#find(runId)
+      if (head === undefined || limit <= 0) return []
+      if (afterSeq < head.trimmedSeq) throw trimmedError(runId, afterSeq, head.trimmedSeq + 1)
+      return this.#records.read(head, afterSeq, Math.min(head.summary.seq, afterSeq + limit))
+    })
+  }
+
+  async summary(runId: string): Promise<RunSummary | undefined> {
+    return this.#reading(() => this.#find(runId)?.summary)
+  }
+
+  async list(
+    filter: RunFilter = {},
+    options: { readonly onDamage?: (damage: Damage) => void } = {},
+  ): Promise<readonly RunSummary[]> {
+    return this.#reading(() => {
+      const { heads, damage } = this.#census.list(filter)
+      for (const one of damage) {
+        if (options.onDamage === undefined) throw damagedError(one)
+        options.onDamage(one)
+      }
+      return heads.map(({ summary }) => summary)
+    })
+  }
+
+  async putSnapshot(snapshot: StoredSnapshot): Promise<void> {
+    faultPoint('snapshot:before')
+    this.#writing(() => {
+      const { runId, seq, id } = snapshot
+      const head = this.#find(runId)
+      if (head === undefined) throw unknownRunError(runId)
+      if (seq > head.summary.seq) throw snapshotAheadError(runId, seq, head.summary.seq)
+      const name = toColumn(id)
+      if (this.#snapshots.places(head).some((place) => place.name === name)) throw snapshotExistsError(runId, id)
+      this.#snapshots.add(head.id, snapshot)
+      this.#change({ ...head, snapshots: head.snapshots + 1 })
+    })
+    faultPoint('snapshot:after')
+  }
+
+  async snapshot(
+    runId: string,
+    { atSeq = Number.POSITIVE_INFINITY }: { atSeq?: number } = {},
+  ): Promise<StoredSnapshot | undefined> {
+    return this.#reading(() => {
+      const head = this.#find(runId)
+      if (head === undefined) return undefined
+      const place = this.#snapshots.places(head).findLast(({ seq }) => seq <= atSeq)
+      return place === undefined ? undefined : this.#snapshots.get(head, place)
+    })
+  }
+
+  async snapshots(runId: string): Promise<readonly StoredSnapshotInfo[]> {
+    return this.#reading(() => {
+      const head = this.#find(runId)
+      return head === undefined ? [] : this.#snapshots.places(head).map((place) => this.#snapshots.info(head, place))
+    })
+  }
+
+  async dropSnapshot(runId: string, id: string): Promise<boolean> {
+    return this.#writing(() => {
+      const head = this.#find(runId)
+      if (head === undefined) return false
+      const name = toColumn(id)
+      const places = this.#snapshots.places(head)
+      const place = places.find((other) => other.name === name)
+      if (place === undefined) return false
+      const { trimmedSeq } = head
+      const stillCovers = places.some((other) => other !== place && other.seq >= trimmedSeq)
+      if (trimmedSeq > 0 && !stillCovers) throw uncoveredError(runId, trimmedSeq)
+      this.#snapshots.delete(place)
+      this.#change({ ...head, snapshots: head.snapshots - 1 })
+      return true
+    })
+  }
+
+  async trim(runId: string, beforeSeq: number): Promise<number> {
+    return this.#writing(() => {
+      const head = this.#find(runId)
+      if (head === undefined || beforeSeq - 1 <= head.trimmedSeq) return 0
+      const trimmedSeq = beforeSeq - 1
+      if (!this.#snapshots.places(head).some(({ seq }) => seq >= trimmedSeq)) throw uncoveredError(runId, trimmedSeq)
+      const trimmedHash = this.#records.hashAt(head, trimmedSeq)
+      const { count, first } = this.#records.drop(head, beforeSeq)
+      this.#change({ ...head, first, trimmedSeq, trimmedHash })
+      return count
+    })
+  }
+
+  async remove(runId: string): Promise<boolean> {
+    return this.#writing(() => {
+      const head = this.#find(runId)
+      if (head === undefined) return false
+      this.#records.drop(head, head.summary.seq + 1)
+      for (const place of this.#snapshots.places(head)) this.#snapshots.delete(place)
+      this.#runs.delete(head.id)
+      this.#known.delete(runId)
+      this.#file.heads.forget(head.id)
+      return true
+    })
+  }
+
+  async verify(runId?: string): Promise<VerifyReport> {
+    return this.#reading(() => this.#census.verify(runId))
+  }
+
+  async rotateKey(key: string | Uint8Array | undefined): Promise<void> {
+    this.#flush()
+    const { db, vault, heads } = this.#file
+    const old = vault.keys
+    try {
+      this.#writing(() => {
+        const keys = this.#changeKey(this.#file, key)
+        const next = vault.with(keys)
+        const renewed = this.#runs.ids().map((id) => this.#renew(id, next))
+        vault.replace(keys)
+        for (const head of renewed) this.#runs.rewrite(head)
+        this.#keyGeneration = String(this.#generation.get()?.['value'])
+        this.#known.clear()
+      })
+    } catch (error) {
+      vault.replace(old)
+      throw error
+    }
+    heads.resealAll(vault.sealer, this.#runs.heads())
+    // What the old key protected, or nothing did, must not be left in free pages or in the log.
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
+  /** Wraps and seals what a run consists of for another key; gives the head that goes with it. */
+  #renew(id: number, next: Vault): RunHead {
+    const head = this.#runs.findById(id)
+    if (head === undefined) throw new TypeError('a run disappeared inside a transaction')
+    for (const place of this.#snapshots.places(head)) this.#snapshots.rewriteWith(head, place, next)
+    return { ...head, ...this.#records.rewriteAll(head, next) }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#flush()
+    this.#closed = true
+    this.#known.clear()
+    this.#file.heads.close()
+    this.#file.db.close()
+  }
+
+  /** One transaction for everything that waits (Q1). */
+  #flush(): void {
+    const queue = this.#queue
+    if (queue.length === 0) return
+    this.#queue = []
+    try {
+      faultPoint('append:before')
+      this.#transact(() => {
+        for (const pending of queue) this.#place(pending)
+      })
+      faultPoint('append:after')
+    } catch (error) {
+      for (const { reject, refusal } of queue) reject(refusal ?? error)
+      return
+    }
+    for (const { resolve, reject, refusal } of queue) {
+      if (refusal === undefined) resolve()
+      else reject(refusal)
+    }
+  }
+
+  /** Writes one append, or notes why not; after the first row is written, an error ends the whole transaction. */
+  #place(pending: PendingAppend): void {
+    const { batches, encoded } = pending
+    const heads: (RunHead | undefined)[] = []
+    try {
+      for (const { runId, expectedSeq } of batches) {
+        const head = this.#find(runId)
+        const seq = head?.summary.seq ?? 0
+        if (seq !== expectedSeq) throw conflictError(runId, expectedSeq, seq)
+        heads.push(head)
+      }
+    } catch (error) {
+      pending.refusal = storeError(error, this.#file.path)
+      return
+    }
+    batches.forEach((batch, index) => this.#extend(heads[index], batch, encoded[index] ?? []))
+  }
+
+  #extend(head: RunHead | undefined, { runId, summary }: Batch, records: readonly EncodedRecord[]): void {
+    const id = head?.id ?? this.#runs.add(runId)
+    let link = { id: head?.last ?? 0, hash: head?.hash ?? '' }
+    let first = head === undefined || head.summary.seq === head.trimmedSeq ? 0 : head.first
+    for (const record of records) {
+      link = this.#records.add(id, link.id, link.hash, record)
+      if (first === 0) first = link.id
+    }
+    const next: RunHead = {
+      id,
+      summary: copyOf(summary),
+      first,
+      last: link.id,
+      hash: link.hash,
+      trimmedSeq: head?.trimmedSeq ?? 0,
+      trimmedHash: head?.trimmedHash ?? '',
+      snapshots: head?.snapshots ?? 0,
+    }
+    if (head !== undefined && head.first === first && differsInProgressOnly(head.summary, summary))
+      this.#runs.advance(next)
+    else this.#runs.rewrite(next)
+    this.#known.set(runId, next)
+    this.#touched.push({ run: id, seq: summary.seq, hash: link.hash })
+  }
+
+  #change(head: RunHead): void {
+    this.#runs.rewrite(head)
+    this.#known.set(head.summary.runId, head)
+  }
+
+  /** A run as it is in the transaction under way; looked at closely the first time, and after others have written. */
+  #find(runId: string): RunHead | undefined {
+    const known = this.#known.get(runId)
+    if (known !== undefined) return known
+    const head = this.#runs.find(runId)
+    if (head === undefined) {
+      this.#census.assertNothingLost()
+      return undefined
+    }
+    this.#census.assertHead(head)
+    this.#known.set(runId, head)
+    return head
+  }
+
+  /** Forgets what is known if another connection has written (Q3). */
+  #refresh(): void {
+    const version = this.#dataVersion.get()?.['data_version']
+    if (version === this.#seenVersion) return
+    if (this.#seenVersion !== undefined) {
+      this.#known.clear()
+      if (this.#generation.get()?.['value'] !== this.#keyGeneration) throw rotatedError(this.#file.path)
+    }
+    this.#seenVersion = version
+  }
+
+  #reading<Result>(work: () => Result): Result {
+    if (this.#closed) throw closedError()
+    try {
+      return this.#readWithin(this.#beginReading, work)
+    } catch (error) {
+      if (!isCallboardError(error, 'store.damaged')) throw error
+      // The heads file may be ahead of what this transaction sees; it is not once nobody else can write.
+      return this.#readWithin(this.#begin, work)
+    }
+  }
+
+  #readWithin<Result>(begin: Statement, work: () => Result): Result {
+    const { db, path } = this.#file
+    try {
+      begin.run()
+      this.#refresh()
+      return work()
+    } catch (error) {
+      this.#known.clear()
+      throw storeError(error, path)
+    } finally {
+      if (db.isTransaction) db.exec('ROLLBACK')
+    }
+  }
+
+  /** A transaction of its own, behind the appends that came before. */
+  #writing<Result>(work: () => Result): Result {
+    if (this.#closed) throw closedError()
+    this.#flush()
+    return this.#transact(work)
+  }
+
+  #transact<Result>(work: () => Result): Result {
+    const { db, path } = this.#file
+    let result: Result
+    try {
+      this.#begin.run()
+      this.#refresh()
+      result = work()
+      this.#commit.run()
+    } catch (error) {
+      this.#known.clear()
+      this.#touched = []
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw storeError(error, path)
+    }
+    this.#remember()
+    return result
+  }
+
+  #remember(): void {
+    const touched = this.#touched
+    if (touched.length === 0) return
+    this.#touched = []
+    try {
+      this.#file.heads.remember(touched.length === 1 ? touched : newestOf(touched))
+    } catch {
+      // Q5: the next commit of these runs tries again.
+    }
+  }
+}
+
+function newestOf(touched: readonly HeadToRemember[]): readonly HeadToRemember[] {
+  return [...new Map(touched.map((head) => [head.run, head])).values()]
+}
+
+function copyOf({ runId, workflow, version, status, seq, createdAt, updatedAt, parent }: RunSummary): RunSummary {
+  return Object.freeze({
+    runId,
+    workflow,
+    version,
+    status,
+    seq,
+    createdAt,
+    updatedAt,
+    parent: parent === undefined ? undefined : Object.freeze({ runId: parent.runId, id: parent.id }),
+  } satisfies RunSummary)
+}
+
+function differsInProgressOnly(one: RunSummary, other: RunSummary): boolean {
+  return (
+    one.workflow === other.workflow &&
+    one.version === other.version &&
+    one.createdAt === other.createdAt &&
+    one.parent?.runId === other.parent?.runId &&
+    one.parent?.id === other.parent?.id
+  )
+}
+
+function rotatedError(path: string): CallboardError {
+  return new CallboardError(
+    'store.wrong-key',
+    `the key of ${path} was changed by another process; open it again with the new one`,
+    {
+      path,
+    },
+  )
+}

@@ -1,0 +1,38 @@
+import type { Sealer } from '../../ledger/index.ts'
+import { Envelope } from './envelope.ts'
+import type { StoreKeys } from './envelope.ts'
+
+/** The keys in use, for everything that seals or wraps rows. Replaced when the key is rotated. */
+export class Vault {
+  readonly #compresses: boolean
+  #keys: StoreKeys
+  #envelope: Envelope
+
+  constructor(keys: StoreKeys, compresses: boolean) {
+    this.#compresses = compresses
+    this.#keys = keys
+    this.#envelope = new Envelope(keys.encryption, compresses)
+  }
+
+  get keys(): StoreKeys {
+    return this.#keys
+  }
+
+  get sealer(): Sealer {
+    return this.#keys.sealer
+  }
+
+  get envelope(): Envelope {
+    return this.#envelope
+  }
+
+  /** A vault with another key that compresses likewise. */
+  with(keys: StoreKeys): Vault {
+    return new Vault(keys, this.#compresses)
+  }
+
+  replace(keys: StoreKeys): void {
+    this.#keys = keys
+    this.#envelope = new Envelope(keys.encryption, this.#compresses)
+  }
+}

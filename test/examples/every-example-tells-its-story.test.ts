@@ -1,0 +1,105 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ensureBuilt, ROOT } from '../support/built-package.ts'
+
+beforeAll(ensureBuilt)
+
+/** By example, what its output must contain, in this order. */
+const STORIES: Readonly<Record<string, readonly string[]>> = {
+  'first.ts': ['40 pieces at 12.5 (counted today, price list of May)'],
+  'phases.ts': [
+    'phase: {"research":{"code":"reading","practices":"reading"}}',
+    'put research.scratch v3',
+    'clear research.scratch v4',
+    'put plan.tasks v1',
+    'put evaluate.result v2',
+    'phase: finished',
+    'success after 2 rounds: did: name things well in 3 files; did: test promises in 3 files',
+  ],
+  'await-dependencies.ts': [
+    'both finished: fetch(…) // how does GET /orders page? → GET /orders?page=2',
+    'api.example is version 1 by server, made from api.contract and client.question',
+    'is deadlocked: stubbornServer waits for "client.question", which stubbornClient would write',
+    'circle: stubbornServer → stubbornClient → stubbornServer',
+  ],
+  'scopes.ts': [
+    'coder sees',
+    'draft.code (group)',
+    'notes.todo (private)',
+    'style.language (private) = "TypeScript, strict"',
+    'critic sees\n  style.language (workflow) = "TypeScript"\npublisher sees',
+    'credentials.registry (group)',
+    'in its prompt: [redacted: sensitive]',
+    'the run holds 5 entries, in 3 scopes',
+  ],
+  'conflict.ts': [
+    'asked: Release it like this?',
+    'release is {"version":"1.1","date":"15 May","notes":["faster","prettier"]}',
+    'conflict in release at date: 1 May became 8 May (developer) and 15 May (marketing); higherVersion took 15 May',
+    'Ada decided: {"version":"1.1","date":"12 May","notes":["faster","prettier"]}, version 4',
+    'the run is "released"',
+  ],
+  'chart.ts': [
+    'stateDiagram-v2',
+    'drafting --> reviewing : writer done',
+    'reviewing --> published : reviewer done [isGood]',
+  ],
+}
+
+function run(example: string, args: readonly string[] = []): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join('examples', example), ...args], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
+  return { status, stdout, stderr }
+}
+
+describe('examples', () => {
+  it('are all told here', () => {
+    expect(readdirSync(join(ROOT, 'examples')).sort()).toEqual(Object.keys(STORIES).sort())
+  })
+
+  it.each(Object.entries(STORIES))('%s runs and says what it shows', (example, lines) => {
+    const { status, stdout, stderr } = run(example)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    let from = 0
+    for (const line of lines) {
+      const at = stdout.indexOf(line, from)
+      expect(at, `"${line}" is missing, or comes too early, in:\n${stdout}`).toBeGreaterThanOrEqual(from)
+      from = at + line.length
+    }
+  })
+
+  it('phases.ts: what is ephemeral is gone before the next phase begins', () => {
+    expect(run('phases.ts').stdout).toContain('planner: scratch of the last phase is gone')
+  })
+
+  it('scopes.ts: the credential is in no text but the publisher’s', () => {
+    const [beforePublisher] = run('scopes.ts').stdout.split('publisher sees')
+    expect(beforePublisher).not.toContain('credentials')
+  })
+
+  it('chart.ts writes a drawing that stands alone', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'callboard-chart-'))
+    try {
+      const file = join(folder, 'chart.svg')
+      expect(run('chart.ts', [file])).toMatchObject({ status: 0, stderr: '' })
+      expect(readFileSync(file, 'utf8')).toMatch(/^<svg [^]*data-state="reviewing"[^]*<\/svg>\s*$/)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('import nothing but the public entries, zod and Node’s own modules', () => {
+    const imports = Object.keys(STORIES).flatMap((example) =>
+      [...readFileSync(join(ROOT, 'examples', example), 'utf8').matchAll(/from '([^']+)'/g)].map(([, from]) => from),
+    )
+    expect(imports.filter((from) => !/^(?:callboard(?:\/[a-z]+)?|zod|xstate|node:[a-z/]+)$/.test(from ?? ''))).toEqual(
+      [],
+    )
+  })
+})
