@@ -73,22 +73,74 @@ export class Filters {
   }
 }
 
-const infos = new WeakMap<EntryInfo, EntryInfo>()
+/** An entry without its value. Not a copy: a filter is asked for every entry of every view. */
+class ValuelessEntry implements EntryInfo {
+  readonly #entry: EntryInfo
 
-/** The entry without its value, made once. */
-function infoOf(entry: EntryInfo): EntryInfo {
-  const known = infos.get(entry)
-  if (known !== undefined) return known
-  const { value: _hidden, ...info } = entry as EntryInfo & { readonly value: unknown }
-  infos.set(entry, Object.freeze(info))
-  return info
+  constructor(entry: EntryInfo) {
+    this.#entry = entry
+    Object.freeze(this)
+  }
+
+  get key(): string {
+    return this.#entry.key
+  }
+  get scope(): EntryInfo['scope'] {
+    return this.#entry.scope
+  }
+  get holder(): string | undefined {
+    return this.#entry.holder
+  }
+  get owner(): string {
+    return this.#entry.owner
+  }
+  get updatedBy(): string {
+    return this.#entry.updatedBy
+  }
+  get priority(): EntryInfo['priority'] {
+    return this.#entry.priority
+  }
+  get version(): number {
+    return this.#entry.version
+  }
+  get createdAt(): number {
+    return this.#entry.createdAt
+  }
+  get updatedAt(): number {
+    return this.#entry.updatedAt
+  }
+  get expiresAt(): number | undefined {
+    return this.#entry.expiresAt
+  }
+  get dependsOn(): readonly string[] {
+    return this.#entry.dependsOn
+  }
+  get metadata(): EntryInfo['metadata'] {
+    return this.#entry.metadata
+  }
+  get protected(): boolean {
+    return this.#entry.protected
+  }
+  get ephemeral(): boolean {
+    return this.#entry.ephemeral
+  }
+  get sensitive(): boolean {
+    return this.#entry.sensitive
+  }
+  get pinned(): boolean {
+    return this.#entry.pinned
+  }
+  get stale(): boolean {
+    return this.#entry.stale
+  }
 }
 
 function passesAll(filters: ReadonlySet<ViewFilter> | undefined, entry: EntryInfo): boolean {
   if (filters === undefined) return true
+  const info = new ValuelessEntry(entry)
   for (const filter of filters) {
     try {
-      if (!filter(infoOf(entry))) return false
+      if (!filter(info)) return false
     } catch {
       return false
     }

@@ -184,6 +184,8 @@ export class BoardView implements View {
       const seesBefore = before !== undefined && this.sight.admits(before.entry)
       const seesAfter = this.sight.admits(after.entry)
       if (!seesBefore && !seesAfter) continue
+      // The commit of an end that was already shown.
+      if (!after.live && before?.live === false && after.touches === before.touches) continue
       seq += (seesAfter ? after.touches : 0) - (seesBefore ? before.touches : 0)
       if (!keys.includes(change.key)) keys.push(change.key)
     }

@@ -238,6 +238,8 @@ export class AgentProcess {
       if (slot.isRetired) slot = core.slotOf(this.sight)
       return core.readSlot(slot)
     }
+    const wholeView = (): BoardView | undefined => this.#wholeView
+    const note = (view: BoardView): void => this.#noteWhole(view)
     const whole = (): BoardView => {
       const view = current()
       this.#noteWhole(view)
@@ -249,7 +251,9 @@ export class AgentProcess {
     }
     return Object.freeze({
       get current(): View {
-        return whole()
+        const view = core.currentOf(slot) ?? current()
+        if (view !== wholeView()) note(view)
+        return view
       },
       get seq(): number {
         return current().seq

@@ -10,7 +10,7 @@ import { Access, BoardView, Sight } from '../context/index.ts'
 import type { Board, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
-import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
+import { deadlockError, redactGraph, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
 import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
@@ -207,12 +207,15 @@ export class RunCore {
     return this.#views.slotOf(sight)
   }
 
+  /** The view of a slot if it is the newest without any work; else undefined. */
+  currentOf(slot: ViewSlot): BoardView | undefined {
+    const isShown =
+      this.#board !== undefined && (this.#nextExpiryAt === undefined || this.#nextExpiryAt > this.clock.now())
+    return isShown ? slot.current : undefined
+  }
+
   readSlot(slot: ViewSlot): BoardView {
-    const nextExpiryAt = this.#board === undefined ? undefined : this.#nextExpiryAt
-    if (this.#board !== undefined && (nextExpiryAt === undefined || nextExpiryAt > this.clock.now())) {
-      return slot.current ?? slot.read(this.#board)
-    }
-    return slot.read(this.readableBoard())
+    return this.currentOf(slot) ?? slot.read(this.readableBoard())
   }
 
   /** The seq of an agent's view with what is still on its way to the store: of two who expect the same, one is refused. */
@@ -530,7 +533,14 @@ export class RunCore {
     const { waits, graph } = deadlock
     this.#services.topics.emit('deadlock', { runId: this.runId, graph })
     this.waits.rejectAll(
-      ({ waiter }) => deadlockError(this.runId, waiter, graph),
+      ({ waiter }) => {
+        const access = processes.find(({ id }) => id === waiter)?.sight.access
+        return deadlockError(
+          this.runId,
+          waiter,
+          redactGraph(graph, (key) => access?.canRead(key) ?? true),
+        )
+      },
       (wait) => waits.includes(wait),
     )
   }

@@ -109,7 +109,8 @@ type Setup<
     Names['delays'],
     string,
     Input,
-    Output
+    Output,
+    { readonly type: string; readonly [field: string]: unknown }
   >
 >
 

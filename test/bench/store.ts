@@ -48,7 +48,9 @@ interface BareInsert {
 
 function bareSqlite(name: string, synchronous: 'FULL' | 'NORMAL'): BareInsert {
   const db = new DatabaseSync(join(folder, name))
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; CREATE TABLE log (id INTEGER PRIMARY KEY, run TEXT, seq INTEGER, body TEXT)`)
+  db.exec(
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; CREATE TABLE log (id INTEGER PRIMARY KEY, run TEXT, seq INTEGER, body TEXT)`,
+  )
   const statement = db.prepare('INSERT INTO log (run, seq, body) VALUES (?, ?, ?)')
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
@@ -113,7 +115,7 @@ async function speed(): Promise<void> {
   const full = measure.median('full fdatasync') + 15
   console.table({
     'full, 1 writer': {
-      'µs': µs('full append'),
+      µs: µs('full append'),
       'per second': per('full append'),
       'fdatasync µs': µs('full fdatasync'),
       'bare µs': µs('full insert'),
@@ -121,21 +123,21 @@ async function speed(): Promise<void> {
       'ratio to': 'fdatasync + 15 µs (at most 1.3)',
     },
     'full, 100 writers': {
-      'µs': µs('full appends'),
+      µs: µs('full appends'),
       'per second': per('full appends'),
       'bare µs': µs('full transaction'),
       ratio: (measure.median('full appends') / measure.median('full transaction')).toFixed(2),
       'ratio to': 'a row of a transaction of 100 (at most 2)',
     },
     'process, 1 writer': {
-      'µs': µs('process append'),
+      µs: µs('process append'),
       'per second': per('process append'),
       'bare µs': µs('process insert'),
       ratio: (measure.median('process append') / measure.median('process insert')).toFixed(2),
       'ratio to': 'a bare insert (at most 2)',
     },
     'process, 100 writers': {
-      'µs': µs('process appends'),
+      µs: µs('process appends'),
       'per second': per('process appends'),
       'bare µs': µs('process transaction'),
       ratio: (measure.median('process appends') / measure.median('process transaction')).toFixed(2),
@@ -175,7 +177,9 @@ async function storeBytes(name: string, entries: number, options: SqliteOptions)
 /** What a plain event log in SQLite takes for the same: the event, and all entries every 500. */
 function bareBytes(name: string, entries: number): number {
   const db = new DatabaseSync(join(folder, name))
-  db.exec('PRAGMA journal_mode = WAL; CREATE TABLE log (run TEXT, seq INTEGER, at INTEGER, event TEXT, PRIMARY KEY (run, seq)); CREATE TABLE snapshots (run TEXT, seq INTEGER, state TEXT)')
+  db.exec(
+    'PRAGMA journal_mode = WAL; CREATE TABLE log (run TEXT, seq INTEGER, at INTEGER, event TEXT, PRIMARY KEY (run, seq)); CREATE TABLE snapshots (run TEXT, seq INTEGER, state TEXT)',
+  )
   const insert = db.prepare('INSERT INTO log VALUES (?, ?, ?, ?)')
   const state = new Map<string, Entry>()
   for (let seq = 1; seq <= UPDATES; seq++) {
@@ -201,7 +205,11 @@ async function sizes(): Promise<void> {
     const plain = await storeBytes(`plain-${entries}-bytes`, entries, {})
     const zstd = await storeBytes(`zstd-${entries}-bytes`, entries, { compression: 'zstd' })
     const ratio = (bytes: number): string => `${bytes.toLocaleString('en')} (${(bytes / bare).toFixed(2)})`
-    table[`${entries} entries, 1,000 updates`] = { 'event log': bare.toLocaleString('en'), store: ratio(plain), zstd: ratio(zstd) }
+    table[`${entries} entries, 1,000 updates`] = {
+      'event log': bare.toLocaleString('en'),
+      store: ratio(plain),
+      zstd: ratio(zstd),
+    }
   }
   console.table(table)
 }

@@ -30,6 +30,7 @@ const DEFAULT_TIMEOUT_MS = 30_000
 const NOISE = 1.3
 
 const BARE = 'bare resolver in a Map'
+const BARE_TIMED = 'bare resolver with a timeout of its own'
 const LONE = 'wait table, no timeout'
 const TIMED = 'wait table, 30 s timeout'
 const AGENT_WAIT = "agent's waitFor(), ended by an update"
@@ -45,7 +46,8 @@ export const waitsQuestion: Question = {
 async function loneWaits(): Promise<Table> {
   const limit = { kind: 'times', most: 3 } as const
   const timings = await measure([
-    bareResolver(),
+    bareResolver(BARE, false),
+    bareResolver(BARE_TIMED, true),
     loneWait(LONE, Number.POSITIVE_INFINITY),
     loneWait(TIMED, DEFAULT_TIMEOUT_MS),
     agentWait(AGENT_WAIT, true),
@@ -57,13 +59,14 @@ async function loneWaits(): Promise<Table> {
     lines: [
       lineOf(timings, BARE),
       lineOf(timings, LONE, { baseline: BARE, limit }),
-      lineOf(timings, TIMED, { baseline: BARE, limit }),
+      lineOf(timings, BARE_TIMED),
+      lineOf(timings, TIMED, { baseline: BARE_TIMED, limit }),
       lineOf(timings, AGENT_WAIT, { baseline: AGENT_UPDATE }),
       lineOf(timings, AGENT_UPDATE),
     ],
     notMeasured:
-      'waits for several keys or for a condition, waits with an abort signal, waits that time out. The bare resolver ' +
-      'has no timeout, no version to look at, and cannot be listed or cancelled.',
+      'waits for several keys or for a condition, waits with an abort signal, waits that time out. A bare resolver ' +
+      'has no version to look at, and cannot be listed or cancelled.',
   }
 }
 
@@ -87,17 +90,19 @@ function builtModule(folder: string): string {
   return new URL(`../../dist/${folder}/index.js`, import.meta.url).href
 }
 
-function bareResolver(): Contender {
+function bareResolver(name: string, timed: boolean): Contender {
   const resolvers = new Map<string, (value: unknown) => void>()
   return {
-    name: BARE,
+    name,
     operations: WAITS,
     run: async (operations) => {
       for (let index = 0; index < operations; index++) {
         const key = KEYS[index % KEYS.length] as string
         const promise = new Promise((resolve) => resolvers.set(key, resolve))
+        const timeout = timed ? setTimeout(() => resolvers.delete(key), DEFAULT_TIMEOUT_MS) : undefined
         const resolve = resolvers.get(key)
         resolvers.delete(key)
+        clearTimeout(timeout)
         resolve?.(index)
         if ((await promise) !== index) throw new Error('another value arrived')
       }

@@ -38,7 +38,7 @@ describe('a deadlock', () => {
     expect(error.code).toBe('wait.deadlock')
     expect(error.message).toBe(
       'run r1 is deadlocked: hatches waits for "egg", which lays would write; lays waits for "hen", which hatches would ' +
-        'write (circle: hatches → lays → hatches); let one of them write first, give a timeout and a fallback, or mark an ' +
+        'write (circle: hatches → lays → hatches); let one of them write first, catch wait.deadlock and go on without it, or mark an ' +
         'entry that someone outside writes with outside: true',
     )
     expect(graphs).toEqual([
