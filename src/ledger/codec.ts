@@ -4,7 +4,7 @@
 //       was there before a change (`previous`) and values of ephemeral entries are not kept (C2).
 //   D2. encodeRecord(decodeRecord(place, text)) is the text, byte for byte: what is hashed is what is stored.
 //   D3. A value that was asked for and is what came of it is written once.
-import { CallboardError, ownValue } from '../base/index.ts'
+import { CallboardError, isPlainObject } from '../base/index.ts'
 import type { CellChange, Conflict, Refusal } from '../context/index.ts'
 import { packChange, unpackChange } from './cell-codec.ts'
 import type { PackedCell } from './cell-codec.ts'
@@ -192,12 +192,13 @@ function packConflict(conflict: Conflict, changes: readonly CellChange[]): reado
   )
 }
 
-/** What was asked, written against what came of it (D3). */
+/** What was asked, written against what came of it (D3): `[updateId, changes]`, or data that is no list. */
 export function packAsked(asked: unknown, changes: readonly CellChange[]): unknown {
+  if (Array.isArray(asked)) return [tag(asked)]
   if (!hasFields(asked, UPDATE_FIELDS)) return tag(asked)
   const { updateId, changes: items } = asked as { readonly updateId: unknown; readonly changes: unknown }
-  if (typeof updateId !== 'string' || !Array.isArray(items)) return tag(asked)
-  return { $type: 'update', id: updateId, changes: items.map((item, index) => packPut(item, changes[index])) }
+  if (typeof updateId !== 'string' || !Array.isArray(items) || !items.every(isPlainObject)) return tag(asked)
+  return [updateId, items.map((item, index) => packPut(item, changes[index]))]
 }
 
 function packPut(item: unknown, change: CellChange | undefined): unknown {
@@ -227,14 +228,9 @@ export function unpackAsked(
   changes: readonly CellChange[],
   revive: (data: unknown) => unknown,
 ): unknown {
-  if (
-    typeof packed !== 'object' ||
-    packed === null ||
-    ownValue(packed as Readonly<Record<string, unknown>>, '$type') !== 'update'
-  ) {
-    return revive(packed)
-  }
-  const { id, changes: items } = packed as { readonly id: string; readonly changes: readonly unknown[] }
+  if (!Array.isArray(packed)) return revive(packed)
+  if (packed.length === 1) return revive(packed[0])
+  const [id, items] = packed as unknown as readonly [string, readonly unknown[]]
   const asked = items.map((item, index) => {
     const change = changes[index]
     return change !== undefined && (typeof item === 'string' || Array.isArray(item))

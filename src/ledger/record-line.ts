@@ -1,6 +1,6 @@
 // Lines: a record as named JSON, for people and other programs. The hash in a line is that of the record's stored text,
 // so a ledger has one chain wherever it is kept.
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, isPlainObject, ownValue } from '../base/index.ts'
 import type { Cell, CellChange, Conflict, Entry, Refusal } from '../context/index.ts'
 import {
   CONFLICT_FIELDS,
@@ -54,7 +54,7 @@ export function recordToLine(record: LedgerRecord, hash: string): string {
     at,
     kind,
     author,
-    asked: packAsked(record.asked, record.changes),
+    asked: namedAsked(packAsked(record.asked, record.changes)),
     changes: changes.map(({ kind: changeKind, cell }) => ({
       kind: changeKind,
       ...named(cell.entry, ENTRY_FIELDS),
@@ -86,7 +86,7 @@ export function lineToRecord(line: string): { readonly record: LedgerRecord; rea
       at,
       kind,
       author,
-      asked: unpackAsked(data['asked'], changes, untag),
+      asked: unpackAsked(unnamedAsked(data['asked']), changes, untag),
       changes,
       conflicts: (data['conflicts'] as readonly Named[]).map((conflict) =>
         unnamed<Conflict>(conflict, CONFLICT_FIELDS),
@@ -98,6 +98,18 @@ export function lineToRecord(line: string): { readonly record: LedgerRecord; rea
   } catch (error) {
     throw new CallboardError('ledger.not-a-line', 'the line is not a record of a ledger', {}, { cause: error })
   }
+}
+
+/** An update by name; what stands for a put is a policy, or with the version its author had seen. */
+function namedAsked(packed: unknown): unknown {
+  if (!Array.isArray(packed)) return packed
+  return packed.length === 1 ? packed[0] : { $type: 'update', id: packed[0], changes: packed[1] }
+}
+
+function unnamedAsked(data: unknown): unknown {
+  if (Array.isArray(data)) return [data]
+  if (!isPlainObject(data) || ownValue(data, '$type') !== 'update') return data
+  return [data['id'], data['changes']]
 }
 
 function changeOf(data: Named): CellChange {

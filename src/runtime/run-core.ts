@@ -10,7 +10,7 @@ import { Access, BoardView, Sight } from '../context/index.ts'
 import type { Board, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
-import { deadlockError, redactGraph, Subscriptions, WaitTable } from '../waits/index.ts'
+import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
 import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
@@ -533,14 +533,7 @@ export class RunCore {
     const { waits, graph } = deadlock
     this.#services.topics.emit('deadlock', { runId: this.runId, graph })
     this.waits.rejectAll(
-      ({ waiter }) => {
-        const access = processes.find(({ id }) => id === waiter)?.sight.access
-        return deadlockError(
-          this.runId,
-          waiter,
-          redactGraph(graph, (key) => access?.canRead(key) ?? true),
-        )
-      },
+      ({ waiter }) => deadlockError(this.runId, waiter, graph),
       (wait) => waits.includes(wait),
     )
   }

@@ -42,16 +42,6 @@ function findCycle(nodes: readonly WaitForNode[]): readonly string[] | undefined
   return undefined
 }
 
-/** The graph as one of its agents is told of it: without keys that the agent may not read. */
-export function redactGraph({ nodes, cycle }: WaitForGraph, canRead: (key: string) => boolean): WaitForGraph {
-  const told = nodes.map(({ agent, waitsFor, writers }) => ({
-    agent,
-    waitsFor: waitsFor.filter(canRead),
-    writers: Object.fromEntries(Object.entries(writers).filter(([key]) => canRead(key))),
-  }))
-  return Object.freeze({ nodes: Object.freeze(told), cycle })
-}
-
 /** One line per agent: what it waits for and why that cannot come. */
 export function describeGraph({ nodes, cycle }: WaitForGraph): string {
   const lines = nodes.flatMap(({ agent, waitsFor, writers }) =>

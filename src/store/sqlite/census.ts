@@ -128,6 +128,7 @@ export class Census {
       }
       const lost = this.#lostTail(head)
       if (lost !== undefined) damage.push(lost)
+      if (damage.length === 0) records.assertLinked(head)
     } catch (error) {
       damage.push(asDamage(error))
     }

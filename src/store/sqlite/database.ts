@@ -12,6 +12,8 @@ export interface Statement {
   run(...values: Bindable[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint }
   get(...values: Bindable[]): Row | undefined
   all(...values: Bindable[]): Row[]
+  /** From then on rows are lists of their columns. */
+  setReturnArrays(enabled: boolean): void
 }
 
 export interface Database {

@@ -3,7 +3,7 @@
 //   H1. A slot is written after the commit it tells of, never before: it may lag behind, and never runs ahead.
 //   H2. It is a guard, not data: without it everything can be read, and it is made anew from the database.
 import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
-import type { Sealer } from '../../ledger/index.ts'
+import type { Vault } from './vault.ts'
 
 /** What a slot remembers. */
 export interface RememberedHead {
@@ -28,11 +28,11 @@ const MAGIC = 'callboard heads1'
 
 export class HeadsFile {
   readonly #file: number
-  #sealer: Sealer
+  readonly #vault: Vault
 
-  private constructor(file: number, sealer: Sealer) {
+  private constructor(file: number, vault: Vault) {
     this.#file = file
-    this.#sealer = sealer
+    this.#vault = vault
   }
 
   /** Whether there is one that remembers anything. */
@@ -52,17 +52,17 @@ export class HeadsFile {
    * @param storeId 16 characters; the file of another store is emptied
    * @param heads what a new file begins with
    */
-  static open(path: string, storeId: string, sealer: Sealer, heads: () => Iterable<HeadToRemember>): HeadsFile {
+  static open(path: string, storeId: string, vault: Vault, heads: () => Iterable<HeadToRemember>): HeadsFile {
     const header = Buffer.from(MAGIC + storeId, 'latin1')
     if (existsSync(path)) {
       const known = openSync(path, 'r+')
       const found = Buffer.alloc(SLOT_BYTES)
       if (readSync(known, found, 0, SLOT_BYTES, 0) === SLOT_BYTES && found.equals(header))
-        return new HeadsFile(known, sealer)
+        return new HeadsFile(known, vault)
       closeSync(known)
     }
     const file = openSync(path, 'w+', 0o600)
-    const fresh = new HeadsFile(file, sealer)
+    const fresh = new HeadsFile(file, vault)
     fresh.remember([...heads()])
     writeSync(file, header, 0, SLOT_BYTES, 0)
     return fresh
@@ -85,12 +85,6 @@ export class HeadsFile {
       if (seq > 0) seqs.set(run, seq)
     }
     return seqs
-  }
-
-  /** Writes every slot anew, for another key. */
-  resealAll(sealer: Sealer, heads: Iterable<HeadToRemember>): void {
-    this.#sealer = sealer
-    this.remember([...heads])
   }
 
   /** Writes neighbours together. @throws what `fs` throws; nothing is lost by that (H2) */
@@ -132,6 +126,6 @@ export class HeadsFile {
   }
 
   #check(run: number, seq: number, hashStart: string): string {
-    return this.#sealer(`${run}|${seq}|${hashStart}`).slice(0, CHECK_CHARACTERS)
+    return this.#vault.check(`${run}|${seq}|${hashStart}`).slice(0, CHECK_CHARACTERS).padEnd(CHECK_CHARACTERS)
   }
 }

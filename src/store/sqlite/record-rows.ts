@@ -11,6 +11,7 @@ import type { Vault } from './vault.ts'
 const ANCHOR_EVERY = 128
 /** Rows of other runs that are cheaper to pass over than to follow a run's rows one by one. */
 const SCAN_AT_MOST = 8
+const PAGE_ROWS = 512
 /** So few records are followed from the end at once. */
 const FEW = 16
 const COLUMNS = 'id, run, seq, prev, at, kind, hash, body'
@@ -27,6 +28,16 @@ interface Anchor {
   readonly seq: number
 }
 
+/** Rows among which a run's records are, and which of them. */
+interface Span {
+  readonly fromId: number
+  readonly toId: number
+  readonly fromSeq: number
+  readonly toSeq: number
+}
+
+type PageRow = readonly [id: number, seq: number, at: number, kind: number, hash: string, body: unknown]
+
 /** The rows of a run from one seq to another, unwrapped; a problem where one of them is not there or not a row. */
 interface Found {
   readonly rows: readonly SealedRecord[]
@@ -38,6 +49,7 @@ export class RecordRows {
   readonly #insert: Statement
   readonly #byId: Statement
   readonly #range: Statement
+  readonly #page: Statement
   readonly #newest: Statement
   readonly #lastBefore: Statement
   readonly #rewrite: Statement
@@ -54,6 +66,11 @@ export class RecordRows {
     this.#range = db.prepare(
       `SELECT ${COLUMNS} FROM records WHERE id BETWEEN ? AND ? AND run = ? AND seq BETWEEN ? AND ? ORDER BY id`,
     )
+    this.#page = db.prepare(
+      `SELECT id, seq, at, kind, hash, body FROM records
+       WHERE id > ? AND id <= ? AND run = ? AND seq BETWEEN ? AND ? ORDER BY id LIMIT ${PAGE_ROWS}`,
+    )
+    this.#page.setReturnArrays(true)
     this.#newest = db.prepare('SELECT max(id) AS id FROM records')
     this.#lastBefore = db.prepare('SELECT max(seq) AS seq FROM records WHERE run = ? AND seq < ?')
     this.#rewrite = db.prepare('UPDATE records SET hash = ?, body = ? WHERE id = ?')
@@ -90,6 +107,8 @@ export class RecordRows {
       if (afterSeq >= seq) this.assertHead(head)
       return []
     }
+    const quick = this.#readQuickly(head, afterSeq, toSeq)
+    if (quick !== undefined) return quick
     const { rows, problem } = this.#checked(head, afterSeq, toSeq)
     if (problem !== undefined) throw damagedError(damageAt(runId, problem.seq, problem.what, problem.message))
     return Object.freeze(rows.map((row) => decodeRecord(row, row.body)))
@@ -118,6 +137,11 @@ export class RecordRows {
       ? { seq: summary.seq, what: 'changed' as const, message: 'the last record is not the one the ledger ended with' }
       : this.#holeAt(head, summary.seq)
     throw damagedError(damageAt(summary.runId, seq, what, message))
+  }
+
+  /** That each row leads to the one before. @throws CallboardError `store.damaged` where it does not */
+  assertLinked(head: RunHead): void {
+    this.#idsBackTo(head, head.trimmedSeq)
   }
 
   /** The stored hash of a record. @throws CallboardError `store.damaged` where it cannot be read */
@@ -193,32 +217,71 @@ export class RecordRows {
     return followed.problem === undefined || problem.what === 'missing' ? followed : found
   }
 
-  /** By the quickest of three ways. */
-  #find(head: RunHead, fromSeq: number, toSeq: number): Found {
+  /** The records, page by page, as long as nothing is odd; undefined otherwise, and where a scan does not pay. */
+  #readQuickly(head: RunHead, afterSeq: number, toSeq: number): readonly LedgerRecord[] | undefined {
+    const isWhole = afterSeq === head.trimmedSeq
+    let expected = isWhole ? afterSeq + 1 : afterSeq
+    const span = this.#spanOf(head, expected, toSeq)
+    if (span === undefined) return undefined
+    const { runId } = head.summary
+    const { sealer, envelope } = this.#vault
+    const records: LedgerRecord[] = []
+    let previous = isWhole ? head.trimmedHash : ''
+    let behind = span.fromId - 1
+    try {
+      for (;;) {
+        const rows = this.#page.all(behind, span.toId, head.id, span.fromSeq, span.toSeq) as unknown as PageRow[]
+        for (const [id, seq, at, kindNumber, hash, wrapped] of rows) {
+          const kind = RECORD_KINDS[kindNumber]
+          if (seq !== expected || kind === undefined) return undefined
+          if (seq > afterSeq) {
+            const body = envelope.unwrap(wrapped, { table: 'record', run: head.id, seq })
+            const place = { runId, seq, at, kind }
+            if (linkHash(sealer, previous, place, body) !== hash) return undefined
+            records.push(decodeRecord(place, body))
+          }
+          previous = hash
+          expected += 1
+          behind = id
+        }
+        if (rows.length < PAGE_ROWS) break
+      }
+    } catch {
+      return undefined
+    }
+    const isAtEnd = expected === toSeq + 1 && (toSeq < head.summary.seq || previous === head.hash)
+    return isAtEnd ? Object.freeze(records) : undefined
+  }
+
+  /** Which rows to scan for these records, or undefined where following them one by one costs less. */
+  #spanOf(head: RunHead, fromSeq: number, toSeq: number): Span | undefined {
     const { seq } = head.summary
     const isToEnd = toSeq === seq
-    if (isToEnd && seq - fromSeq < FEW) return this.#follow(head, head.last, seq, fromSeq, toSeq)
+    if (isToEnd && seq - fromSeq < FEW) return undefined
     const before = this.#anchorBefore.get(head.id, fromSeq)
     const behind = isToEnd ? undefined : this.#anchorAfter.get(head.id, toSeq)
     const low = before === undefined ? { id: head.first, seq: head.trimmedSeq + 1 } : (before as unknown as Anchor)
     const high = behind === undefined ? { id: head.last, seq } : (behind as unknown as Anchor)
     const worth = SCAN_AT_MOST * (high.seq - low.seq + 1)
-    if (high.id - low.id > worth) return this.#follow(head, high.id, high.seq, fromSeq, toSeq)
+    if (high.id - low.id > worth) return undefined
     // Where it costs little, rows behind the end are looked for too: nobody appended them.
     const newest = isToEnd ? Number(this.#newest.get()?.['id'] ?? 0) : high.id
     const looksBehind = isToEnd && newest - low.id <= worth
-    try {
-      const rows = this.#range.all(
-        low.id,
-        looksBehind ? newest : high.id,
-        head.id,
-        fromSeq,
-        looksBehind ? Number.MAX_SAFE_INTEGER : toSeq,
-      )
-      return { rows: rows.map((row) => this.#sealed(head, row)), problem: undefined }
-    } catch {
-      return this.#follow(head, head.last, seq, fromSeq, toSeq)
+    const last = looksBehind ? Number.MAX_SAFE_INTEGER : toSeq
+    return { fromId: low.id, toId: looksBehind ? newest : high.id, fromSeq, toSeq: last }
+  }
+
+  #find(head: RunHead, fromSeq: number, toSeq: number): Found {
+    const span = this.#spanOf(head, fromSeq, toSeq)
+    if (span !== undefined) {
+      try {
+        const rows = this.#range.all(span.fromId, span.toId, head.id, span.fromSeq, span.toSeq)
+        return { rows: rows.map((row) => this.#sealed(head, row)), problem: undefined }
+      } catch {
+        // One of the rows cannot be read: following them tells which.
+      }
     }
+    return this.#follow(head, head.last, head.summary.seq, fromSeq, toSeq)
   }
 
   /** From a row back to `fromSeq`, one by one; keeps what lies between. */

@@ -23,7 +23,6 @@ export interface RunHead {
   readonly snapshots: number
 }
 
-const SEAL_CHARACTERS = 22
 const COLUMNS =
   'id, run_id, workflow, version, status, seq, created_at, updated_at, parent, first, last, hash, trimmed_seq, trimmed_hash, snapshots, seal'
 
@@ -146,13 +145,10 @@ export class RunRows {
 
   #sealOf({ id, summary, first, last, hash, trimmedSeq, trimmedHash, snapshots }: RunHead): string {
     const { runId, workflow, version, status, seq, createdAt, updatedAt, parent } = summary
-    const names =
-      parent === undefined ? [runId, workflow, version] : [runId, workflow, version, parent.runId, parent.id]
-    return this.#vault
-      .sealer(
-        `${id}|${status}|${seq}|${createdAt}|${updatedAt}|${first}|${last}|${hash}|${trimmedSeq}|${trimmedHash}|${snapshots}|${JSON.stringify(names)}`,
-      )
-      .slice(0, SEAL_CHARACTERS)
+    const lengths = `${runId.length}|${workflow.length}|${version.length}|${parent?.runId.length ?? ''}`
+    return this.#vault.check(
+      `${id}|${status}|${seq}|${createdAt}|${updatedAt}|${first}|${last}|${hash}|${trimmedSeq}|${trimmedHash}|${snapshots}|${lengths}|${runId}${workflow}${version}${parent?.runId ?? ''}${parent?.id ?? ''}`,
+    )
   }
 
   #headOf(row: Row, asked: string | undefined): RunHead {

@@ -49,6 +49,8 @@ export interface OpenedFile {
   readonly heads: HeadsFile
   /** Counts the keys the file has had; another process may have rotated it. */
   readonly keyGeneration: string
+  /** Called before the first append. */
+  readonly prepareLog: () => void
 }
 
 /** The store in a SQLite file: the contract, and what only it can. */
@@ -92,6 +94,7 @@ export class SqliteFileStore implements SqliteStore {
   #touched: HeadToRemember[] = []
   #seenVersion: unknown
   #keyGeneration: string
+  #hasAppended = false
   #closed = false
 
   constructor(file: OpenedFile, changeKey: KeyChange) {
@@ -256,7 +259,7 @@ export class SqliteFileStore implements SqliteStore {
       vault.replace(old)
       throw error
     }
-    heads.resealAll(vault.sealer, this.#runs.heads())
+    heads.remember([...this.#runs.heads()])
     // What the old key protected, or nothing did, must not be left in free pages or in the log.
     db.exec('PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
   }
@@ -283,6 +286,8 @@ export class SqliteFileStore implements SqliteStore {
     const queue = this.#queue
     if (queue.length === 0) return
     this.#queue = []
+    if (!this.#hasAppended) this.#file.prepareLog()
+    this.#hasAppended = true
     try {
       faultPoint('append:before')
       this.#transact(() => {
