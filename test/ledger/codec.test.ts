@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { admitValue } from '../../src/base/index.ts'
-import type { Cell } from '../../src/context/index.ts'
-import { Board, Catalogue } from '../../src/context/index.ts'
+import type { Board, Cell } from '../../src/context/index.ts'
+import { Catalogue } from '../../src/context/index.ts'
 import {
   decodeRecord,
   decodeValue,

@@ -177,6 +177,8 @@ describe('what somebody changed is reported with its place', () => {
     const { damage, heads } = await store.verify()
     expect(damage).toContainEqual(expect.objectContaining({ runId: 'bad', seq, what }))
     expect(heads.map(({ runId }) => runId)).toContain('good')
+    expect(await store.remove('bad')).toBe(true)
+    expect((await store.verify()).damage).toEqual([])
   })
 
   it('a run that is gone', async () => {

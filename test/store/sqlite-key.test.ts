@@ -32,7 +32,7 @@ async function fill(store: SqliteStore): Promise<void> {
 }
 
 async function valuesOf(store: SqliteStore): Promise<readonly unknown[]> {
-  return (await store.read('run')).map(({ changes }) => (changes[0]?.cell.entry.value as { password: string }).password)
+  return (await store.read('run')).map(({ changes }) => (changes[0]!.cell.entry.value as { password: string }).password)
 }
 
 describe('with a key', () => {

@@ -155,8 +155,10 @@ export class Census {
 
   #lostRuns(ids: ReadonlySet<number>, remembered = this.#parts.heads.seqs()): readonly Damage[] {
     const damage: Damage[] = []
-    for (const [run, seq] of remembered) {
-      if (ids.has(run)) continue
+    const unknown = [...remembered].filter(([run]) => !ids.has(run))
+    const removed = unknown.length === 0 ? undefined : new Set(this.#parts.runs.removedIds())
+    for (const [run, seq] of unknown) {
+      if (removed?.has(run) === true) continue
       if (this.#parts.heads.get(run) === 'unreadable') continue
       damage.push(damageAt(undefined, undefined, 'lost-run', `run number ${run}, which had ${seq} records, is gone`))
     }

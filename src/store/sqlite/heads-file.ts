@@ -2,6 +2,7 @@
 // without a word; this file remembers that there was more.
 //   H1. A slot is written after the commit it tells of, never before: it may lag behind, and never runs ahead.
 //   H2. It is a guard, not data: without it everything can be read, and it is made anew from the database.
+//   H3. Slots of removed runs stay: the database says that they were removed.
 import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import type { Vault } from './vault.ts'
 
@@ -100,11 +101,6 @@ export class HeadsFile {
       writeSync(this.#file, bytes, 0, bytes.length, (group[0]?.run ?? 0) * SLOT_BYTES)
       start = end
     }
-  }
-
-  /** Called before a run is removed: an empty slot promises nothing (H1). */
-  forget(run: number): void {
-    writeSync(this.#file, Buffer.alloc(SLOT_BYTES), 0, SLOT_BYTES, run * SLOT_BYTES)
   }
 
   close(): void {

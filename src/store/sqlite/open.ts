@@ -37,7 +37,7 @@ export interface SqliteOptions {
 const DEFAULT_BUSY_TIMEOUT_MS = 5_000
 const RETRY_MS = 10
 /** How long SQLite's log gets before its pages go into the file. Without forced writes there is less haste. */
-const CHECKPOINT_PAGES = { full: 1_000, process: 2_000 } as const
+const CHECKPOINT_PAGES = { full: 1_000, process: 4_000 } as const
 /** Zeros that make the log as long as it will get. */
 const LOG_FILLER_BYTES = 4_500_000
 const SHORTEST_KEY = 16
@@ -83,7 +83,7 @@ function openOnce(path: string, options: SqliteOptions): SqliteStore {
     if (format === 0 && hadFile && HeadsFile.remembers(headsPath)) throw emptiedError(path)
     if (format < SQLITE_FORMAT && format > 0 && options.migrate === false) throw oldFormatError(path, format)
     db.exec(
-      `PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES[durability]}; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
+      `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES[durability]}; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
     )
     if (maxPageCount !== undefined) db.exec(`PRAGMA max_page_count = ${Math.trunc(maxPageCount)}`)
     if (format < SQLITE_FORMAT) prepare(db, path, secret)

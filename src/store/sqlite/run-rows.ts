@@ -44,6 +44,7 @@ export class RunRows {
   readonly #advance: Statement
   readonly #rewrite: Statement
   readonly #delete: Statement
+  readonly #addRemoved: Statement
 
   constructor(db: Database, vault: Vault) {
     this.#db = db
@@ -62,6 +63,7 @@ export class RunRows {
        hash = ?, trimmed_seq = ?, trimmed_hash = ?, snapshots = ?, seal = ? WHERE id = ?`,
     )
     this.#delete = db.prepare('DELETE FROM runs WHERE id = ?')
+    this.#addRemoved = db.prepare('INSERT OR IGNORE INTO removed (id) VALUES (?)')
   }
 
   /** @throws CallboardError `store.damaged` when the row is not as it was written */
@@ -139,8 +141,30 @@ export class RunRows {
     )
   }
 
+  /** Deletes the row and remembers that this was wanted: the heads file may go on knowing the run. */
   delete(id: number): void {
     this.#delete.run(id)
+    this.#addRemoved.run(id)
+  }
+
+  /** Deletes everything of a run whose rows cannot be trusted; says whether there was one. */
+  purge(runId: string): boolean {
+    const row = this.#db.prepare('SELECT id FROM runs NOT INDEXED WHERE run_id = ?').get(toColumn(runId))
+    if (row === undefined) return false
+    const id = row['id'] as number
+    for (const table of ['records', 'anchors', 'snapshots']) {
+      this.#db.prepare(`DELETE FROM ${table} NOT INDEXED WHERE run = ?`).run(id)
+    }
+    this.delete(id)
+    return true
+  }
+
+  /** The ids of runs that were removed. */
+  removedIds(): readonly number[] {
+    return this.#db
+      .prepare('SELECT id FROM removed')
+      .all()
+      .map(({ id }) => Number(id))
   }
 
   #sealOf({ id, summary, first, last, hash, trimmedSeq, trimmedHash, snapshots }: RunHead): string {

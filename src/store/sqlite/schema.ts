@@ -29,6 +29,8 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     snapshots INTEGER NOT NULL,
     seal TEXT NOT NULL
   );
+  -- Runs that are gone because somebody wanted it.
+  CREATE TABLE removed (id INTEGER PRIMARY KEY);
   -- In the order of arrival, whatever the run: a commit of many runs writes few pages. prev is the run's record before.
   CREATE TABLE records (
     id INTEGER PRIMARY KEY,

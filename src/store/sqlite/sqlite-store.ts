@@ -91,6 +91,7 @@ export class SqliteFileStore implements SqliteStore {
   readonly #dataVersion: Statement
   readonly #generation: Statement
   #queue: PendingAppend[] = []
+  /** Ends of ledgers that the transaction under way writes. */
   #touched: HeadToRemember[] = []
   #seenVersion: unknown
   #keyGeneration: string
@@ -225,16 +226,19 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   async remove(runId: string): Promise<boolean> {
-    return this.#writing(() => {
-      const head = this.#find(runId)
-      if (head === undefined) return false
-      this.#records.drop(head, head.summary.seq + 1)
-      for (const place of this.#snapshots.places(head)) this.#snapshots.delete(place)
-      this.#runs.delete(head.id)
-      this.#known.delete(runId)
-      this.#file.heads.forget(head.id)
+    try {
+      return this.#writing(() => {
+        const head = this.#find(runId)
+        if (head !== undefined) this.#forget(head)
+        return head !== undefined
+      })
+    } catch (error) {
+      if (!isCallboardError(error, 'store.damaged')) throw error
+      // What is damaged can be removed too, by looking through everything.
+      const isRemoved = this.#writing(() => this.#runs.purge(runId))
+      if (!isRemoved) throw error
       return true
-    })
+    }
   }
 
   async verify(runId?: string): Promise<VerifyReport> {
@@ -243,7 +247,7 @@ export class SqliteFileStore implements SqliteStore {
 
   async rotateKey(key: string | Uint8Array | undefined): Promise<void> {
     this.#flush()
-    const { db, vault, heads } = this.#file
+    const { path, db, vault, heads } = this.#file
     const old = vault.keys
     try {
       this.#writing(() => {
@@ -259,9 +263,13 @@ export class SqliteFileStore implements SqliteStore {
       vault.replace(old)
       throw error
     }
-    heads.remember([...this.#runs.heads()])
-    // What the old key protected, or nothing did, must not be left in free pages or in the log.
-    db.exec('PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
+    try {
+      heads.remember([...this.#runs.heads()])
+      // What the old key protected, or nothing did, must not be left in free pages or in the log.
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch (error) {
+      throw uncleanError(path, error)
+    }
   }
 
   /** Wraps and seals what a run consists of for another key; gives the head that goes with it. */
@@ -278,7 +286,11 @@ export class SqliteFileStore implements SqliteStore {
     this.#closed = true
     this.#known.clear()
     this.#file.heads.close()
-    this.#file.db.close()
+    try {
+      this.#file.db.close()
+    } catch (error) {
+      throw storeError(error, this.#file.path)
+    }
   }
 
   /** One transaction for everything that waits (Q1). */
@@ -286,16 +298,16 @@ export class SqliteFileStore implements SqliteStore {
     const queue = this.#queue
     if (queue.length === 0) return
     this.#queue = []
-    if (!this.#hasAppended) this.#file.prepareLog()
-    this.#hasAppended = true
     try {
+      if (!this.#hasAppended) this.#file.prepareLog()
+      this.#hasAppended = true
       faultPoint('append:before')
       this.#transact(() => {
         for (const pending of queue) this.#place(pending)
       })
       faultPoint('append:after')
     } catch (error) {
-      for (const { reject, refusal } of queue) reject(refusal ?? error)
+      for (const { reject, refusal } of queue) reject(refusal ?? storeError(error, this.#file.path))
       return
     }
     for (const { resolve, reject, refusal } of queue) {
@@ -347,6 +359,13 @@ export class SqliteFileStore implements SqliteStore {
     this.#touched.push({ run: id, seq: summary.seq, hash: link.hash })
   }
 
+  #forget(head: RunHead): void {
+    this.#records.drop(head, head.summary.seq + 1)
+    for (const place of this.#snapshots.places(head)) this.#snapshots.delete(place)
+    this.#runs.delete(head.id)
+    this.#known.delete(head.summary.runId)
+  }
+
   #change(head: RunHead): void {
     this.#runs.rewrite(head)
     this.#known.set(head.summary.runId, head)
@@ -370,10 +389,8 @@ export class SqliteFileStore implements SqliteStore {
   #refresh(): void {
     const version = this.#dataVersion.get()?.['data_version']
     if (version === this.#seenVersion) return
-    if (this.#seenVersion !== undefined) {
-      this.#known.clear()
-      if (this.#generation.get()?.['value'] !== this.#keyGeneration) throw rotatedError(this.#file.path)
-    }
+    this.#known.clear()
+    if (this.#generation.get()?.['value'] !== this.#keyGeneration) throw rotatedError(this.#file.path)
     this.#seenVersion = version
   }
 
@@ -439,6 +456,7 @@ export class SqliteFileStore implements SqliteStore {
   }
 }
 
+/** One head a run: a transaction may have several appends of it. */
 function newestOf(touched: readonly HeadToRemember[]): readonly HeadToRemember[] {
   return [...new Map(touched.map((head) => [head.run, head])).values()]
 }
@@ -463,6 +481,15 @@ function differsInProgressOnly(one: RunSummary, other: RunSummary): boolean {
     one.createdAt === other.createdAt &&
     one.parent?.runId === other.parent?.runId &&
     one.parent?.id === other.parent?.id
+  )
+}
+
+function uncleanError(path: string, cause: unknown): CallboardError {
+  return new CallboardError(
+    'store.key-traces',
+    `the key of ${path} was changed, but what the old one protected may be left in free pages; close other users of the file, make room, and rotate again`,
+    { path },
+    { cause },
   )
 }
 
