@@ -241,10 +241,10 @@ export class Catalogue {
   #refuseUnknownDependencies(): void {
     for (const { name, dependsOn } of this.entries) {
       for (const key of dependsOn) {
-        if (this.find(key) !== undefined || this.#families.some((family) => family.name === key)) continue
+        if (!key.endsWith('*') && this.find(key) !== undefined) continue
         throw new CallboardError(
           'catalogue.invalid',
-          `entry "${name}" depends on "${key}", which the catalogue does not know; add it or correct the key`,
+          `entry "${name}" depends on "${key}", which is no key of the catalogue; add it, or name keys instead of a pattern`,
           { key: name, dependency: key },
         )
       }

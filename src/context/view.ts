@@ -172,6 +172,8 @@ export class BoardView implements View {
   /** The view after these changes led to `board`: this very object if none of them is in sight. */
   next(board: Board, changes: readonly CellChange[]): BoardView {
     if (this.epoch !== this.sight.epoch) return new BoardView(board, this.sight)
+    const only = changes.length === 1 ? changes[0] : undefined
+    if (only !== undefined && isUnshadowed(only, this.#board, board)) return this.#nextOfOne(board, only.key)
     let seq = this.seq
     const keys: string[] = []
     const counted = changes.length > 1 ? new Set<Cell>() : undefined
@@ -196,6 +198,27 @@ export class BoardView implements View {
     return new BoardView(board, this.sight, seq, this.#deriveFrom(board, keys))
   }
 
+  /** `next` for one change of a key that has no second reading: what stands for it needs no search. */
+  #nextOfOne(board: Board, key: string): BoardView {
+    const before = this.#board.own.plain(key)
+    const after = board.own.plain(key)
+    const seenBefore = before !== undefined && this.sight.admits(before.entry) ? before : undefined
+    const seenAfter = after !== undefined && this.sight.admits(after.entry) ? after : undefined
+    if (before === after || (seenBefore === undefined && seenAfter === undefined)) {
+      this.#board = board
+      return this
+    }
+    const seq = this.seq + (seenAfter?.touches ?? 0) - (seenBefore?.touches ?? 0)
+    const cells = this.#cells ?? this.#older?.cells
+    if (cells === undefined) return new BoardView(board, this.sight, seq)
+    const change = {
+      before: seenBefore?.live === true ? seenBefore : undefined,
+      after: seenAfter?.live === true ? seenAfter : undefined,
+    }
+    const replaced = this.#cells === undefined ? [...(this.#older?.replaced ?? []), change] : [change]
+    return new BoardView(board, this.sight, seq, carriedOut({ cells, replaced }))
+  }
+
   /** How the next view's cells follow from this one's; nothing if they were never asked for. */
   #deriveFrom(board: Board, keys: readonly string[]): Older | undefined {
     const cells = this.#cells ?? this.#older?.cells
@@ -206,9 +229,7 @@ export class BoardView implements View {
       const after = this.sight.find(board, key)
       if (before !== after) replaced.push({ before, after })
     }
-    return replaced.length > MOST_REPLACED
-      ? { cells: applyReplaced({ cells, replaced }), replaced: [] }
-      : { cells, replaced }
+    return carriedOut({ cells, replaced })
   }
 
   toJSON(): unknown {
@@ -231,9 +252,25 @@ function sortedCells(board: Board, sight: Sight): readonly Cell[] {
   return cells.sort(compareCells)
 }
 
+/** Neither a private or group entry nor a global one could stand for the key. */
+function isUnshadowed({ scope, key }: CellChange, before: Board, after: Board): boolean {
+  return (
+    scope === 'workflow' &&
+    !after.own.hasHeld &&
+    !before.own.hasHeld &&
+    after.globals.plain(key) === undefined &&
+    before.globals.plain(key) === undefined
+  )
+}
+
+/** The same, with the replacements made where they have become many. */
+function carriedOut(older: Older): Older {
+  return older.replaced.length > MOST_REPLACED ? { cells: applyReplaced(older), replaced: [] } : older
+}
+
 function applyReplaced({ cells, replaced }: Older): readonly Cell[] {
   if (replaced.length === 0) return cells
-  const next = [...cells]
+  const next = cells.slice()
   for (const { before, after } of replaced) {
     if (before !== undefined) next.splice(placeOf(next, before), 1)
     if (after !== undefined) next.splice(placeOf(next, after), 0, after)

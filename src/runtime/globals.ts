@@ -6,6 +6,13 @@ import { withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { Batch, Store } from '../store/index.ts'
 
+const PREFIX = 'global:'
+
+/** Whether an id is that of the ledger of global entries. */
+export function isGlobals(runId: string): boolean {
+  return runId.startsWith(PREFIX)
+}
+
 export class Globals {
   readonly runId: string
   /** The newest entries, committed or not. */
@@ -15,7 +22,7 @@ export class Globals {
   #epoch = 0
 
   constructor(tenant: string) {
-    this.runId = `global:${tenant}`
+    this.runId = `${PREFIX}${tenant}`
   }
 
   /** Counts the readings of the store: what was staged before the last one is lost. */

@@ -5,10 +5,10 @@ import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemCloc
 import type { Clock, Ids } from '../base/index.ts'
 import { Filters, isWellFormedKey } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
-import type { RunFilter, RunSummary, Store } from '../store/index.ts'
+import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
-import { Globals } from './globals.ts'
+import { Globals, isGlobals } from './globals.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
@@ -148,8 +148,11 @@ export class Runtime {
   }> {
     const runs: Run[] = []
     const failures: { readonly runId: string; readonly error: unknown }[] = []
-    for (const { runId, parent } of await this.list({ status: 'active' })) {
-      if (parent !== undefined) continue
+    const onDamage = ({ runId = '(unknown)', message, ...details }: Damage): void => {
+      failures.push({ runId, error: new CallboardError('store.damaged', message, { runId, ...details }) })
+    }
+    for (const { runId, parent } of await this.store.list({ status: 'active' }, { onDamage })) {
+      if (parent !== undefined || isGlobals(runId)) continue
       try {
         runs.push(await this.open(runId))
       } catch (error) {
@@ -167,7 +170,7 @@ export class Runtime {
   /** What is known of the runs in the store, oldest first. */
   async list(filter?: RunFilter): Promise<readonly RunSummary[]> {
     const summaries = await this.store.list(filter)
-    return summaries.filter(({ workflow }) => workflow !== 'global')
+    return summaries.filter(({ runId }) => !isGlobals(runId))
   }
 
   /** Ends a run. @throws CallboardError `run.unknown` */
@@ -204,10 +207,10 @@ export class Runtime {
   ): Promise<Run> {
     if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
     const definition = definitionOf(machine)
-    if (!isWellFormedKey(runId))
+    if (!isWellFormedKey(runId) || isGlobals(runId))
       throw new CallboardError(
         'run.invalid-id',
-        'a run id is a non-empty, well-formed text of at most 1,024 characters',
+        'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
         { runId },
       )
     const stored = await this.store.summary(runId)

@@ -37,8 +37,9 @@ describe('a catalogue', () => {
     [
       'a dependency nobody declared',
       { a: made('plna') },
-      'entry "a" depends on "plna", which the catalogue does not know',
+      'entry "a" depends on "plna", which is no key of the catalogue',
     ],
+    ['a pattern as a dependency', { 'r.*': made(), a: made('r.*') }, 'name keys instead of a pattern'],
     [
       'an unknown policy',
       { a: entry(any, { merge: 'mrege' }) },

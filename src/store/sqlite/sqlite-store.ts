@@ -360,6 +360,8 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   #forget(head: RunHead): void {
+    // Rows that do not belong are found by reading; then everything is looked through.
+    this.#records.read(head, head.trimmedSeq, head.summary.seq)
     this.#records.drop(head, head.summary.seq + 1)
     for (const place of this.#snapshots.places(head)) this.#snapshots.delete(place)
     this.#runs.delete(head.id)
