@@ -204,11 +204,14 @@ export class BoardView implements View {
     const after = board.own.plain(key)
     const seenBefore = before !== undefined && this.sight.admits(before.entry) ? before : undefined
     const seenAfter = after !== undefined && this.sight.admits(after.entry) ? after : undefined
-    if (before === after || (seenBefore === undefined && seenAfter === undefined)) {
+    const touches = (seenAfter?.touches ?? 0) - (seenBefore?.touches ?? 0)
+    // An end that was shown before it was committed leaves another cell that is just as dead.
+    const isSeen = seenBefore?.live === true || seenAfter?.live === true
+    if (before === after || (touches === 0 && !isSeen)) {
       this.#board = board
       return this
     }
-    const seq = this.seq + (seenAfter?.touches ?? 0) - (seenBefore?.touches ?? 0)
+    const seq = this.seq + touches
     const cells = this.#cells ?? this.#older?.cells
     if (cells === undefined) return new BoardView(board, this.sight, seq)
     const change = {

@@ -239,7 +239,6 @@ export class AgentProcess {
       return core.readSlot(slot)
     }
     const wholeView = (): BoardView | undefined => this.#wholeView
-    const note = (view: BoardView): void => this.#noteWhole(view)
     const whole = (): BoardView => {
       const view = current()
       this.#noteWhole(view)
@@ -251,9 +250,8 @@ export class AgentProcess {
     }
     return Object.freeze({
       get current(): View {
-        const view = core.currentOf(slot) ?? current()
-        if (view !== wholeView()) note(view)
-        return view
+        const { fresh } = slot
+        return fresh !== undefined && fresh === wholeView() && !core.hasExpiry ? fresh : whole()
       },
       get seq(): number {
         return current().seq

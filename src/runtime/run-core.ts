@@ -207,15 +207,16 @@ export class RunCore {
     return this.#views.slotOf(sight)
   }
 
-  /** The view of a slot if it is the newest without any work; else undefined. */
-  currentOf(slot: ViewSlot): BoardView | undefined {
-    const isShown =
-      this.#board !== undefined && (this.#nextExpiryAt === undefined || this.#nextExpiryAt > this.clock.now())
-    return isShown ? slot.current : undefined
+  /** Whether something on the board will expire, so that the clock decides what a reader is shown. */
+  get hasExpiry(): boolean {
+    return this.#nextExpiryAt !== undefined
   }
 
   readSlot(slot: ViewSlot): BoardView {
-    return this.currentOf(slot) ?? slot.read(this.readableBoard())
+    if (this.#board === undefined || (this.#nextExpiryAt !== undefined && this.#nextExpiryAt <= this.clock.now())) {
+      return slot.read(this.readableBoard())
+    }
+    return slot.fresh ?? slot.read(this.#board)
   }
 
   /** The seq of an agent's view with what is still on its way to the store: of two who expect the same, one is refused. */

@@ -16,17 +16,14 @@ const MOST_KEYS = 20_000
 /** One agent's view, and what it has missed. */
 export class ViewSlot {
   readonly sight: Sight
+  /** The view while nothing was missed, so that it is handed out without any work; else undefined. */
+  fresh: BoardView | undefined
   #view: BoardView | undefined
   #missed: CellChange[] = []
   #retired = false
 
   constructor(sight: Sight) {
     this.sight = sight
-  }
-
-  /** The view, if it is the newest without any work; else undefined. */
-  get current(): BoardView | undefined {
-    return this.#missed.length === 0 ? this.#view : undefined
   }
 
   /** It was given up for others and is told of nothing any more: ask for another. */
@@ -40,11 +37,13 @@ export class ViewSlot {
     else if (this.#missed.length > 0 || this.#view.epoch !== this.sight.epoch)
       this.#view = this.#view.next(board, this.#missed)
     if (this.#missed.length > 0) this.#missed = []
+    if (!this.#retired) this.fresh = this.#view
     return this.#view
   }
 
   /** What is in sight may be another altogether. */
   reset(): void {
+    this.fresh = undefined
     this.#view = undefined
     this.#missed = []
   }
@@ -56,6 +55,7 @@ export class ViewSlot {
 
   miss(change: CellChange): void {
     if (this.#view === undefined) return
+    this.fresh = undefined
     this.#missed.push(change)
     if (this.#missed.length <= MOST_MISSED) return
     this.reset()

@@ -137,6 +137,13 @@ export class WaitTable {
   /** Looks again at the waits that these committed changes may have met. */
   touch(changes: readonly CellChange[]): void {
     if (this.#size === 0) return
+    const only = changes.length === 1 && !this.#byKey.has(EVERY) ? changes[0] : undefined
+    const alone = only === undefined ? undefined : this.#byKey.get(only.key)
+    if (only !== undefined && !(alone instanceof Set)) {
+      // One change and at most one wait for it, which is how it nearly always is.
+      if (alone !== undefined && concerns(alone, only)) this.#look(alone)
+      return
+    }
     const looked = new Set<PendingWait>()
     for (const change of changes) {
       this.#collect(change.key, change, looked)
@@ -149,7 +156,7 @@ export class WaitTable {
     const waits = this.#byKey.get(key)
     if (waits === undefined) return
     for (const wait of waits instanceof PendingWait ? [waits] : waits) {
-      if (!('concerns' in wait.spec) || wait.spec.concerns(change)) into.add(wait)
+      if (concerns(wait, change)) into.add(wait)
     }
   }
 
@@ -272,6 +279,10 @@ export class WaitTable {
     this.#size -= 1
     this.#unindex(wait)
   }
+}
+
+function concerns({ spec }: PendingWait, change: CellChange): boolean {
+  return !('concerns' in spec) || spec.concerns(change)
 }
 
 function holds(result: unknown): boolean {

@@ -21,7 +21,7 @@ describe('a catalogue is refused', () => {
     [
       'a dependency it does not know',
       { a: entry(z.string(), { dependsOn: ['b'] }) },
-      'entry "a" depends on "b", which the catalogue does not know',
+      'entry "a" depends on "b", which is no key of the catalogue',
     ],
     [
       'an unknown policy',
