@@ -48,6 +48,7 @@ export const viewsQuestion: Question = {
     const timings = await measure([
       versionChecks(),
       callboard({ name: ONE_INSIDE, key: ownKey, read: readInside, affected: 1 }),
+      callboard({ name: ONE_SAME, key: () => 'part.0.0', read: readInside, affected: 1 }),
       callboard({ name: NOBODY_INSIDE, key: othersKey, read: readInside, affected: 0 }),
       callboard({ name: ALL_INSIDE, key: sharedKey, read: readInside, affected: AGENTS }),
       callboard({ name: ONE_OUTSIDE, key: ownKey, read: readOutside, affected: 1 }),
@@ -62,6 +63,7 @@ export const viewsQuestion: Question = {
         lines: [
           lineOf(timings, BASELINE),
           lineOf(timings, ONE_INSIDE, { baseline: BASELINE, limit }),
+          lineOf(timings, ONE_SAME, { baseline: BASELINE, limit }),
           lineOf(timings, NOBODY_INSIDE, { baseline: BASELINE, limit }),
           lineOf(timings, ALL_INSIDE, { baseline: BASELINE }),
           lineOf(timings, ONE_OUTSIDE, { baseline: BASELINE }),
@@ -77,6 +79,7 @@ export const viewsQuestion: Question = {
 }
 
 const ONE_INSIDE = '1 agent of 100 concerned'
+const ONE_SAME = '1 agent of 100 concerned, the same key each time'
 const NOBODY_INSIDE = 'no agent concerned'
 const ALL_INSIDE = 'all 100 concerned'
 const ONE_OUTSIDE = '1 concerned, read by run.view(id) from outside'
