@@ -129,14 +129,3 @@ const reject: Policy = ({ concurrent, update }) => (concurrent ? refuse('concurr
 export const POLICIES = { smart, deep, shallow, safe, replace, append, union, counter, max, min, reject } as const
 
 export type PolicyName = keyof typeof POLICIES
-
-/** Policies under which both of two parallel updates leave their mark, or the loser hears of it. */
-export const LOSSLESS_POLICIES: ReadonlySet<string> = new Set([
-  'append',
-  'union',
-  'counter',
-  'max',
-  'min',
-  'reject',
-  'safe',
-])

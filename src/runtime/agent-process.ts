@@ -11,7 +11,6 @@ import type {
   CellChange,
   EntryAddress,
   Lineage,
-  Refusal,
   Seen,
   Sight,
   UpdateOptions,
@@ -457,8 +456,6 @@ export class AgentProcess {
     return answer
   }
 }
-
-export type { Refusal }
 
 function addressId({ scope, holder, key }: EntryAddress): string {
   return holder === undefined

@@ -30,10 +30,6 @@ export class Invocations implements InvocationHost {
     return this.#newest.get(id)
   }
 
-  get hasAgents(): boolean {
-    return this.#agents.size > 0
-  }
-
   get hasChildren(): boolean {
     return this.#children.size > 0
   }

@@ -145,10 +145,6 @@ export class RunCore {
     return this.#engine.committed.value
   }
 
-  get activeNodes(): readonly unknown[] {
-    return this.#engine.committed._nodes
-  }
-
   get processes(): readonly AgentProcess[] {
     return this.#invocations.agents
   }
