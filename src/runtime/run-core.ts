@@ -12,7 +12,7 @@ import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
-import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
+import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
 import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
@@ -103,7 +103,7 @@ export class RunCore {
     }) as AnyStateMachine
     const state = 'state' in seed.origin ? seed.origin.state : undefined
     this.journal = state?.journal ?? new Journal()
-    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
+    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#updater = new Updater({
       runId: this.runId,
       catalogue: this.catalogue,
@@ -382,9 +382,10 @@ export class RunCore {
     )
   }
 
-  #engineHost(): EngineHost {
+  #engineHost(original: AnyStateMachine): EngineHost {
     return {
       runId: this.runId,
+      definition: () => stampOf(original),
       clock: this.clock,
       deadlines: this.deadlines,
       invocationCount: () => this.#invocations.count,
