@@ -66,7 +66,9 @@ function textOf({ runs, counts }: CheckReport, style: Terminal['style']): string
   })
   const changes = [...changesOf(runs)].map(([where, what]) => visibleText(`changed ${where}: ${what}`))
   const total = Object.entries(WORDS).map(([outcome, [, word]]) => `${counts[outcome as RunCheck['outcome']]} ${word}`)
-  return [...lines, ...changes, `${runs.length} ${runs.length === 1 ? 'run' : 'runs'}: ${total.join('; ')}`].map((line) => `${line}\n`).join('')
+  return [...lines, ...changes, `${runs.length} ${runs.length === 1 ? 'run' : 'runs'}: ${total.join('; ')}`]
+    .map((line) => `${line}\n`)
+    .join('')
 }
 
 function versionsOf({ from, to }: RunCheck): string {
