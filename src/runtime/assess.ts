@@ -16,9 +16,10 @@ import type { DefinitionOrigin, DefinitionStamp, StructureDifference, WorkflowDe
 import type { Misfit } from './configuration.ts'
 import { misfitsOf } from './fit.ts'
 import type { PersistedMachine } from './fit.ts'
+import { loadRun } from './load-run.ts'
+import type { LoadOptions } from './load-run.ts'
 import { adoptAsIs, migrateState } from './migrate-state.ts'
 import type { Adoption } from './migrate-state.ts'
-import { foldRun } from './run-state.ts'
 import type { RunState } from './run-state.ts'
 
 /** What becomes of a stored run when it is opened with the definition at hand. */
@@ -48,7 +49,7 @@ export interface Assessment {
   readonly state: RunState
 }
 
-export interface AssessmentQuestion {
+export interface AssessmentQuestion extends Pick<LoadOptions, 'onUnusable'> {
   readonly store: Store
   readonly machine: AnyStateMachine
   readonly summary: RunSummary
@@ -56,10 +57,11 @@ export interface AssessmentQuestion {
 }
 
 /** Reads an active run and says what becomes of it, its child runs included. */
-export async function assessRun({ store, machine, summary, at }: AssessmentQuestion): Promise<Assessment> {
+export async function assessRun(question: AssessmentQuestion): Promise<Assessment> {
+  const { store, machine, summary, at } = question
   const definition = definitionOf(machine)
   const { runId } = summary
-  const state = foldRun(definition.catalogue, runId, await store.read(runId))
+  const state = await loadRun({ ...question, catalogue: definition.catalogue, runId })
   const assessment = assessState({ machine, definition, summary, state, at })
   if (assessment.outcome === 'breaks') return assessment
   const { machine: next } = assessment.adoption ?? state
@@ -67,7 +69,7 @@ export async function assessRun({ store, machine, summary, at }: AssessmentQuest
   for (const [id, child] of childRunsOf(definition, next)) {
     const childSummary = await store.summary(child.runId)
     if (childSummary?.status !== 'active') continue
-    const inner = await assessRun({ store, machine: child.machine, summary: childSummary, at })
+    const inner = await assessRun({ ...question, machine: child.machine, summary: childSummary })
     if (inner.error !== undefined)
       misfits.push({
         what: 'child-run',
@@ -106,7 +108,7 @@ interface StateQuestion extends Omit<AssessmentQuestion, 'store'> {
 function assessState({ machine, definition, summary, state, at }: StateQuestion): Assessment {
   const { runId } = summary
   const to = stampOf(machine)
-  const { version = summary.version, hash, structure } = state.definition ?? {}
+  const { version = summary.version, hash, structure } = state.notes.definition ?? {}
   const from: DefinitionOrigin = { version, hash, structure }
   const same = { outcome: 'restores', from, to, differences: [], misfits: [], state } as const
   const known: Assessment = { ...same, error: undefined, adoption: undefined }
@@ -142,14 +144,14 @@ function assessState({ machine, definition, summary, state, at }: StateQuestion)
 /** Open questions of agents at work, which today's definition could not take an answer to. */
 function requestMisfits(
   { catalogue, events, actors }: WorkflowDefinition,
-  { asked, machine }: RunState,
+  { notes, machine }: RunState,
 ): readonly Misfit[] {
   const { children = {} } = (machine?.persisted ?? {}) as PersistedMachine
   const atWork = Object.values(children).filter(({ src, snapshot }) => {
     const name = sourceOf(src)
     return snapshot.status === 'active' && Object.hasOwn(actors, name) && isAgentLogic(actors[name] as never)
   })
-  return [...asked].flatMap(([id, target]): readonly Misfit[] => {
+  return [...notes.asked].flatMap(([id, target]): readonly Misfit[] => {
     if (!atWork.some(({ snapshot }) => id.startsWith(`${snapshot.invocation}/`))) return []
     if ('key' in target && catalogue.find(target.key) === undefined)
       return [

@@ -15,7 +15,9 @@ import { Globals, isGlobals } from './globals.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
-import { foldRun } from './run-state.ts'
+import { loadRun } from './load-run.ts'
+import { keepingRules } from './retention.ts'
+import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 import type { RunState } from './run-state.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { parseInput } from './schema-check.ts'
@@ -33,6 +35,10 @@ export interface RuntimeOptions {
   readonly random?: () => number
   /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
   readonly waitTimeoutMs?: number
+  /** When the whole state of a run is stored, so that opening it begins there. */
+  readonly snapshots?: SnapshotOptions
+  /** How much of a run's history stays; everything unless given. */
+  readonly retention?: RetentionOptions
   /** XState's inspection events of every run. An inspector that throws harms nothing. */
   readonly inspect?: (event: unknown) => void
 }
@@ -61,6 +67,8 @@ export class Runtime {
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
   readonly #workflows = new Map<string, AnyStateMachine>()
   readonly #opening = new Map<string, Promise<Run>>()
+  /** Snapshots on their way into the store. */
+  readonly #work = new Set<Promise<void>>()
   #updates = 0
   #closed = false
 
@@ -73,11 +81,13 @@ export class Runtime {
       if (failure.topic !== 'failure') topics.emit('failure', failure)
     })
     this.filters = new Filters(() => this.#onFiltersChanged())
+    const rules = keepingRules(options.snapshots, options.retention)
+    const store = options.store ?? createVolatileStore()
     this.#services = {
       clock,
       deadlines: new Deadlines(clock),
       random: options.random ?? (() => Math.random()),
-      store: options.store ?? createVolatileStore(),
+      store,
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
@@ -98,6 +108,14 @@ export class Runtime {
           ...(end.kind === 'done' ? {} : { error: end.error }),
         })
       },
+      keeping: (runId, catalogue) => ({
+        store,
+        runId,
+        catalogue,
+        rules,
+        onFailure: (error) => topics.emit('failure', { topic: 'snapshot', error }),
+        track: (work) => this.#track(work),
+      }),
     }
   }
 
@@ -199,6 +217,7 @@ export class Runtime {
     if (this.#closed) return
     this.#closed = true
     await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
   }
@@ -262,13 +281,19 @@ export class Runtime {
   async #openActive(machine: AnyStateMachine, stored: RunSummary): Promise<Run> {
     const { store, clock } = this.#services
     const { runId } = stored
-    const assessment = await assessRun({ store, machine, summary: stored, at: clock.now() })
+    const assessment = await assessRun({
+      store,
+      machine,
+      summary: stored,
+      at: clock.now(),
+      onUnusable: this.#onUnusable,
+    })
     if (assessment.error !== undefined) throw assessment.error
     let { state } = assessment
     let summary = stored
     if (assessment.adoption !== undefined) {
       await adoptDefinition(store, stored, assessment, assessment.adoption, clock.now())
-      state = foldRun(definitionOf(machine).catalogue, runId, await store.read(runId))
+      state = await this.#load(machine, runId)
       summary = (await store.summary(runId)) ?? stored
     }
     const already = this.get(runId)
@@ -278,7 +303,7 @@ export class Runtime {
 
   async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
     const { runId } = summary
-    const state = foldRun(definitionOf(machine).catalogue, runId, await this.store.read(runId))
+    const state = await this.#load(machine, runId)
     const already = this.get(runId)
     if (already !== undefined) return already
     if (state.machine === undefined) return this.#resume(machine, summary, state)
@@ -286,12 +311,19 @@ export class Runtime {
     return this.#resume(machine, summary, { ...state, machine: shown.state }, shown.machine)
   }
 
+  #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
+    const { catalogue } = definitionOf(machine)
+    return loadRun({ store: this.store, catalogue, runId, onUnusable: this.#onUnusable })
+  }
+
+  readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
+
   /** @param shown the machine it is restored in, where that is another one */
   #resume(machine: AnyStateMachine, summary: RunSummary, state: RunState, shown = machine): Run {
     const { runId, parent } = summary
     const definition = definitionOf(machine)
     const core = new RunCore({ runId, machine: shown, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind), state.snapshots)
+    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
     if (summary.status === 'active') this.#active.set(runId, { core, run })
     else this.#ended.set(runId, run)
     core.resume(state)
@@ -303,6 +335,11 @@ export class Runtime {
     if (run === undefined)
       throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
     return run
+  }
+
+  #track(work: Promise<void>): void {
+    this.#work.add(work)
+    void work.then(() => this.#work.delete(work))
   }
 
   #onFiltersChanged(): void {

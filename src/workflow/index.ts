@@ -29,7 +29,7 @@ export type {
   StoredRunState,
 } from './migrate.ts'
 export { schemaIssue } from './schema-print.ts'
-export { isMachine, sourceOf, stampOf, structureHash, structureOf } from './structure.ts'
+export { isMachine, sharedStamp, sourceOf, stampOf, structureHash, structureOf } from './structure.ts'
 export type {
   ActorStructure,
   AgentStructure,

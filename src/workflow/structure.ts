@@ -84,6 +84,8 @@ export interface DefinitionStamp {
 
 const HASH_CHARACTERS = 32
 const stamps = new WeakMap<object, DefinitionStamp>()
+/** Those of the workflows of this process, by hash. */
+const byHash = new Map<string, DefinitionStamp>()
 
 /** The structure of a workflow, as plain data. @throws CallboardError `workflow.unknown` for a plain machine */
 export function structureOf(machine: AnyStateMachine): WorkflowStructure {
@@ -114,9 +116,17 @@ export function stampOf(machine: AnyStateMachine): DefinitionStamp {
     keys: recordOf(keys),
     ...(input === undefined ? {} : { input: schemaPrint(input) }),
   })
-  const stamp = Object.freeze({ version, hash: structureHash(structure), structure })
+  const hash = structureHash(structure)
+  const stamp = Object.freeze({ version, hash, structure })
   stamps.set(machine.config, stamp)
+  byHash.set(hash, stamp)
   return stamp
+}
+
+/** The same stamp; where a workflow here has it, that very object: many runs share few definitions. */
+export function sharedStamp(stamp: DefinitionStamp): DefinitionStamp {
+  const shared = byHash.get(stamp.hash)
+  return shared !== undefined && shared.version === stamp.version ? shared : stamp
 }
 
 function machineOf(machine: AnyStateMachine, actors: Readonly<Record<string, AnyActorLogic>>): MachineStructure {

@@ -7,7 +7,7 @@ import type { AnyActorLogic, AnyStateMachine } from 'xstate'
 import { fromPromise } from 'xstate'
 import { z } from 'zod'
 import { createRuntime, defineContext, entry } from 'callboard'
-import type { LedgerRecord, Migrate, MigrationInput, Run, Runtime } from 'callboard'
+import type { LedgerRecord, Migrate, MigrationInput, Run, Runtime, RuntimeOptions } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
 import { createTestClock } from '../support/clock.ts'
 import type { TestClock } from '../support/clock.ts'
@@ -73,7 +73,12 @@ interface World {
   reopen(...workflows: readonly AnyStateMachine[]): Promise<Runtime>
 }
 
-function createWorld(): World {
+interface WorldOptions {
+  /** Snapshots and retention of every process. */
+  readonly keeping?: Pick<RuntimeOptions, 'snapshots' | 'retention'>
+}
+
+function createWorld({ keeping = {} }: WorldOptions = {}): World {
   const folder = mkdtempSync(join(tmpdir(), 'callboard-definition-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   let clock = createTestClock()
@@ -85,7 +90,7 @@ function createWorld(): World {
       clock = createTestClock(clock.now())
       const store = await openSqlite(join(folder, 'runs.db'), { durability: 'process' })
       onTestFinished(() => store.close())
-      return createRuntime({ store, clock, workflows })
+      return createRuntime({ store, clock, workflows, ...keeping })
     },
   }
 }
@@ -605,6 +610,50 @@ describe('a migration', () => {
     expect(error.message).toContain(message)
     const run = await (await world.reopen(define())).open('r')
     expect([run.state, run.get('budget'), await kindsOf(run)]).toEqual(['drafting', 7, ['start', 'update']])
+  })
+})
+
+describe('a run whose first record was dropped by the retention', () => {
+  const keeping = { snapshots: { everyRecords: 3 }, retention: { keepRecords: 2 } }
+
+  const write = async (run: Run): Promise<void> => {
+    for (let budget = 1; budget <= 12; budget++) await run.update({ budget } as never)
+  }
+
+  it('still knows its definition, and is migrated once', async () => {
+    const world = createWorld({ keeping })
+    await stored(world, define(), write)
+    let calls = 0
+    const migrate: Migrate = ({ from, state }) => {
+      calls += 1
+      expect([from.version, from.structure?.id]).toEqual(['1', 'w'])
+      return { entries: state.entries.map((each) => ({ ...each, value: Number(each.value) * 100 })) }
+    }
+    const changed = define({ version: '2', migrate })
+    const run = await (await world.reopen(changed)).open('r')
+    expect((await refusalOf(run.ledger())).code).toBe('run.trimmed')
+    expect(run.get('budget')).toBe(1200)
+    await write(run)
+    const again = await (await world.reopen(changed)).open('r')
+    expect([calls, again.get('budget')]).toEqual([1, 12])
+  })
+
+  it('still knows what a person was asked', async () => {
+    const asking = (keys: Parameters<typeof defineContext>[0], key: string): AnyStateMachine => {
+      const board = defineContext({ budget: KEYS.budget, ...keys })
+      const asks = board.agent({ reads: ['*'] as never, run: async ({ ask }) => void (await ask(key as never)) })
+      return board.workflow({ name: 'w', agents: { asks } }).createMachine({
+        initial: 'on',
+        states: { on: { invoke: { src: 'asks' } } },
+      }) as AnyStateMachine
+    }
+    const world = createWorld({ keeping })
+    await stored(world, asking({ old: entry(z.string()) }, 'old'), async (run) => {
+      await world.clock.settle()
+      await write(run)
+    })
+    const runtime = await world.reopen(asking({ new: entry(z.string()) }, 'new'))
+    expect((await refusalOf(runtime.open('r'))).message).toContain('somebody is asked for "old"')
   })
 })
 
