@@ -2,20 +2,11 @@
 // never writes.
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError, isCallboardError } from '../base/index.ts'
-import type { MachineState } from '../ledger/index.ts'
 import type { RunSummary, Store } from '../store/index.ts'
-import {
-  compareStructures,
-  describeDifference,
-  isAgentLogic,
-  sourceOf,
-  stampOf,
-  workflowOf,
-} from '../workflow/index.ts'
+import { compareStructures, describeDifference, stampOf, workflowOf } from '../workflow/index.ts'
 import type { DefinitionOrigin, DefinitionStamp, StructureDifference, WorkflowDefinition } from '../workflow/index.ts'
 import type { Misfit } from './configuration.ts'
-import { misfitsOf } from './fit.ts'
-import type { PersistedMachine } from './fit.ts'
+import { actorsAtWork, misfitsOf } from './fit.ts'
 import { loadRun } from './load-run.ts'
 import type { LoadOptions } from './load-run.ts'
 import { adoptAsIs, migrateState } from './migrate-state.ts'
@@ -66,16 +57,13 @@ export async function assessRun(question: AssessmentQuestion): Promise<Assessmen
   if (assessment.outcome === 'breaks') return assessment
   const { machine: next } = assessment.adoption ?? state
   const misfits: Misfit[] = []
-  for (const [id, child] of childRunsOf(definition, next)) {
-    const childSummary = await store.summary(child.runId)
-    if (childSummary?.status !== 'active') continue
-    const inner = await assessRun({ ...question, machine: child.machine, summary: childSummary })
-    if (inner.error !== undefined)
-      misfits.push({
-        what: 'child-run',
-        name: id,
-        message: `its child run ${child.runId} breaks: ${inner.error.message}`,
-      })
+  for (const { id, logic, invocation } of actorsAtWork(machine, definition.actors, (next?.persisted ?? {}) as object)) {
+    if (workflowOf(logic) === undefined || invocation === undefined) continue
+    const child = await store.summary(invocation)
+    if (child?.status !== 'active') continue
+    const { error } = await assessRun({ ...question, machine: logic as AnyStateMachine, summary: child })
+    if (error !== undefined)
+      misfits.push({ what: 'child-run', name: id, message: `its child run ${invocation} breaks: ${error.message}` })
   }
   return misfits.length === 0 ? assessment : broken(assessment, misfits, summary)
 }
@@ -84,20 +72,6 @@ function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
   const definition = workflowOf(machine)
   if (definition === undefined) throw new TypeError(`machine "${machine.id}" is not a workflow`)
   return definition
-}
-
-/** The runs of child workflows that are at work. */
-function childRunsOf(
-  { actors }: WorkflowDefinition,
-  machine: MachineState | undefined,
-): readonly (readonly [id: string, { readonly runId: string; readonly machine: AnyStateMachine }])[] {
-  const { children = {} } = (machine?.persisted ?? {}) as PersistedMachine
-  return Object.entries(children).flatMap(([id, { src, snapshot }]) => {
-    const name = sourceOf(src)
-    const logic = Object.hasOwn(actors, name) ? actors[name] : undefined
-    if (logic === undefined || workflowOf(logic) === undefined || snapshot.status !== 'active') return []
-    return [[id, { runId: snapshot.invocation ?? '', machine: logic as AnyStateMachine }] as const]
-  })
 }
 
 interface StateQuestion extends Omit<AssessmentQuestion, 'store'> {
@@ -113,9 +87,8 @@ function assessState({ machine, definition, summary, state, at }: StateQuestion)
   const same = { outcome: 'restores', from, to, differences: [], misfits: [], state } as const
   const known: Assessment = { ...same, error: undefined, adoption: undefined }
   const isSame = hash === to.hash
-  // Without a machine's state nothing can go on; opening it says so.
-  if (state.machine === undefined || (isSame && (version === to.version || definition.migrate === undefined)))
-    return known
+  if (state.machine === undefined) return { ...known, outcome: 'breaks', error: lostError(runId) }
+  if (isSame && (version === to.version || definition.migrate === undefined)) return known
   const changed = {
     ...known,
     differences: structure === undefined || isSame ? [] : compareStructures(structure, to.structure),
@@ -142,35 +115,24 @@ function assessState({ machine, definition, summary, state, at }: StateQuestion)
 }
 
 /** Open questions of agents at work, which today's definition could not take an answer to. */
-function requestMisfits(
-  { catalogue, events, actors }: WorkflowDefinition,
-  { notes, machine }: RunState,
-): readonly Misfit[] {
-  const { children = {} } = (machine?.persisted ?? {}) as PersistedMachine
-  const atWork = Object.values(children).filter(({ src, snapshot }) => {
-    const name = sourceOf(src)
-    return snapshot.status === 'active' && Object.hasOwn(actors, name) && isAgentLogic(actors[name] as never)
-  })
+function requestMisfits({ catalogue, events }: WorkflowDefinition, { notes }: RunState): readonly Misfit[] {
   return [...notes.asked].flatMap(([id, target]): readonly Misfit[] => {
-    if (!atWork.some(({ snapshot }) => id.startsWith(`${snapshot.invocation}/`))) return []
-    if ('key' in target && catalogue.find(target.key) === undefined)
-      return [
-        {
-          what: 'request',
-          name: id,
-          message: `somebody is asked for "${target.key}", which is not in the catalogue any more`,
-        },
-      ]
-    if ('event' in target && events !== undefined && !Object.hasOwn(events, target.event))
-      return [
-        {
-          what: 'request',
-          name: id,
-          message: `somebody is asked for the event "${target.event}", which is not declared any more`,
-        },
-      ]
-    return []
+    const misfit = (what: string): readonly Misfit[] => [
+      { what: 'request', name: id, message: `somebody is asked for ${what}` },
+    ]
+    if ('key' in target)
+      return catalogue.find(target.key) === undefined
+        ? misfit(`"${target.key}", which is not in the catalogue any more`)
+        : []
+    return events === undefined || Object.hasOwn(events, target.event)
+      ? []
+      : misfit(`the event "${target.event}", which is not declared any more`)
   })
+}
+
+function lostError(runId: string): CallboardError {
+  const message = `run ${runId} has no stored machine state; its ledger has lost its beginning`
+  return new CallboardError('run.damaged', message, { runId })
 }
 
 const MOST_NAMED = 5

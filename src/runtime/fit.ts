@@ -1,5 +1,5 @@
 // Fit: whether a stored run can go on with a definition as it is. Pure; what it finds names the state, agent or key.
-import type { AnyStateMachine, AnyStateNode } from 'xstate'
+import type { AnyActorLogic, AnyStateMachine, AnyStateNode } from 'xstate'
 import { narrownessOf } from '../context/index.ts'
 import type { Board, CatalogueEntry, Entry } from '../context/index.ts'
 import type { MachineState } from '../ledger/index.ts'
@@ -43,7 +43,6 @@ export function misfitsOf({ machine, definition, before, state }: FitQuestion): 
   const { value, persisted, context } = state.machine
   return [
     ...machineMisfits(machine, definition.actors, { ...(persisted as PersistedMachine), value }, before),
-    ...agentInputMisfits(definition, persisted as PersistedMachine),
     ...timerMisfits(state.machine, machine, before),
     ...inputMisfits(definition, context['input']),
     ...entryMisfits(definition, state.board, before),
@@ -129,6 +128,7 @@ function childMisfits(id: string, { src, snapshot }: PersistedChild, place: Chil
   const kind = kindOf(logic)
   if (was !== undefined && was.kind !== kind)
     return missing(`${id} is at work as ${wordFor(was.kind)}, and "${name}" is ${wordFor(kind)} now`)
+  if (kind === 'agent') return agentInputMisfits(id, logic, snapshot.input)
   if (kind !== 'machine' || !isMachine(logic)) return []
   const known = logic.implementations.actors as Readonly<Record<string, unknown>>
   const inner = machineMisfits(
@@ -144,17 +144,32 @@ function childMisfits(id: string, { src, snapshot }: PersistedChild, place: Chil
   }))
 }
 
-function logicOf(name: string, { machine, actors }: ChildPlace): unknown {
-  if (Object.hasOwn(actors, name)) return actors[name]
+function logicOf(name: string, { machine, actors }: Omit<ChildPlace, 'before'>): AnyActorLogic | undefined {
+  if (Object.hasOwn(actors, name)) return actors[name] as AnyActorLogic
   const place = /^xstate\.invoke\.(?<index>\d+)\.(?<state>.*)$/s.exec(name)?.groups
   const { invoke } = (nodeById(machine, place?.['state'] ?? '')?.config ?? {}) as { readonly invoke?: unknown }
   const invoked = (invoke === undefined ? [] : [invoke].flat())[Number(place?.['index'])]
-  return (invoked as { readonly src?: unknown } | undefined)?.src
+  return (invoked as { readonly src?: AnyActorLogic } | undefined)?.src
 }
 
-function kindOf(logic: unknown): ActorStructure['kind'] {
-  if (isAgentLogic(logic as never)) return 'agent'
-  if (workflowOf(logic as never) !== undefined) return 'workflow'
+/** Everything at work that is no machine, in the machines that a machine invokes as well. */
+export function* actorsAtWork(
+  machine: AnyStateMachine,
+  actors: Readonly<Record<string, unknown>>,
+  { children = {} }: PersistedMachine,
+): IterableIterator<{ readonly id: string; readonly logic: AnyActorLogic; readonly invocation: string | undefined }> {
+  for (const [id, { src, snapshot }] of Object.entries(children)) {
+    const logic = logicOf(sourceOf(src), { machine, actors })
+    if (snapshot.status !== 'active' || logic === undefined) continue
+    if (kindOf(logic) === 'machine' && isMachine(logic))
+      yield* actorsAtWork(logic, logic.implementations.actors, snapshot as PersistedMachine)
+    else yield { id, logic, invocation: snapshot.invocation }
+  }
+}
+
+function kindOf(logic: AnyActorLogic): ActorStructure['kind'] {
+  if (isAgentLogic(logic)) return 'agent'
+  if (workflowOf(logic) !== undefined) return 'workflow'
   return isMachine(logic) ? 'machine' : 'actor'
 }
 
@@ -173,20 +188,13 @@ function wordFor(kind: ActorStructure['kind']): string {
   }
 }
 
-/** An agent in flight runs again, from the input it was given. */
-function agentInputMisfits({ actors }: WorkflowDefinition, { children = {} }: PersistedMachine): readonly Misfit[] {
-  return Object.entries(children).flatMap(([id, { src, snapshot }]): readonly Misfit[] => {
-    const name = sourceOf(src)
-    const logic = Object.hasOwn(actors, name) ? actors[name] : undefined
-    if (snapshot.status !== 'active' || logic === undefined || !isAgentLogic(logic)) return []
-    const { input } = logic.definition
-    const parsed = input?.safeParse(snapshot.input)
-    if (parsed === undefined || parsed.success) return []
-    const why = parsed.error.issues[0]?.message ?? 'invalid'
-    return [
-      { what: 'input', name: id, message: `agent ${id} is at work, and its input does not fit its schema: ${why}` },
-    ]
-  })
+/** An agent at work runs again, from the input it was given. */
+function agentInputMisfits(id: string, logic: AnyActorLogic, given: unknown): readonly Misfit[] {
+  const { input: schema } = isAgentLogic(logic) ? logic.definition : { input: undefined }
+  const parsed = schema?.safeParse(given)
+  if (parsed === undefined || parsed.success) return []
+  const why = parsed.error.issues[0]?.message ?? 'invalid'
+  return [{ what: 'input', name: id, message: `agent ${id} is at work, and its input does not fit its schema: ${why}` }]
 }
 
 /** Delays that no active state has asked for. */

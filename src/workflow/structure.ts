@@ -41,6 +41,8 @@ export interface AgentStructure {
   readonly groups?: readonly string[]
   /** The key or event a person is asked for. */
   readonly person?: string
+  /** A print of its input's schema. */
+  readonly input?: string
 }
 
 /** Something that states invoke by name. */
@@ -149,13 +151,14 @@ export function isMachine(logic: unknown): logic is AnyStateMachine {
   return typeof root === 'object' && typeof implementations === 'object'
 }
 
-function agentOf({ reads, writes, groups, person }: AgentDefinition): AgentStructure {
+function agentOf({ reads, writes, groups, person, input }: AgentDefinition): AgentStructure {
   return Object.freeze({
     kind: 'agent',
     reads: sorted(reads),
     writes: sorted(writes),
     ...(groups.length === 0 ? {} : { groups: sorted(groups) }),
     ...(person === undefined ? {} : { person: 'key' in person ? `key ${person.key}` : `event ${person.event}` }),
+    ...(input === undefined ? {} : { input: schemaPrint(input) }),
   })
 }
 

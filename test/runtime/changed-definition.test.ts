@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { AnyActorLogic, AnyStateMachine } from 'xstate'
-import { fromPromise } from 'xstate'
+import { fromPromise, setup } from 'xstate'
 import { z } from 'zod'
-import { createRuntime, defineContext, entry } from 'callboard'
+import { createRuntime, defineContext, entry, put } from 'callboard'
 import type { LedgerRecord, Migrate, MigrationInput, Run, Runtime, RuntimeOptions } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
+import { failAt, setFaultHandler } from 'callboard/testing'
 import { createTestClock } from '../support/clock.ts'
 import type { TestClock } from '../support/clock.ts'
 import { refusalOf } from './world.ts'
@@ -26,6 +27,7 @@ interface Shape {
   readonly migrate?: Migrate
   readonly agents?: readonly string[]
   readonly input?: z.ZodType
+  readonly agentInput?: z.ZodType
   readonly worksUntil?: Promise<unknown>
   readonly onWork?: (agent: string) => void
   readonly actors?: Readonly<Record<string, AnyActorLogic>>
@@ -48,6 +50,7 @@ function define({ keys = KEYS, config = CONFIG, version = '1', ...more }: Shape 
   const { agents = ['reviewer'], worksUntil = new Promise(() => {}), onWork = () => {}, migrate } = more
   const made = agents.map((name) => {
     const agent = board.agent({
+      ...(more.agentInput === undefined ? {} : { input: more.agentInput }),
       run: async ({ step }) => {
         await step('once', () => onWork(name))
         await worksUntil
@@ -265,6 +268,12 @@ describe('a changed definition that the stored state does not fit', () => {
       'state "reviewing" invokes checker (checker) now, which the run has not begun',
     ],
     [
+      'the input of an agent at work does not pass its schema',
+      { agentInput: z.object({ pages: z.int() }) },
+      toReviewing,
+      'agent reviewer is at work, and its input does not fit its schema',
+    ],
+    [
       'a key is gone',
       { keys: { budget: KEYS.budget } },
       (run) => run.update({ title: 'x' } as never),
@@ -463,6 +472,58 @@ describe('a migration', () => {
     expect((await run.at(4)).get('title')).toBeUndefined()
   })
 
+  it('leaves entries alone that it gives back as they are, whatever they hold and whoever holds them', async () => {
+    const keys = {
+      since: entry(z.date()),
+      notes: entry(z.string(), { scope: 'private' }),
+      plan: entry(z.string(), { scope: 'group', group: 'editors' }),
+      budget: entry(z.number()),
+    }
+    const world = createWorld()
+    await stored(world, define({ keys }), async (run) => {
+      await run.update({ since: new Date(0), budget: 1, plan: 'p', notes: put('n', { holder: 'ada' }) } as never)
+    })
+    const migrate: Migrate = ({ state }) => ({
+      entries: state.entries.map((each) => (each.key === 'notes' ? { ...each, value: 'N', holder: 'bob' } : each)),
+    })
+    const run = await (await world.reopen(define({ keys, version: '2', migrate }))).open('r')
+    const changes = (await run.ledger()).at(-1)?.changes.map(({ kind, key, holder }) => [kind, key, holder])
+    expect(changes).toEqual([
+      ['put', 'notes', 'bob'],
+      ['drop', 'notes', 'ada'],
+    ])
+    const rest = run.entries().map(({ key, holder, value, version }) => [key, holder, value, version])
+    expect(rest.sort()).toEqual([
+      ['budget', undefined, 1, 1],
+      ['notes', 'bob', 'N', 1],
+      ['plan', 'editors', 'p', 1],
+      ['since', undefined, new Date(0), 1],
+    ])
+  })
+
+  it('is stored as a whole or not at all', async () => {
+    const world = createWorld()
+    await stored(world, define(), (run) => run.update({ budget: 1 } as never))
+    const migrate: Migrate = ({ state }) => ({
+      value: 'writing',
+      entries: state.entries.map((each) => ({ ...each, value: 2 })),
+    })
+    const changed = define({ config: RENAMED, migrate })
+    const runtime = await world.reopen(changed)
+    onTestFinished(() => setFaultHandler(undefined))
+    setFaultHandler(failAt('append:before', 1, 'throw'))
+    await expect(runtime.open('r')).rejects.toThrow('append:before')
+    setFaultHandler(undefined)
+    const old = await (await world.reopen(define())).open('r')
+    expect([old.state, old.get('budget')]).toEqual(['drafting', 1])
+    const run = await (await world.reopen(changed)).open('r')
+    expect([run.state, run.get('budget'), await kindsOf(run)]).toEqual([
+      'writing',
+      2,
+      ['start', 'update', 'definition'],
+    ])
+  })
+
   it('happens once', async () => {
     const world = createWorld()
     await stored(world, define(), (run) => run.update({ budget: 1 } as never))
@@ -654,6 +715,21 @@ describe('a run whose first record was dropped by the retention', () => {
     })
     const runtime = await world.reopen(asking({ new: entry(z.string()) }, 'new'))
     expect((await refusalOf(runtime.open('r'))).message).toContain('somebody is asked for "old"')
+  })
+})
+
+describe('a plain machine that a state invokes', () => {
+  const lampOf = (states: object): AnyActorLogic =>
+    setup({}).createMachine({ id: 'lamp', initial: Object.keys(states)[0] ?? '', states } as never) as never
+  const config = { id: 'w', initial: 'on', states: { on: { invoke: { src: 'lamp' } } } }
+
+  it('has to fit too, and is found by its own states', async () => {
+    const world = createWorld()
+    await stored(world, define({ config, actors: { lamp: lampOf({ bright: {}, dim: {} }) } }))
+    const lost = await world.reopen(define({ config, actors: { lamp: lampOf({ dim: {} }) } }))
+    expect((await refusalOf(lost.open('r'))).message).toContain('in lamp, state "bright" is gone')
+    const kept = await world.reopen(define({ config, actors: { lamp: lampOf({ bright: {}, off: {} }) } }))
+    expect((await kept.open('r')).state).toBe('on')
   })
 })
 
