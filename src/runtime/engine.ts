@@ -102,7 +102,9 @@ export class Engine {
     if (!('restored' in origin)) return
     this.#seq = origin.restored.seq
     this.#stored = origin.restored.machine.timers
-    this.#latest = this.#committed = this.#actor.getSnapshot() as unknown as MachineSnapshot
+    const restored = this.#actor.getSnapshot() as unknown as Partial<MachineSnapshot>
+    if (restored.context === undefined) throw notRestoredError(host.runId, restored.error)
+    this.#latest = this.#committed = restored as MachineSnapshot
     this.#stopped = origin.restored.machine.status !== 'active'
   }
 
@@ -533,6 +535,17 @@ export class Engine {
       runId: this.#host.runId,
     })
   }
+}
+
+/** XState keeps what went wrong while restoring in place of a snapshot. */
+function notRestoredError(runId: string, cause: unknown): CallboardError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new CallboardError(
+    'run.not-restored',
+    `run ${runId} cannot go on from what is stored of its machine: ${why}; its definition may have changed since`,
+    { runId },
+    { cause },
+  )
 }
 
 /** An action of an inner actor that fails makes that actor fail. */
