@@ -34,7 +34,7 @@ export interface TimersQuestion {
  */
 export function timersOf(question: TimersQuestion): readonly Timer[] {
   const { nodes, timers } = question
-  const others = timers.filter(({ event, target }) => target !== undefined || !event.type.startsWith(AFTER))
+  const others = timers.filter(({ event, target }) => target.length > 0 || !event.type.startsWith(AFTER))
   return [...others, ...nodes.flatMap((node) => timersOfState(node, question))]
 }
 
@@ -42,7 +42,9 @@ function timersOfState(node: AnyStateNode, question: TimersQuestion): readonly T
   const { before, timers, at } = question
   const stays = question.wasActive.has(placeOf(node))
   const oldEnd = `.${oldIdOf(node, before)}`
-  const own = timers.filter(({ event }) => stays && event.type.startsWith(AFTER) && event.type.endsWith(oldEnd))
+  const own = timers.filter(
+    ({ event, target }) => stays && target.length === 0 && event.type.startsWith(AFTER) && event.type.endsWith(oldEnd),
+  )
   const pending = new Map(own.map((timer) => [timer.event.type.slice(AFTER.length, -oldEnd.length), timer]))
   const had = (stays ? structureAt(before?.root, node.path)?.after : undefined) ?? {}
   const enteredAt = Math.min(...[...pending].map(([delay, { dueAt }]) => dueAt - Number(delay)).filter(Number.isFinite))
@@ -54,7 +56,7 @@ function timersOfState(node: AnyStateNode, question: TimersQuestion): readonly T
     if (kept !== undefined) return [{ ...kept, id: type, event: { type } }]
     // What the state had already has passed: its transition was not taken.
     if (Object.hasOwn(had, String(delay))) return []
-    return [{ id: type, event: { type }, dueAt: countsFrom + msOf(delay, question), target: undefined }]
+    return [{ id: type, event: { type }, dueAt: countsFrom + msOf(delay, question), source: [], target: [] }]
   })
 }
 

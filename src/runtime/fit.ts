@@ -205,7 +205,7 @@ function timerMisfits(
 ): readonly Misfit[] {
   const { nodes } = configurationOf(machine.root, value, before?.root)
   return timers
-    .filter(({ event, target }) => target === undefined && event.type.startsWith('xstate.after.'))
+    .filter(({ event, target }) => target.length === 0 && event.type.startsWith('xstate.after.'))
     .filter(({ event }) => !nodes.some((node) => event.type.endsWith(`.${oldIdOf(node, before)}`)))
     .map(({ event }): Misfit => ({
       what: 'timer',

@@ -87,7 +87,8 @@ function migrateMachine(asked: MigratedRunState, question: MigrationQuestion): O
       structureAt(before?.root, node.path)?.invoke?.[id] !== sourceOf(src),
     invocations: state.invocations,
   })
-  const pending = state.timers.filter(({ target }) => target === undefined || Object.hasOwn(kept, target))
+  const isKept = ([child]: readonly string[]): boolean => child === undefined || Object.hasOwn(kept, child)
+  const pending = state.timers.filter(({ source, target }) => isKept(source) && isKept(target))
   const timers = timersOf({ ...entering, timers: pending, at })
   const historyValue = keptHistory(machine, persisted)
   return {
