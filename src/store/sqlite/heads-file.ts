@@ -76,6 +76,12 @@ export class HeadsFile {
     return this.#decode(slot, run)
   }
 
+  /** The seq that a slot remembers, if it does. */
+  seq(run: number): number | undefined {
+    const slot = this.get(run)
+    return typeof slot === 'object' ? slot.seq : undefined
+  }
+
   /** The seq in every slot that is not empty, by run; not checked. */
   seqs(): ReadonlyMap<number, number> {
     const bytes = Buffer.alloc(fstatSync(this.#file).size)

@@ -38,6 +38,16 @@ interface Span {
 
 type PageRow = readonly [id: number, seq: number, at: number, kind: number, hash: string, body: unknown]
 
+/** A page of rows of all runs, in the order of arrival. */
+interface Arrivals {
+  readonly rows: readonly Row[]
+  /** The last one, or the one asked for where there is none. */
+  readonly last: number
+  /** Whether all of them could be read. */
+  readonly isWhole: boolean
+  readonly isLast: boolean
+}
+
 /** The rows of a run from one seq to another, unwrapped; a problem where one of them is not there or not a row. */
 interface Found {
   readonly rows: readonly SealedRecord[]
@@ -51,6 +61,8 @@ export class RecordRows {
   readonly #range: Statement
   readonly #page: Statement
   readonly #newest: Statement
+  readonly #behind: Statement
+  readonly #idsBehind: readonly Statement[]
   readonly #lastBefore: Statement
   readonly #rewrite: Statement
   readonly #delete: Statement
@@ -72,6 +84,10 @@ export class RecordRows {
     )
     this.#page.setReturnArrays(true)
     this.#newest = db.prepare('SELECT max(id) AS id FROM records')
+    this.#behind = db.prepare(`SELECT ${COLUMNS} FROM records WHERE id > ? ORDER BY id LIMIT ${PAGE_ROWS}`)
+    this.#idsBehind = ['ASC', 'DESC'].map((order) =>
+      db.prepare(`SELECT id FROM records WHERE id > ? ORDER BY id ${order}`),
+    )
     this.#lastBefore = db.prepare('SELECT max(seq) AS seq FROM records WHERE run = ? AND seq < ?')
     this.#rewrite = db.prepare('UPDATE records SET hash = ?, body = ? WHERE id = ?')
     this.#delete = db.prepare('DELETE FROM records WHERE id = ?')
@@ -94,6 +110,44 @@ export class RecordRows {
     const id = Number(this.#insert.run(run, seq, prev, at, KIND_NUMBERS.get(kind) ?? -1, own, wrapped).lastInsertRowid)
     if (seq % ANCHOR_EVERY === 0) this.#addAnchor.run(run, seq, id)
     return { id, hash: own }
+  }
+
+  /** The id of the last row that arrived; 0 when there is none. */
+  newest(): number {
+    return Number(this.#newest.get()?.['id'] ?? 0)
+  }
+
+  /** The rows that arrived after `id`. */
+  behind(id: number): Arrivals {
+    try {
+      const rows = this.#behind.all(id)
+      const last = (rows.at(-1)?.['id'] as number | undefined) ?? id
+      return { rows, last, isWhole: true, isLast: rows.length < PAGE_ROWS }
+    } catch {
+      return this.#salvage(id)
+    }
+  }
+
+  /** Whatever can be read of the rows that arrived after `id`, all at once. */
+  #salvage(id: number): Arrivals {
+    const ids = new Set<number>()
+    for (const statement of this.#idsBehind) {
+      try {
+        for (const row of statement.iterate(id)) ids.add(row['id'] as number)
+      } catch {
+        // What lies beyond a page that cannot be read is found from the other end.
+      }
+    }
+    const rows: Row[] = []
+    for (const found of [...ids].sort((a, b) => a - b)) {
+      try {
+        const row = this.#byId.get(found)
+        if (row !== undefined) rows.push(row)
+      } catch {
+        // Its run is told by what follows it, or by the heads file.
+      }
+    }
+    return { rows, last: Math.max(id, ...ids), isWhole: false, isLast: true }
   }
 
   /**
@@ -135,7 +189,7 @@ export class RecordRows {
     if (isHead && row['hash'] === hash) return
     const { seq, what, message } = isHead
       ? { seq: summary.seq, what: 'changed' as const, message: 'the last record is not the one the ledger ended with' }
-      : this.#holeAt(head, summary.seq)
+      : this.holeAt(head, summary.seq)
     throw damagedError(damageAt(summary.runId, seq, what, message))
   }
 
@@ -265,7 +319,7 @@ export class RecordRows {
     const worth = SCAN_AT_MOST * (high.seq - low.seq + 1)
     if (high.id - low.id > worth) return undefined
     // Where it costs little, rows behind the end are looked for too: nobody appended them.
-    const newest = isToEnd ? Number(this.#newest.get()?.['id'] ?? 0) : high.id
+    const newest = isToEnd ? this.newest() : high.id
     const looksBehind = isToEnd && newest - low.id <= worth
     const last = looksBehind ? Number.MAX_SAFE_INTEGER : toSeq
     return { fromId: low.id, toId: looksBehind ? newest : high.id, fromSeq, toSeq: last }
@@ -293,7 +347,7 @@ export class RecordRows {
       try {
         row = this.#byId.get(next)
         if (row === undefined || row['run'] !== head.id || row['seq'] !== expected) {
-          return { rows: rows.reverse(), problem: this.#holeAt(head, expected) }
+          return { rows: rows.reverse(), problem: this.holeAt(head, expected) }
         }
         if (expected <= toSeq) rows.push(this.#sealed(head, row))
       } catch {
@@ -305,7 +359,7 @@ export class RecordRows {
   }
 
   /** What is wrong when the record `seq` is not where it should be: how far back it is gone too. */
-  #holeAt(head: RunHead, seq: number): ChainProblem {
+  holeAt(head: RunHead, seq: number): ChainProblem {
     let first = seq
     try {
       first = Number(this.#lastBefore.get(head.id, seq)?.['seq'] ?? head.trimmedSeq) + 1
@@ -315,6 +369,16 @@ export class RecordRows {
     const { seq: end } = head.summary
     if (seq < end) return missingAt(first)
     return { seq: first, what: 'lost-tail', message: `the records from here to ${end} are gone` }
+  }
+
+  /** A row as a link of its run's chain, whatever is in it: where it cannot be read, as one that does not fit. */
+  sealedOrNot(head: RunHead, row: Row): SealedRecord {
+    try {
+      return this.#sealed(head, row)
+    } catch {
+      const { runId } = head.summary
+      return { runId, seq: row['seq'] as number, at: Number.NaN, kind: 'start', body: '', hash: String(row['hash']) }
+    }
   }
 
   #sealed(head: RunHead, row: Row): SealedRecord {

@@ -1,7 +1,7 @@
 // SqliteStore: ledgers and snapshots in one SQLite file that several processes may have open.
 //   Q1. Appends that arrive before the event loop turns share one transaction; each is stored as a whole or not at all.
 //   Q2. An append is acknowledged after COMMIT, which in `full` returns after the log was forced to disk.
-//   Q3. What is remembered of runs between transactions is forgotten as soon as another connection has written.
+//   Q3. What is remembered of runs between transactions is looked at anew as soon as another connection has written.
 //   Q4. A transaction that fails leaves nothing behind, neither in the file nor here.
 //   Q5. The heads file is written after the commit; that it cannot be written fails nothing.
 import { LRUCache } from 'lru-cache'
@@ -34,9 +34,9 @@ import { storeError } from './database.ts'
 import type { Database, Statement } from './database.ts'
 import type { StoreKeys } from './envelope.ts'
 import type { HeadsFile, HeadToRemember } from './heads-file.ts'
-import { RecordRows } from './record-rows.ts'
-import type { EncodedRecord } from './record-rows.ts'
-import { RunRows, toColumn } from './run-rows.ts'
+import type { EncodedRecord, RecordRows } from './record-rows.ts'
+import type { RunHeads } from './run-heads.ts'
+import { toColumn } from './run-rows.ts'
 import type { RunHead } from './run-rows.ts'
 import { SnapshotRows } from './snapshot-rows.ts'
 import type { Vault } from './vault.ts'
@@ -46,6 +46,8 @@ export interface OpenedFile {
   readonly path: string
   readonly db: Database
   readonly vault: Vault
+  readonly records: RecordRows
+  readonly runs: RunHeads
   readonly heads: HeadsFile
   /** Counts the keys the file has had; another process may have rotated it. */
   readonly keyGeneration: string
@@ -80,7 +82,7 @@ export class SqliteFileStore implements SqliteStore {
   readonly traits = Object.freeze({ durable: true, shared: true, transactional: true })
   readonly #file: OpenedFile
   readonly #changeKey: KeyChange
-  readonly #runs: RunRows
+  readonly #runs: RunHeads
   readonly #records: RecordRows
   readonly #snapshots: SnapshotRows
   readonly #census: Census
@@ -99,14 +101,14 @@ export class SqliteFileStore implements SqliteStore {
   #closed = false
 
   constructor(file: OpenedFile, changeKey: KeyChange) {
-    const { db, vault, heads } = file
+    const { db, vault, heads, records, runs } = file
     this.#file = file
     this.#changeKey = changeKey
     this.#keyGeneration = file.keyGeneration
-    this.#runs = new RunRows(db, vault)
-    this.#records = new RecordRows(db, vault)
+    this.#runs = runs
+    this.#records = records
     this.#snapshots = new SnapshotRows(db, vault)
-    this.#census = new Census({ db, heads, runs: this.#runs, records: this.#records, snapshots: this.#snapshots })
+    this.#census = new Census({ db, heads, runs, records, snapshots: this.#snapshots })
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#beginReading = db.prepare('BEGIN')
     this.#commit = db.prepare('COMMIT')
@@ -254,11 +256,12 @@ export class SqliteFileStore implements SqliteStore {
     const old = vault.keys
     try {
       this.#writing(() => {
+        this.#runs.settle()
         const keys = this.#changeKey(this.#file, key)
         const next = vault.with(keys)
         const renewed = this.#runs.ids().map((id) => this.#renew(id, next))
         vault.replace(keys)
-        for (const head of renewed) this.#runs.rewrite(head)
+        for (const head of renewed) this.#runs.change(head)
         this.#keyGeneration = String(this.#generation.get()?.['value'])
         this.#known.clear()
       })
@@ -267,7 +270,7 @@ export class SqliteFileStore implements SqliteStore {
       throw error
     }
     try {
-      heads.remember([...this.#runs.heads()])
+      heads.remember([...this.#runs.ends()])
       // What the old key protected, or nothing did, must not be left in free pages or in the log.
       db.exec('PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
     } catch (error) {
@@ -286,6 +289,7 @@ export class SqliteFileStore implements SqliteStore {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#flush()
+    this.#settle()
     this.#closed = true
     this.#known.clear()
     this.#file.heads.close()
@@ -293,6 +297,17 @@ export class SqliteFileStore implements SqliteStore {
       this.#file.db.close()
     } catch (error) {
       throw storeError(error, this.#file.path)
+    }
+  }
+
+  /** Leaves the rows of runs as they should be. What stands in the way fails nothing: whoever opens the file finds the same. */
+  #settle(): void {
+    if (!this.#runs.isAhead) return
+    try {
+      this.#file.db.exec('PRAGMA busy_timeout = 0')
+      this.#transact(() => this.#runs.settleSoon())
+    } catch {
+      // The lock is taken, or there is no room.
     }
   }
 
@@ -355,9 +370,10 @@ export class SqliteFileStore implements SqliteStore {
       trimmedHash: head?.trimmedHash ?? '',
       snapshots: head?.snapshots ?? 0,
     }
-    if (head !== undefined && head.first === first && differsInProgressOnly(head.summary, summary))
-      this.#runs.advance(next)
-    else this.#runs.rewrite(next)
+    if (head === undefined) this.#runs.begin(next, records.length)
+    else if (goesOn(head, next) && summary.updatedAt === records.at(-1)?.place.at) {
+      this.#runs.advance(next, records.length)
+    } else this.#runs.change(next)
     this.#known.set(runId, next)
     this.#touched.push({ run: id, seq: summary.seq, hash: link.hash })
   }
@@ -372,7 +388,7 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   #change(head: RunHead): void {
-    this.#runs.rewrite(head)
+    this.#runs.change(head)
     this.#known.set(head.summary.runId, head)
   }
 
@@ -396,6 +412,7 @@ export class SqliteFileStore implements SqliteStore {
     if (version === this.#seenVersion) return
     this.#known.clear()
     if (this.#generation.get()?.['value'] !== this.#keyGeneration) throw rotatedError(this.#file.path)
+    this.#runs.refresh()
     this.#seenVersion = version
   }
 
@@ -438,9 +455,12 @@ export class SqliteFileStore implements SqliteStore {
       this.#begin.run()
       this.#refresh()
       result = work()
+      if (this.#runs.isDue) this.#runs.settle()
       this.#commit.run()
     } catch (error) {
       this.#known.clear()
+      this.#runs.forget()
+      this.#seenVersion = undefined
       this.#touched = []
       if (db.isTransaction) db.exec('ROLLBACK')
       throw storeError(error, path)
@@ -456,7 +476,8 @@ export class SqliteFileStore implements SqliteStore {
     try {
       this.#file.heads.remember(touched.length === 1 ? touched : newestOf(touched))
     } catch {
-      // Q5: the next commit of these runs tries again.
+      // Q5: the next commit of these runs tries again; until then their rows say where they end.
+      this.#runs.settleSoon()
     }
   }
 }
@@ -479,8 +500,11 @@ function copyOf({ runId, workflow, version, status, seq, createdAt, updatedAt, p
   } satisfies RunSummary)
 }
 
-function differsInProgressOnly(one: RunSummary, other: RunSummary): boolean {
+/** Whether one head differs from the one before in nothing but where the run ends, and when. */
+function goesOn({ first, summary: one }: RunHead, { first: nextFirst, summary: other }: RunHead): boolean {
   return (
+    first === nextFirst &&
+    one.status === other.status &&
     one.workflow === other.workflow &&
     one.version === other.version &&
     one.createdAt === other.createdAt &&
