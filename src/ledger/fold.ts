@@ -17,14 +17,24 @@ export function emptyState(catalogue: Catalogue, runId: string): FoldedState {
 
 /** What the records make of a state: outcomes only, so that yesterday's ledger does not depend on today's merge code. */
 export function foldRecords(state: FoldedState, records: Iterable<LedgerRecord>): FoldedState {
-  let { seq, at, board, machine } = state
+  let { seq, at, machine } = state
+  // Of each entry only the last change is left: a board for every record would be most of the work.
+  const last = new Map<string, CellChange>()
+  const elsewhere = new Map<string, CellChange>()
   for (const record of records) {
-    board = board.withCells(record.changes)
+    for (const change of record.changes) {
+      if (change.scope === 'workflow' && change.holder === undefined) last.set(change.key, change)
+      else elsewhere.set(addressId(change), change)
+    }
     seq = record.seq
     at = record.at
     machine = record.machine ?? machine
   }
-  return { seq, at, board, machine }
+  return { seq, at, board: state.board.withCells([...last.values(), ...elsewhere.values()]), machine }
+}
+
+function addressId({ scope, holder = '', key }: EntryAddress): string {
+  return `${scope}|${holder.length}|${holder}|${key}`
 }
 
 /** How one entry differs between two points. */

@@ -64,14 +64,20 @@ export async function measure(
 
 async function timeOnce({ run, operations }: Contender): Promise<number> {
   collect({ type: 'minor' })
+  let own: number | void = undefined
+  const ns = await timeOf(async () => void (own = await run(operations)))
+  return typeof own === 'number' ? own : ns / operations
+}
+
+/** The nanoseconds of some work (H3): for a contender of which only a part is in question. */
+export async function timeOf(work: () => Promise<void>): Promise<number> {
   const usedBefore = process.cpuUsage()
   const began = performance.now()
-  const own = await run(operations)
-  if (typeof own === 'number') return own
+  await work()
   const wallNs = (performance.now() - began) * 1e6
   // All threads of the process; the thread's own figure moves in ticks of milliseconds on Linux.
   const { user, system } = process.cpuUsage(usedBefore)
-  return Math.min(wallNs, (user + system) * 1e3) / operations
+  return Math.min(wallNs, (user + system) * 1e3)
 }
 
 function rotated<Item>(items: readonly Item[], by: number): readonly Item[] {

@@ -8,6 +8,7 @@ import { STANDARD_ROUNDS } from './harness.ts'
 import { toMarkdown, toText } from './report.ts'
 import type { Question, Table } from './report.ts'
 import { severalKeysQuestion } from './several-keys.ts'
+import { storeQuestion } from './store.ts'
 import { updateQuestion } from './update.ts'
 import { viewsQuestion } from './views.ts'
 import { waitsQuestion } from './waits.ts'
@@ -18,6 +19,7 @@ const QUESTIONS: readonly Question[] = [
   viewsQuestion,
   waitsQuestion,
   handingQuestion,
+  storeQuestion,
 ]
 const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
 const BEGIN = '<!-- bench: written by npm run bench -- --write -->'

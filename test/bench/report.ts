@@ -9,6 +9,8 @@ export type Limit =
 export interface Line {
   readonly name: string
   readonly ns: number | undefined
+  /** Where room is in question, and not time. */
+  readonly bytes: number | undefined
   /** What it is compared with; undefined for the baseline itself. */
   readonly baseline: string | undefined
   readonly ratio: number | undefined
@@ -47,6 +49,7 @@ export function lineOf(timings: Timings, contender: string, { name, baseline, li
   return {
     name: name ?? contender,
     ns,
+    bytes: undefined,
     baseline,
     ratio,
     limit,
@@ -55,12 +58,28 @@ export function lineOf(timings: Timings, contender: string, { name, baseline, li
   }
 }
 
+export interface Size {
+  readonly name: string
+  readonly bytes: number
+}
+
+/** Makes a line from what was weighed. */
+export function sizeLine(
+  { name, bytes }: Size,
+  { baseline, limit }: { readonly baseline?: Size; readonly limit?: Limit } = {},
+): Line {
+  const ratio = baseline === undefined ? undefined : bytes / baseline.bytes
+  const met = isMet(Number.NaN, ratio, limit)
+  return { name, ns: undefined, bytes, baseline: baseline?.name, ratio, limit, met, missing: undefined }
+}
+
 /** A line of something that could not be measured. */
 export function missingLine(name: string, missing: string): Line {
   return {
     name,
     missing,
     ns: undefined,
+    bytes: undefined,
     baseline: undefined,
     ratio: undefined,
     limit: undefined,
@@ -79,13 +98,16 @@ function isMet(ns: number, ratio: number | undefined, limit: Limit | undefined):
   return limit.kind === 'time' ? ns <= limit.mostNs : ratio !== undefined && ratio <= limit.most
 }
 
-const HEAD = ['', 'time', 'ratio', 'compared with', 'limit', ''] as const
+const HEAD: readonly string[] = ['', 'time', 'ratio', 'compared with', 'limit', '']
 
-function cellsOf({ name, ns, ratio, baseline, limit, met, missing }: Line): readonly string[] {
+const headOf = (lines: readonly Line[]): readonly string[] =>
+  lines.some(({ bytes }) => bytes !== undefined) ? HEAD.with(1, 'size') : HEAD
+
+function cellsOf({ name, ns, bytes, ratio, baseline, limit, met, missing }: Line): readonly string[] {
   if (missing !== undefined) return [name, 'not measured', '', missing, '', '']
   return [
     name,
-    formatNs(ns),
+    bytes === undefined ? formatNs(ns) : `${(bytes / 1024).toFixed(0)} KiB`,
     ratio === undefined ? '' : `${ratio.toFixed(ratio < 10 ? 2 : 0)}×`,
     baseline ?? '',
     formatLimit(limit),
@@ -110,7 +132,7 @@ export function toText(tables: readonly Table[]): string {
 }
 
 function tableText({ title, operation, lines, notMeasured }: Table): string {
-  const rows = [HEAD, ...lines.map(cellsOf)]
+  const rows = [headOf(lines), ...lines.map(cellsOf)]
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   const text = rows.map((row) =>
     row
@@ -135,7 +157,7 @@ export function toMarkdown(tables: readonly Table[]): string {
 
 function tableMarkdown({ title, operation, lines, notMeasured }: Table): string {
   const rule = HEAD.map((_, column) => (isNumeric(column) ? '---:' : '---'))
-  const rows = [HEAD, rule, ...lines.map(cellsOf)].map((row) => `| ${row.join(' | ')} |`)
+  const rows = [headOf(lines), rule, ...lines.map(cellsOf)].map((row) => `| ${row.join(' | ')} |`)
   return [`### ${title}`, `One operation: ${operation}`, rows.join('\n'), `Not measured: ${notMeasured}`].join('\n\n')
 }
 

@@ -73,12 +73,12 @@ describe('a file whose process was killed', () => {
   it('has few records behind its rows, and none once it was closed', async () => {
     const path = freshPath()
     const store = await openStore(path)
-    await appendOneByOne(store, 'run', 1, 3_000)
+    await appendOneByOne(store, 'run', 1, 5_000)
     const [seq] = rowsOf(copyOf(path)).seqs
-    expect(seq).toBeGreaterThan(1_500)
-    expect(seq).toBeLessThan(3_000)
+    expect(seq).toBeGreaterThan(2_500)
+    expect(seq).toBeLessThan(5_000)
     await store.close()
-    expect(rowsOf(path).seqs).toEqual([3_000])
+    expect(rowsOf(path).seqs).toEqual([5_000])
   })
 
   it('gets a heads file that knows the newest records when the old one is gone', async () => {

@@ -14,13 +14,19 @@ const SCAN_AT_MOST = 8
 const PAGE_ROWS = 512
 /** So few records are followed from the end at once. */
 const FEW = 16
-const COLUMNS = 'id, run, seq, prev, at, kind, hash, body'
+export const RECORD_COLUMNS = 'id, run, seq, prev, at, kind, hash, body'
 const KIND_NUMBERS: ReadonlyMap<string, number> = new Map(RECORD_KINDS.map((kind, index) => [kind, index]))
 
 /** A record to append, encoded. */
 export interface EncodedRecord {
   readonly place: RecordPlace
   readonly body: string
+}
+
+/** A row: where it is, and its hash. */
+export interface RowLink {
+  readonly id: number
+  readonly hash: string
 }
 
 interface Anchor {
@@ -38,16 +44,6 @@ interface Span {
 
 type PageRow = readonly [id: number, seq: number, at: number, kind: number, hash: string, body: unknown]
 
-/** A page of rows of all runs, in the order of arrival. */
-interface Arrivals {
-  readonly rows: readonly Row[]
-  /** The last one, or the one asked for where there is none. */
-  readonly last: number
-  /** Whether all of them could be read. */
-  readonly isWhole: boolean
-  readonly isLast: boolean
-}
-
 /** The rows of a run from one seq to another, unwrapped; a problem where one of them is not there or not a row. */
 interface Found {
   readonly rows: readonly SealedRecord[]
@@ -61,8 +57,6 @@ export class RecordRows {
   readonly #range: Statement
   readonly #page: Statement
   readonly #newest: Statement
-  readonly #behind: Statement
-  readonly #idsBehind: readonly Statement[]
   readonly #lastBefore: Statement
   readonly #rewrite: Statement
   readonly #delete: Statement
@@ -74,9 +68,9 @@ export class RecordRows {
   constructor(db: Database, vault: Vault) {
     this.#vault = vault
     this.#insert = db.prepare('INSERT INTO records (run, seq, prev, at, kind, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)')
-    this.#byId = db.prepare(`SELECT ${COLUMNS} FROM records WHERE id = ?`)
+    this.#byId = db.prepare(`SELECT ${RECORD_COLUMNS} FROM records WHERE id = ?`)
     this.#range = db.prepare(
-      `SELECT ${COLUMNS} FROM records WHERE id BETWEEN ? AND ? AND run = ? AND seq BETWEEN ? AND ? ORDER BY id`,
+      `SELECT ${RECORD_COLUMNS} FROM records WHERE id BETWEEN ? AND ? AND run = ? AND seq BETWEEN ? AND ? ORDER BY id`,
     )
     this.#page = db.prepare(
       `SELECT id, seq, at, kind, hash, body FROM records
@@ -84,10 +78,6 @@ export class RecordRows {
     )
     this.#page.setReturnArrays(true)
     this.#newest = db.prepare('SELECT max(id) AS id FROM records')
-    this.#behind = db.prepare(`SELECT ${COLUMNS} FROM records WHERE id > ? ORDER BY id LIMIT ${PAGE_ROWS}`)
-    this.#idsBehind = ['ASC', 'DESC'].map((order) =>
-      db.prepare(`SELECT id FROM records WHERE id > ? ORDER BY id ${order}`),
-    )
     this.#lastBefore = db.prepare('SELECT max(seq) AS seq FROM records WHERE run = ? AND seq < ?')
     this.#rewrite = db.prepare('UPDATE records SET hash = ?, body = ? WHERE id = ?')
     this.#delete = db.prepare('DELETE FROM records WHERE id = ?')
@@ -97,57 +87,16 @@ export class RecordRows {
     this.#dropAnchors = db.prepare('DELETE FROM anchors WHERE run = ? AND seq < ?')
   }
 
-  /** Adds a record behind `prev`, the row whose hash is `hash`. */
-  add(
-    run: number,
-    prev: number,
-    hash: string,
-    { place, body }: EncodedRecord,
-  ): { readonly id: number; readonly hash: string } {
+  /** Adds a record of a run behind its last row. */
+  add(run: number, last: RowLink, { place, body }: EncodedRecord): RowLink {
     const { seq, at, kind } = place
-    const own = linkHash(this.#vault.sealer, hash, place, body)
+    const hash = linkHash(this.#vault.sealer, last.hash, place, body)
     const wrapped = this.#vault.envelope.wrap(body, { table: 'record', run, seq })
-    const id = Number(this.#insert.run(run, seq, prev, at, KIND_NUMBERS.get(kind) ?? -1, own, wrapped).lastInsertRowid)
+    const id = Number(
+      this.#insert.run(run, seq, last.id, at, KIND_NUMBERS.get(kind) ?? -1, hash, wrapped).lastInsertRowid,
+    )
     if (seq % ANCHOR_EVERY === 0) this.#addAnchor.run(run, seq, id)
-    return { id, hash: own }
-  }
-
-  /** The id of the last row that arrived; 0 when there is none. */
-  newest(): number {
-    return Number(this.#newest.get()?.['id'] ?? 0)
-  }
-
-  /** The rows that arrived after `id`. */
-  behind(id: number): Arrivals {
-    try {
-      const rows = this.#behind.all(id)
-      const last = (rows.at(-1)?.['id'] as number | undefined) ?? id
-      return { rows, last, isWhole: true, isLast: rows.length < PAGE_ROWS }
-    } catch {
-      return this.#salvage(id)
-    }
-  }
-
-  /** Whatever can be read of the rows that arrived after `id`, all at once. */
-  #salvage(id: number): Arrivals {
-    const ids = new Set<number>()
-    for (const statement of this.#idsBehind) {
-      try {
-        for (const row of statement.iterate(id)) ids.add(row['id'] as number)
-      } catch {
-        // What lies beyond a page that cannot be read is found from the other end.
-      }
-    }
-    const rows: Row[] = []
-    for (const found of [...ids].sort((a, b) => a - b)) {
-      try {
-        const row = this.#byId.get(found)
-        if (row !== undefined) rows.push(row)
-      } catch {
-        // Its run is told by what follows it, or by the heads file.
-      }
-    }
-    return { rows, last: Math.max(id, ...ids), isWhole: false, isLast: true }
+    return { id, hash }
   }
 
   /**
@@ -319,7 +268,7 @@ export class RecordRows {
     const worth = SCAN_AT_MOST * (high.seq - low.seq + 1)
     if (high.id - low.id > worth) return undefined
     // Where it costs little, rows behind the end are looked for too: nobody appended them.
-    const newest = isToEnd ? this.newest() : high.id
+    const newest = isToEnd ? Number(this.#newest.get()?.['id'] ?? 0) : high.id
     const looksBehind = isToEnd && newest - low.id <= worth
     const last = looksBehind ? Number.MAX_SAFE_INTEGER : toSeq
     return { fromId: low.id, toId: looksBehind ? newest : high.id, fromSeq, toSeq: last }

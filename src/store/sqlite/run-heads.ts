@@ -11,6 +11,7 @@ import { verifyChain } from '../../ledger/index.ts'
 import type { ChainProblem } from '../../ledger/index.ts'
 import type { RunFilter } from '../contract.ts'
 import { damageAt, damagedError } from '../errors.ts'
+import { Arrivals } from './arrivals.ts'
 import type { Database, Row, Statement } from './database.ts'
 import type { HeadToRemember } from './heads-file.ts'
 import type { RecordRows } from './record-rows.ts'
@@ -19,7 +20,7 @@ import type { FoundRun, RunHead } from './run-rows.ts'
 import type { Vault } from './vault.ts'
 
 /** The rows of runs are brought up to date at the latest after so many records: opening looks at no more than these. */
-const SETTLE_EVERY = 1_024
+const SETTLE_EVERY = 2_048
 /** A run whose chain breaks behind the mark. */
 interface BrokenRun {
   readonly problem: ChainProblem
@@ -48,6 +49,7 @@ export class RunHeads {
   readonly #vault: Vault
   readonly #rows: RunRows
   readonly #records: RecordRows
+  readonly #arrivals: Arrivals
   readonly #readMark: Statement
   readonly #writeMark: Statement
   readonly #rememberedSeq: RunHeadsParts['rememberedSeq']
@@ -66,6 +68,7 @@ export class RunHeads {
     this.#vault = vault
     this.#rows = new RunRows(db, vault)
     this.#records = records
+    this.#arrivals = new Arrivals(db)
     this.#readMark = db.prepare(`SELECT value FROM meta WHERE name = 'mark'`)
     this.#writeMark = db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('mark', ?)`)
   }
@@ -100,7 +103,7 @@ export class RunHeads {
       this.#newest = this.#mark.upTo
     }
     for (;;) {
-      const { rows, last, isWhole, isLast } = this.#records.behind(this.#newest)
+      const { rows, last, isWhole, isLast } = this.#arrivals.behind(this.#newest)
       if (!isWhole) this.#isTorn = true
       for (const [run, own] of Map.groupBy(rows, (row) => row['run'])) this.#moveOn(run, own)
       this.#unsettled += rows.length
@@ -218,7 +221,7 @@ export class RunHeads {
     this.#ahead.clear()
     const { upTo = 0, turn = 0 } = this.#mark ?? {}
     // Rows may have been deleted, and their ids are given again.
-    this.#newest = this.#records.newest()
+    this.#newest = this.#arrivals.newest()
     const isSound = this.#broken.size === 0 && !this.#isTorn
     this.#mark = this.#markAt(isSound ? this.#newest : Math.min(upTo, this.#newest), turn + 1)
     this.#writeMark.run(this.#mark.text)

@@ -2,7 +2,7 @@
 //   Q1. Appends that arrive before the event loop turns share one transaction; each is stored as a whole or not at all.
 //   Q2. An append is acknowledged after COMMIT, which in `full` returns after the log was forced to disk.
 //   Q3. What is remembered of runs between transactions is looked at anew as soon as another connection has written.
-//   Q4. A transaction that fails leaves nothing behind, neither in the file nor here.
+//   Q4. What is remembered between transactions is of committed ones only (transactions.ts).
 //   Q5. The heads file is written after the commit; that it cannot be written fails nothing.
 import { LRUCache } from 'lru-cache'
 import { CallboardError, faultPoint, isCallboardError } from '../../base/index.ts'
@@ -31,14 +31,15 @@ import {
 } from '../errors.ts'
 import { Census } from './census.ts'
 import { storeError } from './database.ts'
-import type { Database, Statement } from './database.ts'
+import type { Database } from './database.ts'
 import type { StoreKeys } from './envelope.ts'
 import type { HeadsFile, HeadToRemember } from './heads-file.ts'
-import type { EncodedRecord, RecordRows } from './record-rows.ts'
+import type { EncodedRecord, RecordRows, RowLink } from './record-rows.ts'
 import type { RunHeads } from './run-heads.ts'
 import { toColumn } from './run-rows.ts'
 import type { RunHead } from './run-rows.ts'
 import { SnapshotRows } from './snapshot-rows.ts'
+import { Transactions } from './transactions.ts'
 import type { Vault } from './vault.ts'
 
 /** What an open file consists of. */
@@ -49,7 +50,7 @@ export interface OpenedFile {
   readonly records: RecordRows
   readonly runs: RunHeads
   readonly heads: HeadsFile
-  /** Counts the keys the file has had; another process may have rotated it. */
+  /** How many keys the file has had. */
   readonly keyGeneration: string
   /** Called before the first append. */
   readonly prepareLog: () => void
@@ -69,6 +70,7 @@ export type KeyChange = (file: OpenedFile, key: string | Uint8Array | undefined)
 
 interface PendingAppend {
   readonly batches: readonly Batch[]
+  /** The records of each batch. */
   readonly encoded: readonly (readonly EncodedRecord[])[]
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
@@ -87,16 +89,10 @@ export class SqliteFileStore implements SqliteStore {
   readonly #snapshots: SnapshotRows
   readonly #census: Census
   readonly #known = new LRUCache<string, RunHead>({ max: MOST_KNOWN_HEADS })
-  readonly #begin: Statement
-  readonly #beginReading: Statement
-  readonly #commit: Statement
-  readonly #dataVersion: Statement
-  readonly #generation: Statement
+  readonly #transactions: Transactions
   #queue: PendingAppend[] = []
   /** Ends of ledgers that the transaction under way writes. */
-  #touched: HeadToRemember[] = []
-  #seenVersion: unknown
-  #keyGeneration: string
+  readonly #touched = new Map<number, HeadToRemember>()
   #hasAppended = false
   #closed = false
 
@@ -104,16 +100,27 @@ export class SqliteFileStore implements SqliteStore {
     const { db, vault, heads, records, runs } = file
     this.#file = file
     this.#changeKey = changeKey
-    this.#keyGeneration = file.keyGeneration
     this.#runs = runs
     this.#records = records
     this.#snapshots = new SnapshotRows(db, vault)
     this.#census = new Census({ db, heads, runs, records, snapshots: this.#snapshots })
-    this.#begin = db.prepare('BEGIN IMMEDIATE')
-    this.#beginReading = db.prepare('BEGIN')
-    this.#commit = db.prepare('COMMIT')
-    this.#dataVersion = db.prepare('PRAGMA data_version')
-    this.#generation = db.prepare(`SELECT value FROM meta WHERE name = 'key-generation'`)
+    this.#transactions = new Transactions({
+      db,
+      path: file.path,
+      keyGeneration: file.keyGeneration,
+      owner: {
+        refresh: () => runs.refresh(),
+        settle: () => {
+          if (runs.isDue) runs.settle()
+        },
+        doubt: () => this.#known.clear(),
+        forget: () => {
+          this.#known.clear()
+          this.#touched.clear()
+          runs.forget()
+        },
+      },
+    })
   }
 
   append(batches: readonly Batch[]): Promise<void> {
@@ -255,16 +262,17 @@ export class SqliteFileStore implements SqliteStore {
     const { path, db, vault, heads } = this.#file
     const old = vault.keys
     try {
-      this.#writing(() => {
+      const generation = this.#writing(() => {
         this.#runs.settle()
         const keys = this.#changeKey(this.#file, key)
         const next = vault.with(keys)
         const renewed = this.#runs.ids().map((id) => this.#renew(id, next))
         vault.replace(keys)
         for (const head of renewed) this.#runs.change(head)
-        this.#keyGeneration = String(this.#generation.get()?.['value'])
         this.#known.clear()
+        return this.#transactions.keyGeneration()
       })
+      this.#transactions.acceptKey(generation)
     } catch (error) {
       vault.replace(old)
       throw error
@@ -353,29 +361,29 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   #extend(head: RunHead | undefined, { runId, summary }: Batch, records: readonly EncodedRecord[]): void {
-    const id = head?.id ?? this.#runs.add(runId)
-    let link = { id: head?.last ?? 0, hash: head?.hash ?? '' }
+    const run = head?.id ?? this.#runs.add(runId)
+    let last: RowLink = { id: head?.last ?? 0, hash: head?.hash ?? '' }
     let first = head === undefined || head.summary.seq === head.trimmedSeq ? 0 : head.first
     for (const record of records) {
-      link = this.#records.add(id, link.id, link.hash, record)
-      if (first === 0) first = link.id
+      last = this.#records.add(run, last, record)
+      if (first === 0) first = last.id
     }
     const next: RunHead = {
-      id,
+      id: run,
       summary: copyOf(summary),
       first,
-      last: link.id,
-      hash: link.hash,
+      last: last.id,
+      hash: last.hash,
       trimmedSeq: head?.trimmedSeq ?? 0,
       trimmedHash: head?.trimmedHash ?? '',
       snapshots: head?.snapshots ?? 0,
     }
     if (head === undefined) this.#runs.begin(next, records.length)
-    else if (goesOn(head, next) && summary.updatedAt === records.at(-1)?.place.at) {
+    else if (goesOn(head, next) && summary.updatedAt === records.at(-1)?.place.at)
       this.#runs.advance(next, records.length)
-    } else this.#runs.change(next)
+    else this.#runs.change(next)
     this.#known.set(runId, next)
-    this.#touched.push({ run: id, seq: summary.seq, hash: link.hash })
+    this.#touched.set(run, { run, seq: summary.seq, hash: last.hash })
   }
 
   #forget(head: RunHead): void {
@@ -406,38 +414,14 @@ export class SqliteFileStore implements SqliteStore {
     return head
   }
 
-  /** Forgets what is known if another connection has written (Q3). */
-  #refresh(): void {
-    const version = this.#dataVersion.get()?.['data_version']
-    if (version === this.#seenVersion) return
-    this.#known.clear()
-    if (this.#generation.get()?.['value'] !== this.#keyGeneration) throw rotatedError(this.#file.path)
-    this.#runs.refresh()
-    this.#seenVersion = version
-  }
-
   #reading<Result>(work: () => Result): Result {
     if (this.#closed) throw closedError()
     try {
-      return this.#readWithin(this.#beginReading, work)
+      return this.#transactions.read(work)
     } catch (error) {
       if (!isCallboardError(error, 'store.damaged')) throw error
       // The heads file may be ahead of what this transaction sees; it is not once nobody else can write.
-      return this.#readWithin(this.#begin, work)
-    }
-  }
-
-  #readWithin<Result>(begin: Statement, work: () => Result): Result {
-    const { db, path } = this.#file
-    try {
-      begin.run()
-      this.#refresh()
-      return work()
-    } catch (error) {
-      this.#known.clear()
-      throw storeError(error, path)
-    } finally {
-      if (db.isTransaction) db.exec('ROLLBACK')
+      return this.#transactions.read(work, true)
     }
   }
 
@@ -449,42 +433,21 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   #transact<Result>(work: () => Result): Result {
-    const { db, path } = this.#file
-    let result: Result
-    try {
-      this.#begin.run()
-      this.#refresh()
-      result = work()
-      if (this.#runs.isDue) this.#runs.settle()
-      this.#commit.run()
-    } catch (error) {
-      this.#known.clear()
-      this.#runs.forget()
-      this.#seenVersion = undefined
-      this.#touched = []
-      if (db.isTransaction) db.exec('ROLLBACK')
-      throw storeError(error, path)
-    }
+    const result = this.#transactions.write(work)
     this.#remember()
     return result
   }
 
   #remember(): void {
-    const touched = this.#touched
-    if (touched.length === 0) return
-    this.#touched = []
+    if (this.#touched.size === 0) return
     try {
-      this.#file.heads.remember(touched.length === 1 ? touched : newestOf(touched))
+      this.#file.heads.remember(this.#touched.values())
     } catch {
       // Q5: the next commit of these runs tries again; until then their rows say where they end.
       this.#runs.settleSoon()
     }
+    this.#touched.clear()
   }
-}
-
-/** One head a run: a transaction may have several appends of it. */
-function newestOf(touched: readonly HeadToRemember[]): readonly HeadToRemember[] {
-  return [...new Map(touched.map((head) => [head.run, head])).values()]
 }
 
 function copyOf({ runId, workflow, version, status, seq, createdAt, updatedAt, parent }: RunSummary): RunSummary {
@@ -519,15 +482,5 @@ function uncleanError(path: string, cause: unknown): CallboardError {
     `the key of ${path} was changed, but what the old one protected may be left in free pages; close other users of the file, make room, and rotate again`,
     { path },
     { cause },
-  )
-}
-
-function rotatedError(path: string): CallboardError {
-  return new CallboardError(
-    'store.wrong-key',
-    `the key of ${path} was changed by another process; open it again with the new one`,
-    {
-      path,
-    },
   )
 }
