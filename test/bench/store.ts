@@ -13,7 +13,7 @@ import type { Batch } from '../../src/store/index.ts'
 import { sampleBatch } from '../../src/testing/sample-records.ts'
 import { eventOf, plainLog } from './event-log.ts'
 import type { PlainLog } from './event-log.ts'
-import { collectGarbage, elapsedOf, measure } from './harness.ts'
+import { collectGarbage, elapsedOf, measure, timeOf } from './harness.ts'
 import type { Contender, Timings } from './harness.ts'
 import { loadSqliteSaver } from './peers.ts'
 import type { OpenSaver, SqliteSaverPeer } from './peers.ts'
@@ -27,9 +27,11 @@ type Durability = 'full' | 'process'
 const WRITERS = 100
 /** So much of the processor one writer may use beside the disk, before the limit's factor. */
 const ALLOWED_NS = 15_000
+/** How many updates one writer makes in a wave; many make one each. */
+const WAVE = 40
 /** A forced write takes long: fewer of them make a sample. */
-const UPDATES = { full: 40, process: 400 } as const
-const UPDATES_OF_MANY = { full: 5, process: 10 } as const
+const WAVES = { full: 1, process: 10 } as const
+const WAVES_OF_MANY = { full: 5, process: 10 } as const
 const ENTRIES = [10, 10_000] as const
 const SAVER_ENTRIES = 10
 const SAVER_UPDATES = { full: 10, process: 20 } as const
@@ -129,14 +131,23 @@ const PEER_NOTE =
   `the lines of ${SAVER} are its put() and putWrites() as for one superstep, without a graph, for a state of ` +
   `${SAVER_ENTRIES} such values, all of which every checkpoint holds; it runs on better-sqlite3 13, which needs no compiler.`
 
-/** Where the disk is waited for, what counts is the time that passes. */
-async function timed(
-  durability: Durability,
-  operations: number,
-  work: () => void | Promise<void>,
-): Promise<number | void> {
-  if (durability === 'full') return (await elapsedOf(work)) / operations
-  await work()
+interface Waves<Made> {
+  readonly durability: Durability
+  readonly waves: number
+  readonly make: () => Made
+  readonly write: (made: Made) => void | Promise<void>
+}
+
+/** What is written is made right before, as it is where updates come from, and is not timed. Gives nanoseconds for all. */
+async function timeWaves<Made>({ durability, waves, make, write }: Waves<Made>): Promise<number> {
+  // Where the disk is waited for, what counts is the time that passes.
+  const time = durability === 'full' ? elapsedOf : timeOf
+  let ns = 0
+  for (let wave = 0; wave < waves; wave++) {
+    const made = make()
+    ns += await time(async () => write(made))
+  }
+  return ns
 }
 
 function forcedWrites(folder: string): Contender {
@@ -148,14 +159,16 @@ function forcedWrites(folder: string): Contender {
   let at = 0
   return {
     name: RAW,
-    operations: UPDATES.full,
-    run: (operations) =>
-      timed('full', operations, () => {
+    operations: WAVE,
+    run: async (operations) => {
+      const ns = await elapsedOf(() => {
         for (let index = 0; index < operations; index++) {
           writeSync(file, text, (at = (at + BLOCK_BYTES) % RAW_BYTES))
           fdatasyncSync(file)
         }
-      }),
+      })
+      return ns / operations
+    },
     close: () => closeSync(file),
   }
 }
@@ -166,28 +179,28 @@ const eventsOf = (runId: string, from: number, to: number): readonly object[] =>
 
 function bareContenders(folder: string, durability: Durability): readonly Contender[] {
   const log: PlainLog = plainLog(join(folder, `bare-${durability}.db`), durability === 'full' ? 'FULL' : 'NORMAL')
-  let events: readonly object[] = []
   let seq = 0
-  const next = (count: number) => (): void => {
-    events = eventsOf('run', seq + 1, seq + count)
+  const next = (count: number) => (): readonly object[] => {
     seq += count
+    return eventsOf('run', seq + 1 - count, seq)
   }
-  const many = WRITERS * UPDATES_OF_MANY[durability]
+  const [waves, wavesOfMany] = [WAVES[durability], WAVES_OF_MANY[durability]]
   return [
     {
       name: bareName(durability),
-      operations: UPDATES[durability],
-      prepare: next(UPDATES[durability]),
-      run: (operations) => timed(durability, operations, () => events.forEach((event) => log.insert('run', event))),
+      operations: WAVE * waves,
+      run: async (operations) => {
+        const write = (events: readonly object[]): void => events.forEach((event) => log.insert('run', event))
+        return (await timeWaves({ durability, waves, make: next(WAVE), write })) / operations
+      },
     },
     {
       name: bareManyName(durability),
-      operations: many,
-      prepare: next(many),
-      run: (operations) =>
-        timed(durability, operations, () => {
-          for (let from = 0; from < many; from += WRITERS) log.insertAll('run', events.slice(from, from + WRITERS))
-        }),
+      operations: WRITERS * wavesOfMany,
+      run: async (operations) => {
+        const write = (events: readonly object[]): void => log.insertAll('run', events)
+        return (await timeWaves({ durability, waves: wavesOfMany, make: next(WRITERS), write })) / operations
+      },
       close: () => {
         if (log.count() !== seq) throw new Error('not every event is in the log')
         log.close()
@@ -199,38 +212,39 @@ function bareContenders(folder: string, durability: Durability): readonly Conten
 function appendContenders(folder: string, durability: Durability): readonly Contender[] {
   let store: SqliteStore | undefined
   const seqs = new Map<string, number>()
-  const next = (runId: string, count: number): readonly Batch[] => {
-    const seq = seqs.get(runId) ?? 0
-    seqs.set(runId, seq + count)
-    return Array.from({ length: count }, (_, index) => batchOf(runId, seq + 1 + index))
+  const next = (runId: string): Batch => {
+    const seq = (seqs.get(runId) ?? 0) + 1
+    seqs.set(runId, seq)
+    return batchOf(runId, seq)
   }
-  const open = async (): Promise<void> => {
+  const prepare = async (): Promise<void> => {
     store ??= await openSqlite(join(folder, `store-${durability}.db`), { durability })
   }
-  let byWriter: readonly (readonly Batch[])[] = []
-  const write = async (own: readonly Batch[]): Promise<void> => {
-    for (const batch of own) await store?.append([batch])
-  }
-  const perWriter = UPDATES_OF_MANY[durability]
+  const [waves, wavesOfMany] = [WAVES[durability], WAVES_OF_MANY[durability]]
   return [
     {
       name: oneName(durability),
-      operations: UPDATES[durability],
-      prepare: async () => {
-        await open()
-        byWriter = [next('one', UPDATES[durability])]
+      operations: WAVE * waves,
+      prepare,
+      run: async (operations) => {
+        const make = (): readonly Batch[] => Array.from({ length: WAVE }, () => next('one'))
+        const write = async (batches: readonly Batch[]): Promise<void> => {
+          for (const batch of batches) await store?.append([batch])
+        }
+        return (await timeWaves({ durability, waves, make, write })) / operations
       },
-      run: (operations) => timed(durability, operations, () => write(byWriter[0] ?? [])),
     },
     {
       name: manyName(durability),
-      operations: WRITERS * perWriter,
-      prepare: async () => {
-        await open()
-        byWriter = Array.from({ length: WRITERS }, (_, writer) => next(`run-${writer}`, perWriter))
+      operations: WRITERS * wavesOfMany,
+      prepare,
+      run: async (operations) => {
+        const make = (): readonly Batch[] => Array.from({ length: WRITERS }, (_, writer) => next(`run-${writer}`))
+        const write = async (batches: readonly Batch[]): Promise<void> => {
+          await Promise.all(batches.map(async (batch) => store?.append([batch])))
+        }
+        return (await timeWaves({ durability, waves: wavesOfMany, make, write })) / operations
       },
-      run: (operations) =>
-        timed(durability, operations, async () => void (await Promise.all(byWriter.map((own) => write(own))))),
       close: async () => {
         for (const [runId, seq] of seqs) {
           if ((await store?.summary(runId))?.seq !== seq) throw new Error(`not every record of ${runId} is there`)
@@ -249,27 +263,30 @@ const workflow = board.workflow({ agents: {} }).createMachine({ id: 'updates', i
 /** The whole way: an update from outside a run, on a board of so many entries. */
 function runUpdates(folder: string, durability: Durability, entries: number): Contender {
   let open: { readonly store: SqliteStore; readonly runtime: Runtime; readonly run: Run<unknown, Values> } | undefined
-  let changes: readonly Values[] = []
   let count = 0
+  const waves = WAVES[durability]
+  const make = (): readonly Values[] =>
+    Array.from({ length: WAVE }, () => {
+      count += 1
+      return { [keyOf(count)]: value(count) }
+    })
+  const write = async (changes: readonly Values[]): Promise<void> => {
+    for (const change of changes) await open?.run.update(change)
+  }
   const keyOf = (number: number): Key => `item.${(number * 7919) % entries}`
   return {
     name: updateName(durability, entries),
-    operations: UPDATES[durability],
+    operations: WAVE * waves,
     prepare: async () => {
-      if (open === undefined) {
-        const store = await openSqlite(join(folder, `runs-${durability}-${entries}.db`), { durability })
-        const runtime = await createRuntime({ store })
-        const run = await runtime.start(workflow)
-        await run.update(Object.fromEntries(Array.from({ length: entries }, (_, index) => [`item.${index}`, value(0)])))
-        open = { store, runtime, run }
-        collectGarbage()
-      }
-      changes = Array.from({ length: UPDATES[durability] }, () => ({ [keyOf(++count)]: value(count) }))
+      if (open !== undefined) return
+      const store = await openSqlite(join(folder, `runs-${durability}-${entries}.db`), { durability })
+      const runtime = await createRuntime({ store })
+      const run = await runtime.start(workflow)
+      await run.update(Object.fromEntries(Array.from({ length: entries }, (_, index) => [`item.${index}`, value(0)])))
+      open = { store, runtime, run }
+      collectGarbage()
     },
-    run: (operations) =>
-      timed(durability, operations, async () => {
-        for (const change of changes) await open?.run.update(change)
-      }),
+    run: async (operations) => (await timeWaves({ durability, waves, make, write })) / operations,
     close: async () => {
       const last = open?.run.get(keyOf(count)) as { readonly n: number } | undefined
       if (last?.n !== count) throw new Error('the last value did not arrive')
@@ -301,16 +318,21 @@ function saverContenders(peer: SqliteSaverPeer, folder: string, durability: Dura
       name: saverName(durability, 1),
       operations: SAVER_UPDATES[durability],
       prepare,
-      run: (operations) => timed(durability, operations, () => write('one', operations)),
+      run: async (operations) =>
+        (await timeWaves({ durability, waves: 1, make: () => 'one', write: (thread) => write(thread, operations) })) /
+        operations,
     },
     {
       name: saverName(durability, WRITERS),
       operations: WRITERS,
       prepare,
-      run: (operations) =>
-        timed(durability, operations, async () => {
-          await Promise.all(Array.from({ length: WRITERS }, (_, thread) => write(`thread-${thread}`, 1)))
-        }),
+      run: async (operations) =>
+        (await timeWaves({
+          durability,
+          waves: 1,
+          make: () => Array.from({ length: operations }, (_, thread) => `thread-${thread}`),
+          write: async (threads) => void (await Promise.all(threads.map((thread) => write(thread, 1)))),
+        })) / operations,
       close: () => saver?.close(),
     },
   ]

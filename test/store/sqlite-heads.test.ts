@@ -183,6 +183,25 @@ describe('a file whose process was killed', () => {
   })
 })
 
+it('takes several processes through removals beside damage that nobody repairs', async () => {
+  const path = freshPath()
+  const store = await openStore(path)
+  await appendOneByOne(store, 'bad', 1, 10)
+  await appendOneByOne(store, 'run', 1, 5)
+  const copy = copyOf(path)
+  change(copy, `UPDATE records SET at = at + 1 WHERE run = 1 AND seq = 4`)
+  const one = await openStore(copy)
+  await one.append([sampleBatch('last', 1, 20)])
+  await one.remove('last')
+  const other = await openStore(copy)
+  for (let seq = 6; seq <= 20; seq += 2) {
+    await other.append([sampleBatch('run', seq)])
+    await one.append([sampleBatch('run', seq + 1)])
+  }
+  expect(await one.read('run')).toHaveLength(21)
+  await expect(other.read('bad')).rejects.toMatchObject({ details: { runId: 'bad', seq: 4 } })
+})
+
 /** xorshift32: choices that can be repeated. */
 function seeded(seed: number): (below: number) => number {
   let state = seed | 1

@@ -29,7 +29,7 @@ export class Arrivals {
     this.#byId = db.prepare(`SELECT ${RECORD_COLUMNS} FROM records WHERE id = ?`)
   }
 
-  /** The id of the last row that arrived; 0 when there is none. */
+  /** The id of the last row there is; 0 when there is none. */
   newest(): number {
     return Number(this.#newest.get()?.['id'] ?? 0)
   }

@@ -5,7 +5,8 @@
 //   T2. Behind the mark a run ends where its chain does: a record that does not continue it is damage of that run, and the
 //       mark stays before it until the run is removed.
 //   T3. A mark that is not what was written counts as 0: then every record is looked at, and none is lost.
-//   T4. After a transaction that failed nothing is remembered (`forget`).
+//   T4. Ids of records only grow, also when the last rows were deleted: what came after a record is behind its id.
+//   T5. After a transaction that failed nothing is remembered (`forget`).
 // That nothing is gone from the end is the heads file's to know.
 import { verifyChain } from '../../ledger/index.ts'
 import type { ChainProblem } from '../../ledger/index.ts'
@@ -54,7 +55,7 @@ export class RunHeads {
   readonly #writeMark: Statement
   readonly #rememberedSeq: RunHeadsParts['rememberedSeq']
   #mark: Mark | undefined
-  /** The last record that was looked at. */
+  /** The last record that was looked at or added (T4). */
   #newest = 0
   /** Heads that are ahead of their rows, by the run's number. */
   readonly #ahead = new Map<number, RunHead>()
@@ -174,21 +175,26 @@ export class RunHeads {
     }
   }
 
+  /** The id of the next record. */
+  nextRecordId(): number {
+    this.#newest += 1
+    this.#unsettled += 1
+    return this.#newest
+  }
+
   /** A row for a run whose first records are about to be written; `begin` fills it. */
   add(runId: string): number {
     return this.#rows.add(runId)
   }
 
   /** After the first append to a run. */
-  begin(head: RunHead, records: number): void {
+  begin(head: RunHead): void {
     this.#rows.rewrite(head)
-    this.#arrived(head.last, records)
   }
 
   /** After an append that changes nothing about a run but where it ends, and when. */
-  advance(head: RunHead, records: number): void {
+  advance(head: RunHead): void {
     this.#ahead.set(head.id, head)
-    this.#arrived(head.last, records)
   }
 
   /** After every other change. */
@@ -220,20 +226,13 @@ export class RunHeads {
     for (const head of this.#ahead.values()) this.#rows.rewrite(head)
     this.#ahead.clear()
     const { upTo = 0, turn = 0 } = this.#mark ?? {}
-    // Rows may have been deleted, and their ids are given again.
-    this.#newest = this.#arrivals.newest()
     const isSound = this.#broken.size === 0 && !this.#isTorn
-    this.#mark = this.#markAt(isSound ? this.#newest : Math.min(upTo, this.#newest), turn + 1)
+    // Where the mark cannot follow, whoever opens the file goes on after the last row that is left; so does this process.
+    if (!isSound) this.#newest = Math.max(upTo, this.#arrivals.newest())
+    this.#mark = this.#markAt(isSound ? this.#newest : upTo, turn + 1)
     this.#writeMark.run(this.#mark.text)
     this.#unsettled = 0
     this.#mustSettle = false
-  }
-
-  #arrived(id: number, records: number): void {
-    // Somebody has deleted the last rows, and their ids are given again: nobody would look there.
-    if (id <= this.#newest) this.#mustSettle = true
-    this.#newest = id
-    this.#unsettled += records
   }
 
   #drop(id: number): void {

@@ -111,12 +111,14 @@ export class SqliteFileStore implements SqliteStore {
       owner: {
         refresh: () => runs.refresh(),
         settle: () => {
+          records.write()
           if (runs.isDue) runs.settle()
         },
         doubt: () => this.#known.clear(),
         forget: () => {
           this.#known.clear()
           this.#touched.clear()
+          records.forget()
           runs.forget()
         },
       },
@@ -365,7 +367,7 @@ export class SqliteFileStore implements SqliteStore {
     let last: RowLink = { id: head?.last ?? 0, hash: head?.hash ?? '' }
     let first = head === undefined || head.summary.seq === head.trimmedSeq ? 0 : head.first
     for (const record of records) {
-      last = this.#records.add(run, last, record)
+      last = this.#records.add(this.#runs.nextRecordId(), run, last, record)
       if (first === 0) first = last.id
     }
     const next: RunHead = {
@@ -378,9 +380,8 @@ export class SqliteFileStore implements SqliteStore {
       trimmedHash: head?.trimmedHash ?? '',
       snapshots: head?.snapshots ?? 0,
     }
-    if (head === undefined) this.#runs.begin(next, records.length)
-    else if (goesOn(head, next) && summary.updatedAt === records.at(-1)?.place.at)
-      this.#runs.advance(next, records.length)
+    if (head === undefined) this.#runs.begin(next)
+    else if (goesOn(head, next) && summary.updatedAt === records.at(-1)?.place.at) this.#runs.advance(next)
     else this.#runs.change(next)
     this.#known.set(runId, next)
     this.#touched.set(run, { run, seq: summary.seq, hash: last.hash })
@@ -404,6 +405,7 @@ export class SqliteFileStore implements SqliteStore {
   #find(runId: string): RunHead | undefined {
     const known = this.#known.get(runId)
     if (known !== undefined) return known
+    this.#records.write()
     const head = this.#runs.find(runId)
     if (head === undefined) {
       this.#census.assertNothingLost()
