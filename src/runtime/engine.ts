@@ -13,7 +13,7 @@ import { authorName } from '../context/index.ts'
 import type { Board, Refusal, Shelf, Update } from '../context/index.ts'
 import type { MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
-import type { UpdateEvent } from '../workflow/index.ts'
+import type { DefinitionStamp, UpdateEvent } from '../workflow/index.ts'
 import { isInTree, pathOf } from './actor-path.ts'
 import { describeEvent } from './describe-event.ts'
 import { InnerActors } from './inner-actors.ts'
@@ -36,6 +36,8 @@ import type { Draft, Turn } from './turn.ts'
 /** What the engine needs from the run and the runtime around it. */
 export interface EngineHost {
   readonly runId: string
+  /** With which definition the run begins. */
+  definition(): DefinitionStamp
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly inspect: ((event: unknown) => void) | undefined
@@ -174,7 +176,7 @@ export class Engine {
       this.#enqueue({
         kind: 'start',
         author: 'outside',
-        asked: { input: initial.context['input'] },
+        asked: { input: initial.context['input'], definition: this.#host.definition() },
         snapshot: initial,
         at: initial.context.board.at,
         effects: this.#stage?.takeEffects() ?? NO_EFFECTS,

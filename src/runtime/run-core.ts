@@ -12,7 +12,7 @@ import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
-import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
+import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
 import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
@@ -22,13 +22,16 @@ import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
 import { Invocations } from './invocations.ts'
-import { Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
-import type { EndLine, RunState } from './run-state.ts'
+import type { EndLine } from './run-notes.ts'
+import type { RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
 import { parseEvent, parseOutput } from './schema-check.ts'
+import type { SnapshotInfo } from './run.ts'
+import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
 import type { Turn } from './turn.ts'
@@ -52,6 +55,7 @@ export type RunEnd =
   | { readonly kind: 'stopped'; readonly error: CallboardError }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
+const NO_CHANGES: readonly CellChange[] = Object.freeze([])
 
 export class RunCore {
   readonly runId: string
@@ -64,13 +68,13 @@ export class RunCore {
   readonly waits: WaitTable
   readonly subscriptions: Subscriptions
   readonly requests = new Requests()
-  readonly journal: Journal
   readonly ended: Promise<RunEnd>
   createdAt: number
   readonly #services: RuntimeServices
   readonly #engine: Engine
   readonly #updater: Updater
   readonly #invocations: Invocations
+  readonly #snapshots: SnapshotTaker
   readonly #views = new ViewCache()
   readonly #access = new Map<string, Access>()
   readonly #wakers = new Set<() => void>()
@@ -103,8 +107,14 @@ export class RunCore {
       actors: bindActors(seed.definition, this.#invocations) as never,
     }) as AnyStateMachine
     const state = 'state' in seed.origin ? seed.origin.state : undefined
-    this.journal = state?.journal ?? new Journal()
-    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
+    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
+    this.#snapshots = new SnapshotTaker(
+      {
+        ...services.keeping(this.runId, this.catalogue),
+        board: () => this.#engine.committed.context.board,
+      },
+      state,
+    )
     this.#updater = new Updater({
       runId: this.runId,
       catalogue: this.catalogue,
@@ -116,6 +126,16 @@ export class RunCore {
 
   get catalogue(): Catalogue {
     return this.definition.catalogue
+  }
+
+  /** What its agents have done. */
+  get journal(): Journal {
+    return this.#snapshots.notes.journal
+  }
+
+  /** The named points of its history. */
+  get snapshots(): readonly SnapshotInfo[] {
+    return this.#snapshots.notes.snapshots
   }
 
   /** The seq of the last committed record. */
@@ -160,9 +180,9 @@ export class RunCore {
   }
 
   /** Goes on with a stored run: agents in flight run again, deadlines keep their instants; an ended one stays ended. */
-  resume({ seq, machine, end }: RunState): void {
+  resume({ seq, machine, notes }: RunState): void {
     this.#committedSeq = seq
-    const ended = endOfStored(this.definition, this.runId, machine, end)
+    const ended = endOfStored(this.definition, this.runId, machine, notes.end)
     if (ended !== undefined) {
       this.#end = ended
       this.#resolveEnded(ended)
@@ -383,9 +403,10 @@ export class RunCore {
     )
   }
 
-  #engineHost(): EngineHost {
+  #engineHost(original: AnyStateMachine): EngineHost {
     return {
       runId: this.runId,
+      definition: () => stampOf(original),
       clock: this.clock,
       deadlines: this.deadlines,
       invocationCount: () => this.#invocations.count,
@@ -442,17 +463,14 @@ export class RunCore {
 
   #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
     this.#committedSeq = record.seq
+    const global = changesGlobals ? changes.filter(({ scope }) => scope === 'global') : NO_CHANGES
+    this.#snapshots.onCommitted(record, global)
     if (changes.length > 0) {
       if (changesGlobals) this.#services.globals.commit(changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
       if (changesGlobals) {
-        this.#services.announceGlobals(
-          this.runId,
-          changes.filter(({ scope }) => scope === 'global'),
-          record.author,
-          record.at,
-        )
+        this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }
     }
     if (this.#wakers.size > 0) for (const wake of Array.from(this.#wakers)) wake()

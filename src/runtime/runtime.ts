@@ -8,11 +8,17 @@ import { createVolatileStore } from '../store/index.ts'
 import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import { adoptDefinition } from './adopt.ts'
+import { assessRun } from './assess.ts'
+import { machineForEnded } from './ended-machine.ts'
 import { Globals, isGlobals } from './globals.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
-import { foldRun } from './run-state.ts'
+import { loadRun } from './load-run.ts'
+import { keepingRules } from './retention.ts'
+import type { RetentionOptions, SnapshotOptions } from './retention.ts'
+import type { RunState } from './run-state.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { parseInput } from './schema-check.ts'
 
@@ -29,6 +35,10 @@ export interface RuntimeOptions {
   readonly random?: () => number
   /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
   readonly waitTimeoutMs?: number
+  /** When the whole state of a run is stored, so that opening it begins there. */
+  readonly snapshots?: SnapshotOptions
+  /** How much of a run's history stays; everything unless given. */
+  readonly retention?: RetentionOptions
   /** XState's inspection events of every run. An inspector that throws harms nothing. */
   readonly inspect?: (event: unknown) => void
 }
@@ -56,6 +66,9 @@ export class Runtime {
   readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
   readonly #workflows = new Map<string, AnyStateMachine>()
+  readonly #opening = new Map<string, Promise<Run>>()
+  /** Snapshots on their way into the store. */
+  readonly #work = new Set<Promise<void>>()
   #updates = 0
   #closed = false
 
@@ -68,11 +81,13 @@ export class Runtime {
       if (failure.topic !== 'failure') topics.emit('failure', failure)
     })
     this.filters = new Filters(() => this.#onFiltersChanged())
+    const rules = keepingRules(options.snapshots, options.retention)
+    const store = options.store ?? createVolatileStore()
     this.#services = {
       clock,
       deadlines: new Deadlines(clock),
       random: options.random ?? (() => Math.random()),
-      store: options.store ?? createVolatileStore(),
+      store,
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
@@ -93,6 +108,14 @@ export class Runtime {
           ...(end.kind === 'done' ? {} : { error: end.error }),
         })
       },
+      keeping: (runId, catalogue) => ({
+        store,
+        runId,
+        catalogue,
+        rules,
+        onFailure: (error) => topics.emit('failure', { topic: 'snapshot', error }),
+        track: (work) => this.#track(work),
+      }),
     }
   }
 
@@ -123,7 +146,8 @@ export class Runtime {
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
    * finished steps are not repeated, deadlines keep their instants.
-   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`
+   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
+   *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
     const known = this.get(runId)
@@ -193,6 +217,7 @@ export class Runtime {
     if (this.#closed) return
     this.#closed = true
     await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
   }
@@ -242,14 +267,63 @@ export class Runtime {
     return summary === undefined ? this.#begin(machine, seed) : (this.get(seed.runId) ?? this.#open(machine, summary))
   }
 
-  async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
-    const { runId, parent } = summary
-    const definition = definitionOf(machine)
-    const state = foldRun(definition.catalogue, runId, await this.store.read(runId))
+  /** Two that ask for one run at once get the same. */
+  #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+    const { runId } = summary
+    const opening = this.#opening.get(runId)
+    if (opening !== undefined) return opening
+    const opened = summary.status === 'active' ? this.#openActive(machine, summary) : this.#openEnded(machine, summary)
+    const promise = opened.finally(() => this.#opening.delete(runId))
+    this.#opening.set(runId, promise)
+    return promise
+  }
+
+  async #openActive(machine: AnyStateMachine, stored: RunSummary): Promise<Run> {
+    const { store, clock } = this.#services
+    const { runId } = stored
+    const assessment = await assessRun({
+      store,
+      machine,
+      summary: stored,
+      at: clock.now(),
+      onUnusable: this.#onUnusable,
+    })
+    if (assessment.error !== undefined) throw assessment.error
+    let { state } = assessment
+    let summary = stored
+    if (assessment.adoption !== undefined) {
+      await adoptDefinition(store, stored, assessment, assessment.adoption, clock.now())
+      state = await this.#load(machine, runId)
+      summary = (await store.summary(runId)) ?? stored
+    }
     const already = this.get(runId)
     if (already !== undefined) return already
-    const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind), state.snapshots)
+    return this.#resume(machine, summary, state)
+  }
+
+  async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+    const { runId } = summary
+    const state = await this.#load(machine, runId)
+    const already = this.get(runId)
+    if (already !== undefined) return already
+    if (state.machine === undefined) return this.#resume(machine, summary, state)
+    const shown = machineForEnded(machine, state.machine)
+    return this.#resume(machine, summary, { ...state, machine: shown.state }, shown.machine)
+  }
+
+  #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
+    const { catalogue } = definitionOf(machine)
+    return loadRun({ store: this.store, catalogue, runId, onUnusable: this.#onUnusable })
+  }
+
+  readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
+
+  /** @param shown the machine it is restored in, where that is another one */
+  #resume(machine: AnyStateMachine, summary: RunSummary, state: RunState, shown = machine): Run {
+    const { runId, parent } = summary
+    const definition = definitionOf(machine)
+    const core = new RunCore({ runId, machine: shown, definition, origin: { state, summary }, parent }, this.#services)
+    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
     if (summary.status === 'active') this.#active.set(runId, { core, run })
     else this.#ended.set(runId, run)
     core.resume(state)
@@ -261,6 +335,11 @@ export class Runtime {
     if (run === undefined)
       throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
     return run
+  }
+
+  #track(work: Promise<void>): void {
+    this.#work.add(work)
+    void work.then(() => this.#work.delete(work))
   }
 
   #onFiltersChanged(): void {
