@@ -7,7 +7,7 @@
 // Agents, waits and people are the business of the run (run-core.ts), which the engine tells of every commit.
 import { createActor } from 'xstate'
 import type { Actor, AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject, Snapshot } from 'xstate'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, faultPoint } from '../base/index.ts'
 import type { Clock, Deadlines } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
 import type { Board, Refusal, Shelf, Update } from '../context/index.ts'
@@ -505,7 +505,9 @@ export class Engine {
 
   #settle(turn: Turn): void {
     this.#committed = turn.snapshot
+    faultPoint('acknowledge:before')
     turn.settle?.(turn)
+    faultPoint('acknowledge:after')
     // First the readers move on, so that an agent invoked by this turn sees what the turn wrote.
     this.#host.onCommitted(turn)
     for (const effect of turn.effects) this.#perform(effect)
@@ -513,7 +515,9 @@ export class Engine {
 
   #perform(effect: Effect): void {
     try {
+      faultPoint('effect:before')
       effect()
+      faultPoint('effect:after')
     } catch (error) {
       this.#host.onFailed(error)
     }
@@ -550,7 +554,9 @@ function notRestoredError(runId: string, cause: unknown): CallboardError {
 function failingIts(self: AnyActorRef, effect: Effect): Effect {
   return () => {
     try {
+      faultPoint('effect:before')
       effect()
+      faultPoint('effect:after')
     } catch (error) {
       if ((self.getSnapshot() as Snapshot<unknown>).status !== 'active') throw error
       self.send({ type: FAIL_EVENT, error } as EventObject)
