@@ -25,6 +25,7 @@ import type { UpdateEvent } from '../workflow/index.ts'
 import { describeEvent } from './describe-event.ts'
 import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
+import type { RecordNote } from './record-note.ts'
 import { Timers } from './timers.ts'
 import type { Timer } from './timers.ts'
 
@@ -67,15 +68,9 @@ export interface EngineHost {
 type Scope = ActorScope<Snapshot<unknown>, EventObject>
 type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
 
-/** The request of a person that an event or update answers, and the answer. */
-export interface AnswerNote {
-  readonly answers: string
-  readonly answer: unknown
-}
-
 interface Request {
   readonly event: EventObject
-  readonly note: AnswerNote | undefined
+  readonly note: RecordNote | undefined
   readonly settle: (turn: Turn | undefined) => void
   readonly refuse: (error: unknown) => void
 }
@@ -216,7 +211,7 @@ export class Engine {
   }
 
   /** Hands an event to the machine. Resolves with the turn it made once that is stored, or undefined if it changed nothing. */
-  send(event: EventObject, note?: AnswerNote): Promise<Turn | undefined> {
+  send(event: EventObject, note?: RecordNote): Promise<Turn | undefined> {
     return new Promise((resolve, reject) => this.submit(event, resolve, reject, note))
   }
 
@@ -225,7 +220,7 @@ export class Engine {
     update: Update,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     const begin = { at: update.at, transitionId: String(this.#seq + 1), globals: this.#host.globals() }
     const event: UpdateEvent = { type: UPDATE_EVENT, update, begin }
@@ -237,7 +232,7 @@ export class Engine {
     event: EventObject,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     if (this.#stopped) {
       refuse(this.#finishedError())

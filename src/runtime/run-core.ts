@@ -7,7 +7,7 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError, handOut } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, BoardView, Sight } from '../context/index.ts'
-import type { Board, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
+import type { Author, Board, Catalogue, CellChange, Lineage, PlaceChange, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
@@ -17,13 +17,16 @@ import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/ind
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
 import { Engine } from './engine.ts'
-import type { AnswerNote, EngineHost, EngineOrigin, Turn } from './engine.ts'
+import type { EngineHost, EngineOrigin, Turn } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
 import { Invocations } from './invocations.ts'
 import { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
+import { snapshotIn } from './point.ts'
+import type { SnapshotInfo } from './point.ts'
+import type { RecordNote } from './record-note.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
 import type { EndLine, RunState } from './run-state.ts'
@@ -65,6 +68,8 @@ export class RunCore {
   readonly requests = new Requests()
   readonly journal: Journal
   readonly ended: Promise<RunEnd>
+  /** The named points of its history so far. */
+  readonly snapshots: SnapshotInfo[]
   createdAt: number
   readonly #services: RuntimeServices
   readonly #engine: Engine
@@ -103,6 +108,7 @@ export class RunCore {
     }) as AnyStateMachine
     const state = 'state' in seed.origin ? seed.origin.state : undefined
     this.journal = state?.journal ?? new Journal()
+    this.snapshots = [...(state?.snapshots ?? [])]
     this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
     this.#updater = new Updater({
       runId: this.runId,
@@ -228,7 +234,7 @@ export class RunCore {
   }
 
   /** Hands an event to the machine; resolves to whether it took it. */
-  async send(event: { readonly type: string }, note?: AnswerNote): Promise<boolean> {
+  async send(event: { readonly type: string }, note?: RecordNote): Promise<boolean> {
     const turn = await this.#engine.send(parseEvent(this.definition, this.runId, event), note)
     return turn !== undefined
   }
@@ -247,7 +253,7 @@ export class RunCore {
     name: string,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
-    note?: AnswerNote,
+    note?: RecordNote,
   ): Promise<UpdateResult> {
     const asker: Asker = {
       author: { kind: 'outside', name },
@@ -258,6 +264,12 @@ export class RunCore {
       others: () => this.#engine.board.addresses(),
     }
     return this.#updater.submit(asker, changes, options, note).then(({ result }) => result)
+  }
+
+  /** Puts entries in place as `decide` says, looking at the newest board: nothing comes in between. */
+  place(author: Author, decide: (board: Board) => readonly PlaceChange[], note: RecordNote): Promise<UpdateAnswer> {
+    const board = this.#engine.board.withGlobals(this.#services.globals.latest)
+    return this.#updater.place(author, decide(board), note)
   }
 
   /** Adds a record that is not a macrostep. */
@@ -441,6 +453,7 @@ export class RunCore {
 
   #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
     this.#committedSeq = record.seq
+    if (record.kind === 'snapshot') this.snapshots.push(snapshotIn(record))
     if (changes.length > 0) {
       if (changesGlobals) this.#services.globals.commit(changes)
       this.#board = undefined

@@ -3,7 +3,8 @@ import type { Catalogue } from '../context/index.ts'
 import { emptyState, foldRecords } from '../ledger/index.ts'
 import type { FoldedState, LedgerRecord } from '../ledger/index.ts'
 import { Journal } from './journal.ts'
-import type { SnapshotInfo } from './run.ts'
+import { snapshotIn } from './point.ts'
+import type { SnapshotInfo } from './point.ts'
 import type { StepLine } from './step.ts'
 
 export interface RunState extends FoldedState {
@@ -31,10 +32,10 @@ export function foldRun(catalogue: Catalogue, runId: string, records: readonly L
   const journal = new Journal()
   const snapshots: SnapshotInfo[] = []
   let end: EndLine | undefined
-  for (const { kind, asked, seq, at } of records) {
+  for (const record of records) {
+    const { kind, asked } = record
     if (kind === 'step') journal.apply(asked as StepLine)
-    else if (kind === 'snapshot')
-      snapshots.push({ ...(asked as Pick<SnapshotInfo, 'id' | 'reason' | 'metadata'>), seq, at })
+    else if (kind === 'snapshot') snapshots.push(snapshotIn(record))
     else if (kind === 'end') end = asked as EndLine
     else if (kind === 'update' || kind === 'event') applyAnswer(journal, asked as AnswerLine)
   }

@@ -249,7 +249,7 @@ export class Runtime {
     const already = this.get(runId)
     if (already !== undefined) return already
     const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind), state.snapshots)
+    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
     if (summary.status === 'active') this.#active.set(runId, { core, run })
     else this.#ended.set(runId, run)
     core.resume(state)
