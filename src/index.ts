@@ -56,6 +56,7 @@ export type {
   Episode,
   EpisodeOptions,
   Explanation,
+  ForkOptions,
   ListedConflict,
   LogLine,
   LogOperation,

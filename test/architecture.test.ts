@@ -218,6 +218,7 @@ describe('the public names', () => {
       'EpisodeOptions',
       'ErrorDetails',
       'Explanation',
+      'ForkOptions',
       'Grants',
       'Ids',
       'LedgerRecord',

@@ -5,6 +5,7 @@ import { REDACTED } from '../context/index.ts'
 import type { CellChange, Cell, Scope } from '../context/index.ts'
 import { foldRecords } from '../ledger/index.ts'
 import type { FoldedState, LedgerRecord } from '../ledger/index.ts'
+import type { ForkLine } from './fork.ts'
 import type { RecordNote } from './record-note.ts'
 
 export type LogOperation =
@@ -134,7 +135,6 @@ function runLine({ seq, at, author }: LedgerRecord, operation: LogOperation, det
 
 function lineOf(record: LedgerRecord, change: CellChange, previous: Cell | undefined): LogLine {
   const { cell, scope, holder, key } = change
-  const note = (record.asked ?? {}) as RecordNote
   const hadPrevious = previous?.live === true
   const sensitive = cell.entry.sensitive || (hadPrevious && previous.entry.sensitive)
   const shown = (from: Cell | undefined): unknown => {
@@ -153,12 +153,18 @@ function lineOf(record: LedgerRecord, change: CellChange, previous: Cell | undef
     after: shown(cell),
     sensitive,
     ephemeral: cell.entry.ephemeral,
-    detail: note.restores === undefined ? undefined : `as it was at ${note.restores}`,
+    detail: detailOf(record),
   }
 }
 
+function detailOf({ asked }: LedgerRecord): string | undefined {
+  const { restores, forkedFrom } = (asked ?? {}) as RecordNote & Partial<ForkLine>
+  if (restores !== undefined) return `as it was at ${restores}`
+  return forkedFrom === undefined ? undefined : `from run ${forkedFrom.runId} at ${forkedFrom.seq}`
+}
+
 function operationOf({ kind, asked }: LedgerRecord, change: CellChange, hadPrevious: boolean): LogOperation {
-  const { restores, merges, forkedFrom } = (asked ?? {}) as RecordNote & { readonly forkedFrom?: unknown }
+  const { restores, merges, forkedFrom } = (asked ?? {}) as RecordNote & Partial<ForkLine>
   switch (change.kind) {
     case 'stale':
     case 'expire':

@@ -2,7 +2,7 @@
 //   J1. A finished step is found by (invocation, name, occurrence) and gives the same result for ever.
 //   J2. Attempts are counted before they are made.
 import { handOut } from '../base/index.ts'
-import type { StepLine } from './step.ts'
+import type { JournalLine } from './fork.ts'
 
 /** What is known of one step. */
 export interface StepEntry {
@@ -38,10 +38,20 @@ export class Journal {
   }
 
   /** Takes over what a record says. */
-  apply({ invocation, step, attempt, phase, result, retryAt }: StepLine): void {
+  apply({ invocation, step, attempt, phase, result, retryAt }: JournalLine): void {
     if (phase === 'finished') this.finish(invocation, step, attempt, result)
     else if (retryAt === undefined) this.begin(invocation, step, attempt)
     else this.postpone(invocation, step, attempt, retryAt)
+  }
+
+  /** What it knows, as records would say it. */
+  lines(): readonly JournalLine[] {
+    return [...this.#steps].flatMap(([invocation, steps]) =>
+      Array.from(steps, ([step, { attempts: attempt, finished, result, retryAt }]): JournalLine => {
+        if (finished) return { invocation, step, attempt, phase: 'finished', result }
+        return { invocation, step, attempt, phase: 'begun', ...(retryAt === undefined ? {} : { retryAt }) }
+      }),
+    )
   }
 
   /** An invocation that has ended will not ask again. */

@@ -25,6 +25,11 @@ export function snapshotIn({ seq, at, asked }: LedgerRecord): SnapshotInfo {
   return Object.freeze({ id, seq, at, reason, metadata })
 }
 
+/** The snapshots that some records took. */
+export function snapshotsIn(records: readonly LedgerRecord[]): readonly SnapshotInfo[] {
+  return records.filter(({ kind }) => kind === 'snapshot').map(snapshotIn)
+}
+
 /** The history that points are looked for in. */
 export interface PointsOf {
   readonly runId: string

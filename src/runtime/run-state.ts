@@ -2,6 +2,7 @@
 import type { Catalogue } from '../context/index.ts'
 import { emptyState, foldRecords } from '../ledger/index.ts'
 import type { FoldedState, LedgerRecord } from '../ledger/index.ts'
+import type { ForkLine } from './fork.ts'
 import { Journal } from './journal.ts'
 import { snapshotIn } from './point.ts'
 import type { SnapshotInfo } from './point.ts'
@@ -34,12 +35,18 @@ export function foldRun(catalogue: Catalogue, runId: string, records: readonly L
   let end: EndLine | undefined
   for (const record of records) {
     const { kind, asked } = record
-    if (kind === 'step') journal.apply(asked as StepLine)
+    if (kind === 'start') takeOver(journal, asked as Partial<ForkLine> | undefined)
+    else if (kind === 'step') journal.apply(asked as StepLine)
     else if (kind === 'snapshot') snapshots.push(snapshotIn(record))
     else if (kind === 'end') end = asked as EndLine
     else if (kind === 'update' || kind === 'event') applyAnswer(journal, asked as AnswerLine)
   }
   return { ...foldRecords(emptyState(catalogue, runId), records), journal, snapshots, end }
+}
+
+/** What agents had done before their run was forked. */
+function takeOver(journal: Journal, fork: Partial<ForkLine> | undefined): void {
+  for (const line of fork?.steps ?? []) journal.apply(line)
 }
 
 /** An answer is remembered like a step: the agent that asked is not to ask again. */

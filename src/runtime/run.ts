@@ -16,6 +16,7 @@ import { logOf } from './change-log.ts'
 import type { LogLine, LogOptions } from './change-log.ts'
 import { episodesAmong, takeEpisode } from './episode.ts'
 import type { Episode, EpisodeOptions } from './episode.ts'
+import type { ForkOptions } from './fork.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
 import { answerRequest } from './people.ts'
@@ -32,6 +33,12 @@ export interface OutsideOptions extends UpdateOptions {
   readonly by?: string
 }
 
+/** What a run needs of its runtime. */
+export interface RunHost {
+  nextId(kind: string): string
+  fork(point: Point, options: ForkOptions): Promise<Run>
+}
+
 const OUTSIDE = 'outside'
 /** Sights of agents that were never invoked. */
 const MOST_SIGHTS = 1_000
@@ -42,15 +49,15 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   readonly done: Promise<Output>
   readonly #core: RunCore
   readonly #store: Store
-  readonly #nextId: (kind: string) => string
+  readonly #host: RunHost
   readonly #sights = new Map<string, ReturnType<RunCore['sightOf']>>()
 
   /** Use `runtime.start` or `runtime.open`. */
-  constructor(core: RunCore, store: Store, nextId: (kind: string) => string) {
+  constructor(core: RunCore, store: Store, host: RunHost) {
     this.id = core.runId
     this.#core = core
     this.#store = store
-    this.#nextId = nextId
+    this.#host = host
     this.done = core.ended.then((end) => {
       if (end.kind === 'done') return end.output as Output
       throw end.error
@@ -209,7 +216,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Notes this point of the history under an id of its own, with a reason. Metadata is plain data. */
   snapshot(reason: string, metadata: SnapshotInfo['metadata'] = {}): Promise<SnapshotInfo> {
-    return takeSnapshot(this.#core, { id: this.#nextId('snap'), reason, metadata }, OUTSIDE)
+    return takeSnapshot(this.#core, { id: this.#host.nextId('snap'), reason, metadata }, OUTSIDE)
   }
 
   /** The named points of its history, oldest first; those that phases made and episodes among them. */
@@ -222,7 +229,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    * @throws CallboardError `episode.exists`
    */
   episode(name: string, options: EpisodeOptions = {}): Promise<Episode> {
-    return takeEpisode(this.#core, this.#store, { ...options, name, id: this.#nextId('ep') })
+    return takeEpisode(this.#core, this.#store, { ...options, name, id: this.#host.nextId('ep') })
   }
 
   /** Its milestones, oldest first. */
@@ -250,6 +257,14 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
       await this.#stateAt(point ?? this.#core.snapshots.at(-1)?.id ?? 'snapshot'),
       options,
     )
+  }
+
+  /**
+   * A new run that goes on from a point of this one, which stays as it is. See `runtime.fork`.
+   * @throws CallboardError `run.no-such-seq`, `run.exists`, `run.invalid-id`; `run.finished` for a point after its end
+   */
+  fork(point: Point, options: ForkOptions = {}): Promise<Run<Output, Values>> {
+    return this.#host.fork(point, options) as unknown as Promise<Run<Output, Values>>
   }
 
   /** The run as it was after a record, or at a snapshot or episode. @throws CallboardError `run.no-such-seq` */

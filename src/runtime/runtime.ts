@@ -8,7 +8,11 @@ import { createVolatileStore } from '../store/index.ts'
 import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import { storeFork } from './fork.ts'
+import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { readLeft, seqOfPoint, snapshotsIn } from './point.ts'
+import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
@@ -56,6 +60,7 @@ export class Runtime {
   readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
   readonly #workflows = new Map<string, AnyStateMachine>()
+  readonly #machines = new WeakMap<Run, AnyStateMachine>()
   #updates = 0
   #closed = false
 
@@ -130,15 +135,36 @@ export class Runtime {
     if (known !== undefined) return known
     const summary = await this.store.summary(runId)
     if (summary === undefined) throw unknownError(runId)
-    const machine = this.#workflows.get(summary.workflow)
-    if (machine === undefined) {
-      throw new CallboardError(
-        'workflow.unregistered',
-        `run ${runId} belongs to workflow "${summary.workflow}", which this runtime does not know; give it to createRuntime({ workflows }); known are ${[...this.#workflows.keys()].join(', ') || 'none'}`,
-        { runId, workflow: summary.workflow },
-      )
-    }
-    return this.#open(machine, summary)
+    return this.#open(this.#machineOf(summary), summary)
+  }
+
+  /**
+   * A new run that goes on from a point of another one, which stays as it is, be it active, at rest or ended: with the
+   * entries and the state of that point, its steps finished, and the time left that was left then.
+   * @throws CallboardError `run.unknown`, `run.no-such-seq`, `run.exists`, `run.invalid-id`, `workflow.unregistered`;
+   *   `run.finished` for a point at which the machine had ended
+   */
+  async fork(runId: string, point: Point, { runId: to, by = 'outside', reason }: ForkOptions = {}): Promise<Run> {
+    this.#assertOpen()
+    const summary = await this.store.summary(runId)
+    if (summary === undefined || isGlobals(runId)) throw unknownError(runId)
+    const machine = this.#machineOf(summary)
+    const newId = to ?? this.#ids.next('run')
+    assertRunId(newId)
+    const snapshots = this.get(runId)?.snapshots() ?? snapshotsIn(await readLeft(this.store, runId))
+    const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
+    const definition = definitionOf(machine)
+    const at = this.#services.clock.now()
+    await storeFork({ store: this.store, definition, summary, seq, to: newId, at, by, reason }).catch(
+      (error: unknown) => {
+        throw isCallboardError(error, 'store.conflict') ? existsError(newId) : error
+      },
+    )
+    const forked = await this.store.summary(newId)
+    if (forked === undefined) throw unknownError(newId)
+    const run = await this.#open(machine, forked)
+    this.#services.topics.emit('run', { runId: newId, workflow: definition.name })
+    return run
   }
 
   /** Opens every stored run that has not ended; child runs come with their parents. Gives those that could not be. */
@@ -205,14 +231,9 @@ export class Runtime {
     machine: AnyStateMachine,
     { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
   ): Promise<Run> {
-    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+    this.#assertOpen()
     const definition = definitionOf(machine)
-    if (!isWellFormedKey(runId) || isGlobals(runId))
-      throw new CallboardError(
-        'run.invalid-id',
-        'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
-        { runId },
-      )
+    assertRunId(runId)
     const stored = await this.store.summary(runId)
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
@@ -220,7 +241,7 @@ export class Runtime {
       { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
       this.#services,
     )
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
+    const run = this.#makeRun(core, machine)
     this.#active.set(runId, { core, run })
     try {
       await core.start()
@@ -249,11 +270,37 @@ export class Runtime {
     const already = this.get(runId)
     if (already !== undefined) return already
     const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
+    const run = this.#makeRun(core, machine)
     if (summary.status === 'active') this.#active.set(runId, { core, run })
     else this.#ended.set(runId, run)
     core.resume(state)
     return run
+  }
+
+  /** A run that this runtime knows already has brought its machine along. */
+  #machineOf({ runId, workflow }: RunSummary): AnyStateMachine {
+    const known = this.get(runId)
+    const machine = (known === undefined ? undefined : this.#machines.get(known)) ?? this.#workflows.get(workflow)
+    if (machine !== undefined) return machine
+    throw new CallboardError(
+      'workflow.unregistered',
+      `run ${runId} belongs to workflow "${workflow}", which this runtime does not know; give it to createRuntime({ workflows }); known are ${[...this.#workflows.keys()].join(', ') || 'none'}`,
+      { runId, workflow },
+    )
+  }
+
+  /** What the outside holds of a run. */
+  #makeRun(core: RunCore, machine: AnyStateMachine): Run {
+    const run = new Run(core, this.store, {
+      nextId: (kind) => this.#ids.next(kind),
+      fork: (point, options) => this.fork(core.runId, point, options),
+    })
+    this.#machines.set(run, machine)
+    return run
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
   }
 
   #getOrThrow(runId: string): Run {
@@ -282,6 +329,15 @@ function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
     'workflow.unknown',
     `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
     { machine: machine.id },
+  )
+}
+
+function assertRunId(runId: string): void {
+  if (isWellFormedKey(runId) && !isGlobals(runId)) return
+  throw new CallboardError(
+    'run.invalid-id',
+    'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
+    { runId },
   )
 }
 

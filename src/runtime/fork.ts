@@ -1,0 +1,228 @@
+// Fork: the beginning of a run that goes on from a point of another one.
+//   F1. The other run, and its child runs, are read and never written to.
+//   F2. The first record of a fork holds everything it starts from: entries with their versions, the machine, finished steps.
+//   F3. It goes on as the other run would have, had its process ended at that point and come back now: agents in flight run
+//       again, finished steps are not repeated. Its invocations and child runs have names of its own.
+//   F4. What was left of a time at the point is left in the fork: timers, pauses between attempts, entries that expire.
+import { CallboardError } from '../base/index.ts'
+import type { Board, Cell, CellChange } from '../context/index.ts'
+import type { LedgerRecord, MachineState } from '../ledger/index.ts'
+import type { Batch, RunSummary, Store } from '../store/index.ts'
+import { workflowOf } from '../workflow/index.ts'
+import type { WorkflowDefinition } from '../workflow/index.ts'
+import { foldRun } from './run-state.ts'
+import type { RunState } from './run-state.ts'
+import type { StepLine } from './step.ts'
+
+export interface ForkOptions {
+  /** The id of the new run; chosen by the runtime unless given. */
+  readonly runId?: string
+  /** In whose name; `outside` unless given. */
+  readonly by?: string
+  /** For the record. */
+  readonly reason?: string
+}
+
+/** What the first record of a fork says beside its input. */
+export interface ForkLine {
+  readonly forkedFrom: { readonly runId: string; readonly seq: number; readonly at: number }
+  readonly reason?: string
+  /** What its agents had done. */
+  readonly steps: readonly JournalLine[]
+}
+
+/** What a journal keeps of a step. */
+export type JournalLine = Omit<StepLine, 'agent' | 'error'>
+
+/** What is forked, and into what. */
+interface ForkPlan {
+  readonly store: Store
+  readonly definition: WorkflowDefinition
+  readonly from: { readonly summary: RunSummary; readonly state: RunState }
+  readonly to: { readonly runId: string; readonly parent: RunSummary['parent'] }
+  readonly at: number
+  /** By how much instants move on. */
+  readonly delayMs: number
+  readonly by: string
+  readonly reason: string | undefined
+}
+
+/**
+ * Stores the beginning of a fork and of those of its child runs that were at work, all or none.
+ * @throws CallboardError `run.finished` where there is nothing to go on with; `store.conflict` for an id that is taken
+ */
+export async function storeFork(
+  plan: Omit<ForkPlan, 'to' | 'delayMs' | 'from'> & {
+    readonly to: string
+    readonly summary: RunSummary
+    readonly seq: number
+  },
+): Promise<void> {
+  const { store, definition, summary, seq, to, at } = plan
+  const state = foldRun(definition.catalogue, summary.runId, await store.read(summary.runId, { limit: seq }))
+  const status = state.machine?.status
+  if (status !== 'active') {
+    throw new CallboardError(
+      'run.finished',
+      `run ${summary.runId} had ended at ${seq} (${status ?? 'no machine'}): there is nothing to go on with; fork it at an earlier point`,
+      { runId: summary.runId, seq },
+    )
+  }
+  const delayMs = Math.max(0, at - state.at)
+  await store.append(
+    await batchesOf({ ...plan, delayMs, from: { summary, state }, to: { runId: to, parent: undefined } }),
+  )
+}
+
+async function batchesOf(plan: ForkPlan): Promise<readonly Batch[]> {
+  const { from, to, at, definition } = plan
+  const { summary, state } = from
+  const { machine } = state
+  if (machine === undefined) return []
+  const record = firstRecord(plan, machine)
+  const batch: Batch = {
+    runId: to.runId,
+    expectedSeq: 0,
+    records: [record],
+    summary: {
+      ...summary,
+      runId: to.runId,
+      status: machine.status,
+      seq: record.seq,
+      createdAt: at,
+      updatedAt: at,
+      parent: to.parent,
+    },
+  }
+  const batches: Batch[] = [batch]
+  for (const { id, src, invocation } of activeInvocations(machine.persisted)) {
+    const child = definition.actors[src]
+    const childDefinition = child === undefined ? undefined : workflowOf(child)
+    if (childDefinition !== undefined)
+      batches.push(...(await childBatches(plan, { id, invocation, definition: childDefinition })))
+  }
+  return batches
+}
+
+/** A child run as it was at the instant of the point; none where it had not begun: the fork begins it then. */
+async function childBatches(
+  plan: ForkPlan,
+  {
+    id,
+    invocation,
+    definition,
+  }: { readonly id: string; readonly invocation: string; readonly definition: WorkflowDefinition },
+): Promise<readonly Batch[]> {
+  const { store, from, to } = plan
+  const summary = await store.summary(invocation)
+  if (summary === undefined) return []
+  const records = (await store.read(invocation)).filter(({ at }) => at <= from.state.at)
+  if (records.length === 0) return []
+  const state = foldRun(definition.catalogue, invocation, records)
+  const runId = renamed(invocation, from.summary.runId, to.runId)
+  return batchesOf({ ...plan, definition, from: { summary, state }, to: { runId, parent: { runId: to.runId, id } } })
+}
+
+function firstRecord({ from, to, at, delayMs, by, reason }: ForkPlan, machine: MachineState): LedgerRecord {
+  const { runId, seq, at: pointAt, board, journal } = { runId: from.summary.runId, ...from.state }
+  const rename = (invocation: string): string => renamed(invocation, runId, to.runId)
+  const atWork = new Set(activeInvocations(machine.persisted).map(({ invocation }) => invocation))
+  const steps = journal
+    .lines()
+    .filter(({ invocation }) => atWork.has(invocation))
+    .map((line) => ({
+      ...line,
+      invocation: rename(line.invocation),
+      ...(line.retryAt === undefined ? {} : { retryAt: line.retryAt + delayMs }),
+    }))
+  const asked: ForkLine & { readonly input: unknown } = {
+    input: machine.context['input'],
+    forkedFrom: { runId, seq, at: pointAt },
+    ...(reason === undefined ? {} : { reason }),
+    steps,
+  }
+  return {
+    seq: 1,
+    runId: to.runId,
+    at,
+    kind: 'start',
+    author: by,
+    asked,
+    changes: changesOf(board, delayMs),
+    conflicts: [],
+    refusals: [],
+    machine: {
+      ...machine,
+      persisted: withInvocations(machine.persisted, rename),
+      timers: machine.timers.map((timer) => ({ ...timer, dueAt: timer.dueAt + delayMs })),
+    },
+  }
+}
+
+/** Every cell of the run's own, so that versions count on; global entries are not the run's. */
+function changesOf({ own }: Board, delayMs: number): readonly CellChange[] {
+  return [...own.cells()]
+    .map((cell) => forkedCell(cell, delayMs))
+    .map((cell) => {
+      const { scope, holder, key } = cell.entry
+      return { kind: cell.live ? 'put' : 'drop', scope, holder, key, cell, previous: undefined }
+    })
+}
+
+function forkedCell(cell: Cell, delayMs: number): Cell {
+  const { entry } = cell
+  // What is ephemeral does not come along; its versions do.
+  if (!cell.live || entry.ephemeral)
+    return { ...cell, live: false, exotic: false, size: 0, entry: Object.freeze({ ...entry, value: undefined }) }
+  if (entry.expiresAt === undefined) return cell
+  return { ...cell, entry: Object.freeze({ ...entry, expiresAt: entry.expiresAt + delayMs }) }
+}
+
+/** A child as XState persists it: an invocation of ours, or a machine with children of its own. */
+interface PersistedChild {
+  readonly src?: unknown
+  readonly snapshot?: {
+    readonly status?: unknown
+    readonly invocation?: unknown
+    readonly children?: Readonly<Record<string, PersistedChild>>
+  }
+}
+
+function childrenOf(persisted: unknown): Readonly<Record<string, PersistedChild>> {
+  return (persisted as PersistedChild['snapshot'])?.children ?? {}
+}
+
+/** The invocations that a persisted machine, and the machines inside it, are waiting for. */
+function activeInvocations(
+  persisted: unknown,
+): readonly { readonly id: string; readonly src: string; readonly invocation: string }[] {
+  return Object.entries(childrenOf(persisted)).flatMap(([id, { src, snapshot }]) => {
+    if (snapshot?.status !== 'active') return []
+    const inner = activeInvocations(snapshot)
+    return typeof snapshot.invocation === 'string'
+      ? [{ id, src: typeof src === 'string' ? src : '', invocation: snapshot.invocation }, ...inner]
+      : inner
+  })
+}
+
+/** A persisted machine with other names for its invocations. */
+function withInvocations(persisted: unknown, rename: (invocation: string) => string): unknown {
+  const children = Object.entries(childrenOf(persisted))
+  if (children.length === 0) return persisted
+  const renamedChildren = children.map(([id, child]): [string, PersistedChild] => {
+    const { snapshot } = child
+    if (snapshot === undefined) return [id, child]
+    const inner = withInvocations(snapshot, rename) as typeof snapshot
+    const { invocation } = inner
+    return [
+      id,
+      { ...child, snapshot: typeof invocation === 'string' ? { ...inner, invocation: rename(invocation) } : inner },
+    ]
+  })
+  return { ...(persisted as object), children: Object.fromEntries(renamedChildren) }
+}
+
+/** Names of invocations begin with the id of their run. */
+function renamed(invocation: string, from: string, to: string): string {
+  return invocation.startsWith(`${from}.`) ? `${to}${invocation.slice(from.length)}` : invocation
+}
