@@ -25,6 +25,7 @@ import type { UpdateEvent } from '../workflow/index.ts'
 import { describeEvent } from './describe-event.ts'
 import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
+import type { PhaseMarks } from './phase-marks.ts'
 import type { RecordNote } from './record-note.ts'
 import { Timers } from './timers.ts'
 import type { Timer } from './timers.ts'
@@ -55,6 +56,8 @@ export interface EngineHost {
   globalsEpoch(): number
   /** A transition has made these of them. */
   stageGlobals(globals: Shelf): void
+  /** The phases of the run, and the snapshots they call for. */
+  readonly phases: PhaseMarks
   /** How many invocations there have been. */
   invocationCount(): number
   /** Stores a turn; turns of one run are handed over in order. */
@@ -127,6 +130,7 @@ export class Engine {
     this.#seq = origin.restored.seq
     this.#timers.restore(origin.restored.machine.timers)
     this.#latest = this.#committed = this.#actor.getSnapshot() as unknown as MachineSnapshot
+    host.phases.resume(this.#committed)
     this.#stopped = origin.restored.machine.status !== 'active'
   }
 
@@ -196,6 +200,7 @@ export class Engine {
         settle: () => resolve(),
         refuse: reject,
       })
+      this.#mark(initial)
       void this.#flush()
     })
   }
@@ -254,21 +259,7 @@ export class Engine {
     if (this.#latest?.status !== 'active' || this.#stopped) return Promise.reject(this.#finishedError())
     const snapshot = this.#latest
     return new Promise((resolve, reject) => {
-      this.#enqueue({
-        kind,
-        author,
-        asked,
-        snapshot,
-        at: this.#host.clock.now(),
-        effects: NO_EFFECTS,
-        changes: NO_CHANGES,
-        conflicts: NO_CONFLICTS,
-        refusals,
-        changesGlobals: false,
-        before: snapshot,
-        settle: () => resolve(),
-        refuse: reject,
-      })
+      this.#enqueueNote({ kind, author, asked, snapshot, refusals, settle: () => resolve(), refuse: reject })
       if (!this.#flushing) void this.#flush()
     })
   }
@@ -420,7 +411,37 @@ export class Engine {
       settle: request?.settle,
       refuse: request?.refuse,
     })
+    this.#mark(after, event)
     if (request === undefined && !this.#flushing) queueMicrotask(() => void this.#flush())
+  }
+
+  /** What a phase calls for is stored together with the transition that begins or ends it. */
+  #mark(snapshot: MachineSnapshot, event?: EventObject): void {
+    for (const asked of this.#host.phases.take(snapshot, event)) {
+      const refusals = NO_REFUSALS
+      this.#enqueueNote({
+        kind: 'snapshot',
+        author: 'workflow',
+        asked,
+        snapshot,
+        refusals,
+        settle: undefined,
+        refuse: undefined,
+      })
+    }
+  }
+
+  /** A record that changes nothing. */
+  #enqueueNote(note: Pick<Draft, 'kind' | 'author' | 'asked' | 'snapshot' | 'refusals' | 'settle' | 'refuse'>): void {
+    this.#enqueue({
+      ...note,
+      at: this.#host.clock.now(),
+      effects: NO_EFFECTS,
+      changes: NO_CHANGES,
+      conflicts: NO_CONFLICTS,
+      changesGlobals: false,
+      before: note.snapshot,
+    })
   }
 
   #enqueue(draft: Draft): void {

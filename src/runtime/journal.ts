@@ -13,6 +13,9 @@ export interface StepEntry {
   readonly retryAt: number | undefined
 }
 
+/** Under which name it keeps how an agent on a branch has ended, once the branch is merged. Not a name of a user's step. */
+export const MERGE_STEP = '\u0000merge'
+
 const NEW_STEP: StepEntry = Object.freeze({ attempts: 0, finished: false, result: undefined, retryAt: undefined })
 
 export class Journal {

@@ -7,7 +7,17 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError, handOut } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, BoardView, Sight } from '../context/index.ts'
-import type { Author, Board, Catalogue, CellChange, Lineage, PlaceChange, UpdateOptions } from '../context/index.ts'
+import type {
+  Author,
+  Board,
+  Catalogue,
+  CellChange,
+  Lineage,
+  PlaceChange,
+  Refusal,
+  Update,
+  UpdateOptions,
+} from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
@@ -24,14 +34,17 @@ import { findDeadlock } from './find-deadlock.ts'
 import { Invocations } from './invocations.ts'
 import { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
+import { PhaseMarks } from './phase-marks.ts'
 import { snapshotIn } from './point.ts'
 import type { SnapshotInfo } from './point.ts'
 import type { RecordNote } from './record-note.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
-import type { EndLine, RunState } from './run-state.ts'
+import { endOf, endOfStored } from './run-end.ts'
+import type { RunEnd } from './run-end.ts'
+import type { RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
-import { parseEvent, parseOutput } from './schema-check.ts'
+import { parseEvent } from './schema-check.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
 import { ViewCache } from './view-cache.ts'
@@ -46,12 +59,6 @@ export interface RunSeed {
   readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
 }
-
-/** How a run ended. */
-export type RunEnd =
-  | { readonly kind: 'done'; readonly output: unknown }
-  | { readonly kind: 'failed'; readonly error: unknown }
-  | { readonly kind: 'stopped'; readonly error: CallboardError }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
 
@@ -248,6 +255,11 @@ export class RunCore {
     return this.#updater.submit(asker, changes, options)
   }
 
+  /** The update that an agent asks for, or why it cannot be one. */
+  prepareAs(asker: Asker, changes: Readonly<Record<string, unknown>>, options: UpdateOptions): Update | Refusal {
+    return this.#updater.prepare(asker, changes, options)
+  }
+
   /** An update by someone outside, who names no base: it meets whatever is there. */
   updateFromOutside(
     name: string,
@@ -267,7 +279,11 @@ export class RunCore {
   }
 
   /** Puts entries in place as `decide` says, looking at the newest board: nothing comes in between. */
-  place(author: Author, decide: (board: Board) => readonly PlaceChange[], note: RecordNote): Promise<UpdateAnswer> {
+  place(
+    author: Author,
+    decide: (board: Board) => readonly PlaceChange[] | Refusal,
+    note: RecordNote,
+  ): Promise<UpdateAnswer> {
     const board = this.#engine.board.withGlobals(this.#services.globals.latest)
     return this.#updater.place(author, decide(board), note)
   }
@@ -399,6 +415,7 @@ export class RunCore {
       runId: this.runId,
       clock: this.clock,
       deadlines: this.deadlines,
+      phases: new PhaseMarks(this.definition.agents, this.snapshots),
       invocationCount: () => this.#invocations.count,
       inspect: this.#services.inspect,
       globals: () => this.#services.globals.latest,
@@ -549,19 +566,6 @@ export class RunCore {
   }
 }
 
-function endOf(
-  definition: WorkflowDefinition,
-  runId: string,
-  { status, error, output }: Pick<Turn['snapshot'], 'status' | 'error' | 'output'>,
-): RunEnd {
-  if (status === 'error') return { kind: 'failed', error }
-  try {
-    return { kind: 'done', output: parseOutput(definition, runId, output) }
-  } catch (invalid) {
-    return { kind: 'failed', error: invalid }
-  }
-}
-
 function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
   if (!('state' in origin)) return origin
   const { seq, board, machine } = origin.state
@@ -573,22 +577,4 @@ function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
     )
   }
   return { restored: { seq, board, machine } }
-}
-
-function endOfStored(
-  definition: WorkflowDefinition,
-  runId: string,
-  machine: MachineState | undefined,
-  end: EndLine | undefined,
-): RunEnd | undefined {
-  if (end?.status === 'stopped') {
-    return {
-      kind: 'stopped',
-      error: new CallboardError('run.stopped', `run ${runId} was stopped: ${end.reason ?? ''}`, { runId }),
-    }
-  }
-  const error = end?.error ?? machine?.error
-  if (error !== undefined) return { kind: 'failed', error: new CallboardError(error.code, error.message, { runId }) }
-  if (machine?.status !== 'done') return undefined
-  return endOf(definition, runId, { status: 'done', output: machine.output, error: undefined })
 }

@@ -3,9 +3,10 @@ import type { Catalogue } from '../context/index.ts'
 import { emptyState, foldRecords } from '../ledger/index.ts'
 import type { FoldedState, LedgerRecord } from '../ledger/index.ts'
 import type { ForkLine } from './fork.ts'
-import { Journal } from './journal.ts'
+import { Journal, MERGE_STEP } from './journal.ts'
 import { snapshotIn } from './point.ts'
 import type { SnapshotInfo } from './point.ts'
+import type { RecordNote } from './record-note.ts'
 import type { StepLine } from './step.ts'
 
 export interface RunState extends FoldedState {
@@ -23,10 +24,7 @@ export interface EndLine {
 }
 
 /** What an update or event says that answers a person's request. */
-interface AnswerLine {
-  readonly answers?: string
-  readonly answer?: unknown
-}
+type AnswerLine = Pick<RecordNote, 'answers' | 'answer' | 'merges'>
 
 /** The state that a run's records add up to. */
 export function foldRun(catalogue: Catalogue, runId: string, records: readonly LedgerRecord[]): RunState {
@@ -50,7 +48,8 @@ function takeOver(journal: Journal, fork: Partial<ForkLine> | undefined): void {
 }
 
 /** An answer is remembered like a step: the agent that asked is not to ask again. */
-function applyAnswer(journal: Journal, { answers, answer }: AnswerLine): void {
+function applyAnswer(journal: Journal, { answers, answer, merges }: AnswerLine): void {
+  if (merges !== undefined) journal.finish(merges, MERGE_STEP, 1, answer)
   const split = answers?.lastIndexOf('/') ?? -1
   if (answers === undefined || split < 0) return
   journal.finish(answers.slice(0, split), answers.slice(split + 1), 1, answer)

@@ -72,9 +72,10 @@ export class Updater {
     return update.kind === 'refused' ? this.#refuse(update) : this.#submit(update, asker, note)
   }
 
-  /** Puts entries in place as they were decided on just before; resolves once that is stored. */
-  place(author: Author, changes: readonly PlaceChange[], note: RecordNote): Promise<UpdateAnswer> {
-    const update = new Update({ id: this.#nextId(), author, at: this.#now(), changes, lineage: [] })
+  /** Puts entries in place as it was just decided, or notes why not; resolves once that is stored. */
+  place(author: Author, decided: readonly PlaceChange[] | Refusal, note: RecordNote): Promise<UpdateAnswer> {
+    if ('kind' in decided) return this.#refuse(decided)
+    const update = new Update({ id: this.#nextId(), author, at: this.#now(), changes: decided, lineage: [] })
     return this.#submit(update, {}, note)
   }
 
