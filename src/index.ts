@@ -68,9 +68,11 @@ export type {
   Producer,
   Restored,
   RestoreOptions,
+  RetentionOptions,
   RuntimeOptions,
   RuntimeTopics,
   SnapshotInfo,
+  SnapshotOptions,
   StartOptions,
   WaitExplanation,
 } from './runtime/index.ts'

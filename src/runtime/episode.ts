@@ -3,7 +3,8 @@
 import { CallboardError } from '../base/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
-import { readLeft, takeSnapshot } from './point.ts'
+import { firstKeptSeq, readRecords } from './load-run.ts'
+import { takeSnapshot } from './point.ts'
 import type { SnapshotInfo } from './point.ts'
 import type { RunCore } from './run-core.ts'
 
@@ -87,9 +88,10 @@ async function takeNext(
     )
   }
   const fromSeq = episodes.at(-1)?.seq
+  const kept = await firstKeptSeq(store, runId)
   const line: EpisodeLine = {
     ...(fromSeq === undefined ? {} : { fromSeq }),
-    summary: summarise(await readLeft(store, runId, fromSeq)),
+    summary: summarise(await readRecords(store, runId, { afterSeq: Math.max(fromSeq ?? 0, kept - 1) })),
     memoryCommits,
     ...(nextEntryPoint === undefined ? {} : { nextEntryPoint }),
   }

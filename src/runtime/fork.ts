@@ -10,7 +10,9 @@ import type { LedgerRecord, MachineState } from '../ledger/index.ts'
 import type { Batch, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
-import { foldRun } from './run-state.ts'
+import { firstKeptSeq, loadRun, readRecords } from './load-run.ts'
+import { activeInvocations, withInvocations } from './persisted-children.ts'
+import type { ActiveInvocation } from './persisted-children.ts'
 import type { RunState } from './run-state.ts'
 import type { StepLine } from './step.ts'
 
@@ -59,7 +61,7 @@ export async function storeFork(
   },
 ): Promise<void> {
   const { store, definition, summary, seq, to, at } = plan
-  const state = foldRun(definition.catalogue, summary.runId, await store.read(summary.runId, { limit: seq }))
+  const state = await loadRun({ store, catalogue: definition.catalogue, runId: summary.runId, atSeq: seq })
   const status = state.machine?.status
   if (status !== 'active') {
     throw new CallboardError(
@@ -107,27 +109,25 @@ async function batchesOf(plan: ForkPlan): Promise<readonly Batch[]> {
 /** A child run as it was at the instant of the point; none where it had not begun: the fork begins it then. */
 async function childBatches(
   plan: ForkPlan,
-  {
-    id,
-    invocation,
-    definition,
-  }: { readonly id: string; readonly invocation: string; readonly definition: WorkflowDefinition },
+  { id, invocation, definition }: Omit<ActiveInvocation, 'src'> & { readonly definition: WorkflowDefinition },
 ): Promise<readonly Batch[]> {
   const { store, from, to } = plan
   const summary = await store.summary(invocation)
   if (summary === undefined) return []
-  const records = (await store.read(invocation)).filter(({ at }) => at <= from.state.at)
-  if (records.length === 0) return []
-  const state = foldRun(definition.catalogue, invocation, records)
+  const records = await readRecords(store, invocation, { afterSeq: (await firstKeptSeq(store, invocation)) - 1 })
+  const last = records.findLast(({ at }) => at <= from.state.at)
+  if (last === undefined) return []
+  const state = await loadRun({ store, catalogue: definition.catalogue, runId: invocation, atSeq: last.seq })
   const runId = renamed(invocation, from.summary.runId, to.runId)
   return batchesOf({ ...plan, definition, from: { summary, state }, to: { runId, parent: { runId: to.runId, id } } })
 }
 
 function firstRecord({ from, to, at, delayMs, by, reason }: ForkPlan, machine: MachineState): LedgerRecord {
-  const { runId, seq, at: pointAt, board, journal } = { runId: from.summary.runId, ...from.state }
+  const { runId } = from.summary
+  const { seq, at: pointAt, board, notes } = from.state
   const rename = (invocation: string): string => renamed(invocation, runId, to.runId)
   const atWork = new Set(activeInvocations(machine.persisted).map(({ invocation }) => invocation))
-  const steps = journal
+  const steps = notes.journal
     .lines()
     .filter(({ invocation }) => atWork.has(invocation))
     .map((line) => ({
@@ -176,50 +176,6 @@ function forkedCell(cell: Cell, delayMs: number): Cell {
     return { ...cell, live: false, exotic: false, size: 0, entry: Object.freeze({ ...entry, value: undefined }) }
   if (entry.expiresAt === undefined) return cell
   return { ...cell, entry: Object.freeze({ ...entry, expiresAt: entry.expiresAt + delayMs }) }
-}
-
-/** A child as XState persists it: an invocation of ours, or a machine with children of its own. */
-interface PersistedChild {
-  readonly src?: unknown
-  readonly snapshot?: {
-    readonly status?: unknown
-    readonly invocation?: unknown
-    readonly children?: Readonly<Record<string, PersistedChild>>
-  }
-}
-
-function childrenOf(persisted: unknown): Readonly<Record<string, PersistedChild>> {
-  return (persisted as PersistedChild['snapshot'])?.children ?? {}
-}
-
-/** The invocations that a persisted machine, and the machines inside it, are waiting for. */
-function activeInvocations(
-  persisted: unknown,
-): readonly { readonly id: string; readonly src: string; readonly invocation: string }[] {
-  return Object.entries(childrenOf(persisted)).flatMap(([id, { src, snapshot }]) => {
-    if (snapshot?.status !== 'active') return []
-    const inner = activeInvocations(snapshot)
-    return typeof snapshot.invocation === 'string'
-      ? [{ id, src: typeof src === 'string' ? src : '', invocation: snapshot.invocation }, ...inner]
-      : inner
-  })
-}
-
-/** A persisted machine with other names for its invocations. */
-function withInvocations(persisted: unknown, rename: (invocation: string) => string): unknown {
-  const children = Object.entries(childrenOf(persisted))
-  if (children.length === 0) return persisted
-  const renamedChildren = children.map(([id, child]): [string, PersistedChild] => {
-    const { snapshot } = child
-    if (snapshot === undefined) return [id, child]
-    const inner = withInvocations(snapshot, rename) as typeof snapshot
-    const { invocation } = inner
-    return [
-      id,
-      { ...child, snapshot: typeof invocation === 'string' ? { ...inner, invocation: rename(invocation) } : inner },
-    ]
-  })
-  return { ...(persisted as object), children: Object.fromEntries(renamedChildren) }
 }
 
 /** Names of invocations begin with the id of their run. */

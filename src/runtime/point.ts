@@ -1,7 +1,8 @@
 // Points: the places of a run's history, and how they are named and reached.
-import { admitValue, CallboardError, isCallboardError } from '../base/index.ts'
+import { admitValue, CallboardError } from '../base/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
+import { firstKeptSeq, readRecords } from './load-run.ts'
 import type { RunCore } from './run-core.ts'
 
 /** A snapshot: a named point of a run's history. */
@@ -18,17 +19,6 @@ export type Point = number | string | Pick<SnapshotInfo, 'id'>
 
 /** What a `snapshot` record says. */
 export type SnapshotLine = Pick<SnapshotInfo, 'id' | 'reason' | 'metadata'>
-
-/** The snapshot that a record took. */
-export function snapshotIn({ seq, at, asked }: LedgerRecord): SnapshotInfo {
-  const { id, reason, metadata } = asked as SnapshotLine
-  return Object.freeze({ id, seq, at, reason, metadata })
-}
-
-/** The snapshots that some records took. */
-export function snapshotsIn(records: readonly LedgerRecord[]): readonly SnapshotInfo[] {
-  return records.filter(({ kind }) => kind === 'snapshot').map(snapshotIn)
-}
 
 /** The history that points are looked for in. */
 export interface PointsOf {
@@ -50,11 +40,16 @@ export function seqOfPoint(point: Point, { runId, seq: last, snapshots }: Points
   )
 }
 
+/** Whether a named point is a milestone. */
+export function isEpisode({ metadata }: Pick<SnapshotInfo, 'metadata'>): boolean {
+  return 'episode' in metadata
+}
+
 /** By id, else by the name of an episode, which is as unique. */
 function findSnapshot(name: string, snapshots: readonly SnapshotInfo[]): number | undefined {
   const found =
     snapshots.find(({ id }) => id === name) ??
-    snapshots.find(({ metadata, reason }) => reason === name && 'episode' in metadata)
+    snapshots.find((snapshot) => snapshot.reason === name && isEpisode(snapshot))
   return found?.seq
 }
 
@@ -66,12 +61,7 @@ export async function takeSnapshot(core: RunCore, line: SnapshotLine, by: string
   return taken
 }
 
-/** The records after a seq; those that retention has left, where it is not given. */
+/** The records after a seq; those that retention has left, where it is not given. @throws CallboardError `run.trimmed` */
 export async function readLeft(store: Store, runId: string, afterSeq?: number): Promise<readonly LedgerRecord[]> {
-  try {
-    return await store.read(runId, { afterSeq: afterSeq ?? 0 })
-  } catch (error) {
-    if (afterSeq !== undefined || !isCallboardError(error, 'store.trimmed')) throw error
-    return store.read(runId, { afterSeq: Number(error.details['firstSeq']) - 1 })
-  }
+  return readRecords(store, runId, { afterSeq: afterSeq ?? (await firstKeptSeq(store, runId)) - 1 })
 }

@@ -32,10 +32,9 @@ import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
 import { Invocations } from './invocations.ts'
-import { Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
 import { PhaseMarks } from './phase-marks.ts'
-import { snapshotIn } from './point.ts'
 import type { SnapshotInfo } from './point.ts'
 import type { RecordNote } from './record-note.ts'
 import { Requests } from './requests.ts'
@@ -45,6 +44,7 @@ import type { RunEnd } from './run-end.ts'
 import type { RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
 import { parseEvent } from './schema-check.ts'
+import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
 import { ViewCache } from './view-cache.ts'
@@ -61,6 +61,7 @@ export interface RunSeed {
 }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
+const NO_CHANGES: readonly CellChange[] = Object.freeze([])
 
 export class RunCore {
   readonly runId: string
@@ -73,15 +74,13 @@ export class RunCore {
   readonly waits: WaitTable
   readonly subscriptions: Subscriptions
   readonly requests = new Requests()
-  readonly journal: Journal
   readonly ended: Promise<RunEnd>
-  /** The named points of its history so far. */
-  readonly snapshots: SnapshotInfo[]
   createdAt: number
   readonly #services: RuntimeServices
   readonly #engine: Engine
   readonly #updater: Updater
   readonly #invocations: Invocations
+  readonly #snapshots: SnapshotTaker
   readonly #views = new ViewCache()
   readonly #access = new Map<string, Access>()
   readonly #wakers = new Set<() => void>()
@@ -114,8 +113,13 @@ export class RunCore {
       actors: bindActors(seed.definition, this.#invocations) as never,
     }) as AnyStateMachine
     const state = 'state' in seed.origin ? seed.origin.state : undefined
-    this.journal = state?.journal ?? new Journal()
-    this.snapshots = [...(state?.snapshots ?? [])]
+    this.#snapshots = new SnapshotTaker(
+      {
+        ...services.keeping(this.runId, this.catalogue),
+        board: () => this.#engine.committed.context.board,
+      },
+      state,
+    )
     this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
     this.#updater = new Updater({
       runId: this.runId,
@@ -128,6 +132,16 @@ export class RunCore {
 
   get catalogue(): Catalogue {
     return this.definition.catalogue
+  }
+
+  /** What its agents have done. */
+  get journal(): Journal {
+    return this.#snapshots.notes.journal
+  }
+
+  /** The named points of its history. */
+  get snapshots(): readonly SnapshotInfo[] {
+    return this.#snapshots.notes.snapshots
   }
 
   /** The seq of the last committed record. */
@@ -172,9 +186,9 @@ export class RunCore {
   }
 
   /** Goes on with a stored run: agents in flight run again, deadlines keep their instants; an ended one stays ended. */
-  resume({ seq, machine, end }: RunState): void {
+  resume({ seq, machine, notes }: RunState): void {
     this.#committedSeq = seq
-    const ended = endOfStored(this.definition, this.runId, machine, end)
+    const ended = endOfStored(this.definition, this.runId, machine, notes.end)
     if (ended !== undefined) {
       this.#end = ended
       this.#resolveEnded(ended)
@@ -470,18 +484,14 @@ export class RunCore {
 
   #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
     this.#committedSeq = record.seq
-    if (record.kind === 'snapshot') this.snapshots.push(snapshotIn(record))
+    const global = changesGlobals ? changes.filter(({ scope }) => scope === 'global') : NO_CHANGES
+    this.#snapshots.onCommitted(record, global)
     if (changes.length > 0) {
       if (changesGlobals) this.#services.globals.commit(changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
       if (changesGlobals) {
-        this.#services.announceGlobals(
-          this.runId,
-          changes.filter(({ scope }) => scope === 'global'),
-          record.author,
-          record.at,
-        )
+        this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }
     }
     if (this.#wakers.size > 0) for (const wake of Array.from(this.#wakers)) wake()

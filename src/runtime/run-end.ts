@@ -3,7 +3,7 @@ import { CallboardError } from '../base/index.ts'
 import type { MachineState } from '../ledger/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
 import type { MachineSnapshot } from './machine-snapshot.ts'
-import type { EndLine } from './run-state.ts'
+import type { EndLine } from './run-notes.ts'
 import { parseOutput } from './schema-check.ts'
 
 /** How a run ended. */

@@ -2,7 +2,7 @@
 import { CallboardError, handOut } from '../base/index.ts'
 import { entryOf, refusalError } from '../context/index.ts'
 import type { Entry, UpdateOptions, View } from '../context/index.ts'
-import { diffBoards, emptyState, foldRecords } from '../ledger/index.ts'
+import { diffBoards } from '../ledger/index.ts'
 import type { EntryDifference, FoldedState, LedgerRecord } from '../ledger/index.ts'
 import type { RunSummary, Store } from '../store/index.ts'
 import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
@@ -17,6 +17,7 @@ import type { LogLine, LogOptions } from './change-log.ts'
 import { episodesAmong, takeEpisode } from './episode.ts'
 import type { Episode, EpisodeOptions } from './episode.ts'
 import type { ForkOptions } from './fork.ts'
+import { loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
 import { answerRequest } from './people.ts'
@@ -200,7 +201,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return this.#core.explain()
   }
 
-  /** Disagreements that a policy decided, oldest first, and who decided them anew. */
+  /** Disagreements that a policy decided, oldest first, and who decided them anew; as far back as records are kept. */
   async conflicts({ open = false }: ConflictsOptions = {}): Promise<readonly ListedConflict[]> {
     const conflicts = conflictsIn(await readLeft(this.#store, this.id))
     return open ? conflicts.filter(({ resolvedBy }) => resolvedBy === undefined) : conflicts
@@ -240,9 +241,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   /** Who changed what, from which version to which, and when; oldest first, sensitive values redacted. */
   async log(options: LogOptions = {}): Promise<readonly LogLine[]> {
     const records = await readLeft(this.#store, this.id, options.afterSeq)
-    const before = (records[0]?.seq ?? 1) - 1
-    const state = before === 0 ? emptyState(this.#core.catalogue, this.id) : await this.#stateAt(before)
-    return logOf(state, records, options)
+    return logOf(await this.#load((records[0]?.seq ?? 1) - 1), records, options)
   }
 
   /**
@@ -267,7 +266,10 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return this.#host.fork(point, options) as unknown as Promise<Run<Output, Values>>
   }
 
-  /** The run as it was after a record, or at a snapshot or episode. @throws CallboardError `run.no-such-seq` */
+  /**
+   * The run as it was after a record, or at a snapshot or episode.
+   * @throws CallboardError `run.no-such-seq`; `run.trimmed` for a point before the records that are kept
+   */
   async at(point: Point): Promise<Moment<Values>> {
     const state = await this.#stateAt(point)
     return createMoment(state, (agentId) => this.#sight(agentId)) as Moment<Values>
@@ -284,9 +286,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return handOut(diffBoards(before.board, after.board)) as readonly EntryDifference[]
   }
 
-  /** The records of the run, oldest first; copies, so that nobody writes to the ledger by way of them. */
+  /**
+   * The records of the run, oldest first; copies, so that nobody writes to the ledger by way of them.
+   * @throws CallboardError `run.trimmed` for records that are not kept any more
+   */
   async ledger({ afterSeq = 0 }: { readonly afterSeq?: number } = {}): Promise<readonly LedgerRecord[]> {
-    return handOut(await this.#store.read(this.id, { afterSeq })) as readonly LedgerRecord[]
+    return handOut(await readRecords(this.#store, this.id, { afterSeq })) as readonly LedgerRecord[]
   }
 
   /** Ends the run: agents, children and timers stop, `done` rejects with `run.stopped`. Twice is harmless. */
@@ -308,7 +313,10 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   async #stateAt(point: Point): Promise<FoldedState> {
     const seq = seqOfPoint(point, { runId: this.id, seq: this.seq, snapshots: this.#core.snapshots })
-    const records = await this.#store.read(this.id, { limit: seq })
-    return foldRecords(emptyState(this.#core.catalogue, this.id), records)
+    return this.#load(seq)
+  }
+
+  #load(atSeq: number): Promise<FoldedState> {
+    return loadRun({ store: this.#store, catalogue: this.#core.catalogue, runId: this.id, atSeq })
   }
 }

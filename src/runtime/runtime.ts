@@ -11,12 +11,14 @@ import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues 
 import { storeFork } from './fork.ts'
 import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
-import { readLeft, seqOfPoint, snapshotsIn } from './point.ts'
+import { seqOfPoint } from './point.ts'
 import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
-import { foldRun } from './run-state.ts'
+import { loadRun } from './load-run.ts'
+import { keepingRules } from './retention.ts'
+import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { parseInput } from './schema-check.ts'
 
@@ -33,6 +35,10 @@ export interface RuntimeOptions {
   readonly random?: () => number
   /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
   readonly waitTimeoutMs?: number
+  /** When the whole state of a run is stored, so that opening it begins there. */
+  readonly snapshots?: SnapshotOptions
+  /** How much of a run's history stays; everything unless given. */
+  readonly retention?: RetentionOptions
   /** XState's inspection events of every run. An inspector that throws harms nothing. */
   readonly inspect?: (event: unknown) => void
 }
@@ -61,6 +67,8 @@ export class Runtime {
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
   readonly #workflows = new Map<string, AnyStateMachine>()
   readonly #machines = new WeakMap<Run, AnyStateMachine>()
+  /** Snapshots on their way into the store. */
+  readonly #work = new Set<Promise<void>>()
   #updates = 0
   #closed = false
 
@@ -73,11 +81,13 @@ export class Runtime {
       if (failure.topic !== 'failure') topics.emit('failure', failure)
     })
     this.filters = new Filters(() => this.#onFiltersChanged())
+    const rules = keepingRules(options.snapshots, options.retention)
+    const store = options.store ?? createVolatileStore()
     this.#services = {
       clock,
       deadlines: new Deadlines(clock),
       random: options.random ?? (() => Math.random()),
-      store: options.store ?? createVolatileStore(),
+      store,
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
@@ -98,6 +108,14 @@ export class Runtime {
           ...(end.kind === 'done' ? {} : { error: end.error }),
         })
       },
+      keeping: (runId, catalogue) => ({
+        store,
+        runId,
+        catalogue,
+        rules,
+        onFailure: (error) => topics.emit('failure', { topic: 'snapshot', error }),
+        track: (work) => this.#track(work),
+      }),
     }
   }
 
@@ -151,9 +169,11 @@ export class Runtime {
     const machine = this.#machineOf(summary)
     const newId = to ?? this.#ids.next('run')
     assertRunId(newId)
-    const snapshots = this.get(runId)?.snapshots() ?? snapshotsIn(await readLeft(this.store, runId))
-    const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
     const definition = definitionOf(machine)
+    const { catalogue } = definition
+    const snapshots =
+      this.get(runId)?.snapshots() ?? (await loadRun({ store: this.store, catalogue, runId })).notes.snapshots
+    const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
     const at = this.#services.clock.now()
     await storeFork({ store: this.store, definition, summary, seq, to: newId, at, by, reason }).catch(
       (error: unknown) => {
@@ -219,6 +239,7 @@ export class Runtime {
     if (this.#closed) return
     this.#closed = true
     await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
   }
@@ -266,7 +287,9 @@ export class Runtime {
   async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
     const { runId, parent } = summary
     const definition = definitionOf(machine)
-    const state = foldRun(definition.catalogue, runId, await this.store.read(runId))
+    const { catalogue } = definition
+    const onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
+    const state = await loadRun({ store: this.store, catalogue, runId, onUnusable })
     const already = this.get(runId)
     if (already !== undefined) return already
     const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
@@ -308,6 +331,11 @@ export class Runtime {
     if (run === undefined)
       throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
     return run
+  }
+
+  #track(work: Promise<void>): void {
+    this.#work.add(work)
+    void work.then(() => this.#work.delete(work))
   }
 
   #onFiltersChanged(): void {

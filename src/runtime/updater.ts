@@ -161,14 +161,8 @@ function acceptanceOf(
   conflicts: readonly Conflict[],
   skipped: readonly string[],
 ): Accepted {
-  return {
-    kind: 'accepted',
-    conflicts,
-    skipped,
-    get versions() {
-      return Object.freeze(Object.fromEntries(seen.map(({ key, cell }) => [key, cell.entry.version])))
-    },
-  }
+  const versions = Object.fromEntries(seen.map(({ key, cell }) => [key, cell.entry.version]))
+  return { kind: 'accepted', conflicts, skipped, versions: Object.freeze(versions) }
 }
 
 function seqRefusal(author: string, expected: number, actual: number): Refusal {

@@ -132,6 +132,32 @@ describe('an episode', () => {
     await after.close()
   })
 
+  it('outlives the retention, which takes other snapshots and records away', async () => {
+    const { runtime, clock } = await createWorld({
+      snapshots: { everyRecords: 4, keep: 1 },
+      retention: { keepRecords: 0, keepSnapshots: 0 },
+    })
+    const run = await runtime.start(workflow)
+    await run.update({ plan: 'one' })
+    await run.episode('a')
+    await run.snapshot('not a milestone')
+    for (let round = 0; round < 12; round++) {
+      await run.update({ plan: `round ${round}` })
+      await clock.settle()
+    }
+    expect((await refusalOf(run.at(2))).code).toBe('run.trimmed')
+    expect(run.snapshots().map(({ reason }) => reason)).toEqual(['a'])
+    expect((await run.at('a')).get('plan')).toBe('one')
+    const [first] = await run.log({ key: 'plan' })
+    expect(first).toMatchObject({
+      operation: 'update',
+      hadPrevious: true,
+      before: expect.stringMatching(/^round/) as string,
+    })
+    expect((await run.episode('b')).fromSeq).toBe(3)
+    expect((await run.fork('a')).get('plan')).toBe('one')
+  })
+
   it('cannot be noted after the end of a run, but be read', async () => {
     const { runtime } = await createWorld()
     const run = await runtime.start(workflow)
