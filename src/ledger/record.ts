@@ -22,6 +22,8 @@ export type RecordKind =
   | 'snapshot'
   /** The run was stopped, or failed outside its machine. */
   | 'end'
+  /** The run goes on with another definition of its workflow. */
+  | 'definition'
 
 /** The machine's part of a run's state; everything needed to go on from here but the board. */
 export interface MachineState {

@@ -13,6 +13,8 @@ export type LogOperation =
   | 'initialize'
   /** An entry came along from the run that this one was forked from. */
   | 'fork'
+  /** A changed definition of the workflow has made it what it is. */
+  | 'migrate'
   /** Nothing was there before. */
   | 'set'
   | 'update'
@@ -173,6 +175,7 @@ function operationOf({ kind, asked }: LedgerRecord, change: CellChange, hadPrevi
     case 'put':
     case 'drop':
       if (kind === 'start') return forkedFrom === undefined ? 'initialize' : 'fork'
+      if (kind === 'definition') return 'migrate'
       if (restores !== undefined) return 'restore'
       if (merges !== undefined) return 'merge'
       if (change.kind === 'drop') return 'delete'

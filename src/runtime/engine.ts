@@ -21,7 +21,7 @@ import type { Acceptance, Board, CellChange, Conflict, Refusal, Shelf, Update } 
 import { withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
-import type { UpdateEvent } from '../workflow/index.ts'
+import type { DefinitionStamp, UpdateEvent } from '../workflow/index.ts'
 import { describeEvent } from './describe-event.ts'
 import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
@@ -47,6 +47,8 @@ export interface Turn {
 /** What the engine needs from the run and the runtime around it. */
 export interface EngineHost {
   readonly runId: string
+  /** With which definition the run begins. */
+  definition(): DefinitionStamp
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly inspect: ((event: unknown) => void) | undefined
@@ -188,7 +190,7 @@ export class Engine {
       this.#enqueue({
         kind: 'start',
         author: 'outside',
-        asked: { input: initial.context['input'] },
+        asked: { input: initial.context['input'], definition: this.#host.definition() },
         snapshot: initial,
         at: initial.context.board.at,
         effects: this.#takeEffects(),

@@ -4,15 +4,18 @@
 //   F3. It goes on as the other run would have, had its process ended at that point and come back now: agents in flight run
 //       again, finished steps are not repeated. Its invocations and child runs have names of its own.
 //   F4. What was left of a time at the point is left in the fork: timers, pauses between attempts, entries that expire.
-import { CallboardError } from '../base/index.ts'
+import type { AnyStateMachine } from 'xstate'
+import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { Board, Cell, CellChange } from '../context/index.ts'
 import type { LedgerRecord, MachineState } from '../ledger/index.ts'
 import type { Batch, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
-import type { WorkflowDefinition } from '../workflow/index.ts'
+import type { DefinitionStamp } from '../workflow/index.ts'
 import { firstKeptSeq, loadRun, readRecords } from './load-run.ts'
-import { activeInvocations, withInvocations } from './persisted-children.ts'
-import type { ActiveInvocation } from './persisted-children.ts'
+import { actorsAtWork } from './fit.ts'
+import type { PersistedMachine } from './fit.ts'
+import { invocationNames, withInvocations } from './persisted-children.ts'
+import { definitionOf, existsError } from './runtime-errors.ts'
 import type { RunState } from './run-state.ts'
 import type { StepLine } from './step.ts'
 
@@ -39,7 +42,7 @@ export type JournalLine = Omit<StepLine, 'agent' | 'error'>
 /** What is forked, and into what. */
 interface ForkPlan {
   readonly store: Store
-  readonly definition: WorkflowDefinition
+  readonly machine: AnyStateMachine
   readonly from: { readonly summary: RunSummary; readonly state: RunState }
   readonly to: { readonly runId: string; readonly parent: RunSummary['parent'] }
   readonly at: number
@@ -49,9 +52,16 @@ interface ForkPlan {
   readonly reason: string | undefined
 }
 
+/** The beginning of a fork, in the store. */
+export interface StoredFork {
+  readonly summary: RunSummary
+  /** Takes it back: it cannot go on. */
+  remove(): Promise<void>
+}
+
 /**
  * Stores the beginning of a fork and of those of its child runs that were at work, all or none.
- * @throws CallboardError `run.finished` where there is nothing to go on with; `store.conflict` for an id that is taken
+ * @throws CallboardError `run.finished` where there is nothing to go on with; `run.exists` for an id that is taken
  */
 export async function storeFork(
   plan: Omit<ForkPlan, 'to' | 'delayMs' | 'from'> & {
@@ -59,9 +69,9 @@ export async function storeFork(
     readonly summary: RunSummary
     readonly seq: number
   },
-): Promise<void> {
-  const { store, definition, summary, seq, to, at } = plan
-  const state = await loadRun({ store, catalogue: definition.catalogue, runId: summary.runId, atSeq: seq })
+): Promise<StoredFork> {
+  const { store, machine, summary, seq, to, at } = plan
+  const state = await loadRun({ store, catalogue: definitionOf(machine).catalogue, runId: summary.runId, atSeq: seq })
   const status = state.machine?.status
   if (status !== 'active') {
     throw new CallboardError(
@@ -71,17 +81,23 @@ export async function storeFork(
     )
   }
   const delayMs = Math.max(0, at - state.at)
-  await store.append(
-    await batchesOf({ ...plan, delayMs, from: { summary, state }, to: { runId: to, parent: undefined } }),
-  )
+  const batches = await batchesOf({ ...plan, delayMs, from: { summary, state }, to: { runId: to, parent: undefined } })
+  await store.append(batches).catch((error: unknown) => {
+    throw isCallboardError(error, 'store.conflict') ? existsError(to) : error
+  })
+  return {
+    summary: (batches[0] as Batch).summary,
+    remove: async () => {
+      for (const { runId } of batches) await store.remove(runId)
+    },
+  }
 }
 
 async function batchesOf(plan: ForkPlan): Promise<readonly Batch[]> {
-  const { from, to, at, definition } = plan
+  const { machine, from, to, at } = plan
   const { summary, state } = from
-  const { machine } = state
-  if (machine === undefined) return []
-  const record = firstRecord(plan, machine)
+  if (state.machine === undefined) return []
+  const record = firstRecord(plan, state.machine)
   const batch: Batch = {
     runId: to.runId,
     expectedSeq: 0,
@@ -89,7 +105,7 @@ async function batchesOf(plan: ForkPlan): Promise<readonly Batch[]> {
     summary: {
       ...summary,
       runId: to.runId,
-      status: machine.status,
+      status: state.machine.status,
       seq: record.seq,
       createdAt: at,
       updatedAt: at,
@@ -97,11 +113,10 @@ async function batchesOf(plan: ForkPlan): Promise<readonly Batch[]> {
     },
   }
   const batches: Batch[] = [batch]
-  for (const { id, src, invocation } of activeInvocations(machine.persisted)) {
-    const child = definition.actors[src]
-    const childDefinition = child === undefined ? undefined : workflowOf(child)
-    if (childDefinition !== undefined)
-      batches.push(...(await childBatches(plan, { id, invocation, definition: childDefinition })))
+  const persisted = state.machine.persisted as PersistedMachine
+  for (const { id, logic, invocation } of actorsAtWork(machine, definitionOf(machine).actors, persisted)) {
+    if (invocation !== undefined && workflowOf(logic) !== undefined)
+      batches.push(...(await childBatches(plan, { id, invocation, machine: logic as AnyStateMachine })))
   }
   return batches
 }
@@ -109,7 +124,7 @@ async function batchesOf(plan: ForkPlan): Promise<readonly Batch[]> {
 /** A child run as it was at the instant of the point; none where it had not begun: the fork begins it then. */
 async function childBatches(
   plan: ForkPlan,
-  { id, invocation, definition }: Omit<ActiveInvocation, 'src'> & { readonly definition: WorkflowDefinition },
+  { id, invocation, machine }: { readonly id: string; readonly invocation: string; readonly machine: AnyStateMachine },
 ): Promise<readonly Batch[]> {
   const { store, from, to } = plan
   const summary = await store.summary(invocation)
@@ -117,16 +132,17 @@ async function childBatches(
   const records = await readRecords(store, invocation, { afterSeq: (await firstKeptSeq(store, invocation)) - 1 })
   const last = records.findLast(({ at }) => at <= from.state.at)
   if (last === undefined) return []
-  const state = await loadRun({ store, catalogue: definition.catalogue, runId: invocation, atSeq: last.seq })
+  const { catalogue } = definitionOf(machine)
+  const state = await loadRun({ store, catalogue, runId: invocation, atSeq: last.seq })
   const runId = renamed(invocation, from.summary.runId, to.runId)
-  return batchesOf({ ...plan, definition, from: { summary, state }, to: { runId, parent: { runId: to.runId, id } } })
+  return batchesOf({ ...plan, machine, from: { summary, state }, to: { runId, parent: { runId: to.runId, id } } })
 }
 
 function firstRecord({ from, to, at, delayMs, by, reason }: ForkPlan, machine: MachineState): LedgerRecord {
   const { runId } = from.summary
   const { seq, at: pointAt, board, notes } = from.state
   const rename = (invocation: string): string => renamed(invocation, runId, to.runId)
-  const atWork = new Set(activeInvocations(machine.persisted).map(({ invocation }) => invocation))
+  const atWork = invocationNames(machine.persisted)
   const steps = notes.journal
     .lines()
     .filter(({ invocation }) => atWork.has(invocation))
@@ -135,8 +151,9 @@ function firstRecord({ from, to, at, delayMs, by, reason }: ForkPlan, machine: M
       invocation: rename(line.invocation),
       ...(line.retryAt === undefined ? {} : { retryAt: line.retryAt + delayMs }),
     }))
-  const asked: ForkLine & { readonly input: unknown } = {
+  const asked: ForkLine & { readonly input: unknown; readonly definition?: DefinitionStamp } = {
     input: machine.context['input'],
+    ...(notes.definition === undefined ? {} : { definition: notes.definition }),
     forkedFrom: { runId, seq, at: pointAt },
     ...(reason === undefined ? {} : { reason }),
     steps,

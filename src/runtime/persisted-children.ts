@@ -2,7 +2,6 @@
 
 /** A child: an invocation of ours, or a machine with children of its own. */
 interface PersistedChild {
-  readonly src?: unknown
   readonly snapshot?: {
     readonly status?: unknown
     readonly invocation?: unknown
@@ -10,23 +9,15 @@ interface PersistedChild {
   }
 }
 
-/** An invocation that a persisted machine, or a machine inside it, is waiting for. */
-export interface ActiveInvocation {
-  readonly id: string
-  /** The name it is registered under. */
-  readonly src: string
-  readonly invocation: string
-}
-
-export function activeInvocations(persisted: unknown): readonly ActiveInvocation[] {
-  return childrenOf(persisted).flatMap(([id, { src, snapshot }]) => {
-    if (snapshot?.status !== 'active') return []
-    const inner = activeInvocations(snapshot)
-    const { invocation } = snapshot
-    return typeof invocation === 'string'
-      ? [{ id, src: typeof src === 'string' ? src : '', invocation }, ...inner]
-      : inner
-  })
+/** The invocations that a persisted machine, and the machines inside it, are waiting for. */
+export function invocationNames(persisted: unknown): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const [, { snapshot }] of childrenOf(persisted)) {
+    if (snapshot?.status !== 'active') continue
+    if (typeof snapshot.invocation === 'string') names.add(snapshot.invocation)
+    for (const name of invocationNames(snapshot)) names.add(name)
+  }
+  return names
 }
 
 /** A persisted machine with other names for its invocations. */

@@ -22,7 +22,7 @@ import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
-import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
+import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
 import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
@@ -120,7 +120,7 @@ export class RunCore {
       },
       state,
     )
-    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
+    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#updater = new Updater({
       runId: this.runId,
       catalogue: this.catalogue,
@@ -424,9 +424,10 @@ export class RunCore {
     )
   }
 
-  #engineHost(): EngineHost {
+  #engineHost(original: AnyStateMachine): EngineHost {
     return {
       runId: this.runId,
+      definition: () => stampOf(original),
       clock: this.clock,
       deadlines: this.deadlines,
       phases: new PhaseMarks(this.definition.agents, this.snapshots),

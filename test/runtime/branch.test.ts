@@ -349,7 +349,9 @@ describe('a branch and a crash', () => {
     const run = await runtime.open('r')
     await clock.settle()
     expect([run.get('count'), run.get('plan'), started, steps]).toEqual([1, 'from a step', runs, ['name']])
-    const end = (await run.ledger()).find(({ asked }) => JSON.stringify(asked)?.includes('xstate.done.actor.author'))
+    const end = (await run.ledger()).find(
+      ({ kind, asked }) => kind === 'event' && JSON.stringify(asked).includes('xstate.done.actor.author'),
+    )
     expect(end?.asked).toMatchObject({ event: { output: { made: 'from a step' } } })
     expect((await run.ledger()).filter(({ asked }) => 'merges' in (asked as object))).toHaveLength(1)
   })

@@ -353,6 +353,37 @@ describe('a fork', () => {
     expect((await store.verify()).damage).toEqual([])
   })
 
+  it('of a run whose workflow has changed since is migrated, or refused with the difference and not left behind', async () => {
+    const store = createVolatileStore()
+    const before = await createRuntime({ store, clock: createTestClock() })
+    const old = board
+      .workflow({ name: 'w' })
+      .createMachine({ initial: 'draft', states: { draft: { on: { next: 'review' } }, review: {} } })
+    const run = await before.start(old, { runId: 'r' })
+    await run.update({ plan: 'one' })
+    await run.send({ type: 'next' })
+    const states = { initial: 'draft', states: { draft: { on: { next: 'check' } }, check: {} } } as const
+    const changed = board.workflow({ name: 'w', version: '2' }).createMachine(states)
+    const stranger = await createWorld({ store, workflows: [changed] })
+    const error = await refusalOf(stranger.runtime.fork('r', 3, { runId: 'f' }))
+    expect(error.code).toBe('run.definition-changed')
+    expect(error.message).toContain('review')
+    expect(await store.summary('f')).toBeUndefined()
+    expect((await stranger.runtime.fork('r', 2, { runId: 'g' })).state).toBe('draft')
+
+    const migrating = board
+      .workflow({
+        name: 'w',
+        version: '2',
+        migrate: ({ state: { value } }) => ({ value: value === 'review' ? 'check' : value }),
+      })
+      .createMachine(states)
+    const { runtime } = await createWorld({ store, workflows: [migrating] })
+    const fork = await runtime.fork('r', 3, { runId: 'f' })
+    expect([fork.state, fork.get('plan')]).toEqual(['check', 'one'])
+    expect(await store.read('r')).toHaveLength(3)
+  })
+
   it('is refused with the reason where it cannot be made, and then there is none', async () => {
     const { runtime } = await createWorld()
     const run = await runtime.start(idle(board), { runId: 'r' })
