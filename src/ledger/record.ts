@@ -38,7 +38,9 @@ export interface MachineState {
     readonly id: string
     readonly event: { readonly type: string }
     readonly dueAt: number
-    readonly target: string | undefined
+    /** Who has set it and who gets the event: the ids on the way down to an actor; [] for the machine itself. */
+    readonly source: readonly string[]
+    readonly target: readonly string[]
   }[]
   /** How many agents and child workflows have been invoked so far: their names go on from there. */
   readonly invocations: number

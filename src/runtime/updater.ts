@@ -14,8 +14,9 @@ import type {
   UpdateOptions,
 } from '../context/index.ts'
 import type { Accepted, UpdateResult } from '../workflow/index.ts'
-import type { Engine, Turn } from './engine.ts'
+import type { Engine } from './engine.ts'
 import type { RecordNote } from './record-note.ts'
+import type { Turn } from './turn.ts'
 
 /** What came of an update, and the changes it made. */
 export interface UpdateAnswer {
