@@ -20,10 +20,21 @@ import { InnerActors, throwIfFailed, FAIL_EVENT } from './inner-actors.ts'
 import type { InnerHost } from './inner-actors.ts'
 import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
+import type { PhaseMarks } from './phase-marks.ts'
+import type { RecordNote } from './record-note.ts'
 import { Stage } from './stage.ts'
 import type { Effect, Scope } from './stage.ts'
 import { Timers } from './timers.ts'
-import { createTurn, joined, NO_CHANGES, NO_CONFLICTS, NO_EFFECTS, NO_REFUSALS, withEffect } from './turn.ts'
+import {
+  createTurn,
+  draftOfNote,
+  joined,
+  NO_CHANGES,
+  NO_CONFLICTS,
+  NO_EFFECTS,
+  NO_REFUSALS,
+  withEffect,
+} from './turn.ts'
 import type { Draft, Turn } from './turn.ts'
 
 /** What the engine needs from the run and the runtime around it. */
@@ -40,6 +51,8 @@ export interface EngineHost {
   globalsEpoch(): number
   /** A transition has made these of them. */
   stageGlobals(globals: Shelf): void
+  /** The phases of the run, and the snapshots they call for. */
+  readonly phases: PhaseMarks
   /** How many invocations there have been. */
   invocationCount(): number
   /** Stores a turn; turns of one run are handed over in order. */
@@ -52,15 +65,9 @@ export interface EngineHost {
 
 type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
 
-/** The request of a person that an event or update answers, and the answer. */
-export interface AnswerNote {
-  readonly answers: string
-  readonly answer: unknown
-}
-
 interface Request {
   readonly event: EventObject
-  readonly note: AnswerNote | undefined
+  readonly note: RecordNote | undefined
   readonly settle: (turn: Turn | undefined) => void
   readonly refuse: (error: unknown) => void
 }
@@ -107,6 +114,7 @@ export class Engine {
     const restored = this.#actor.getSnapshot() as unknown as Partial<MachineSnapshot>
     if (restored.context === undefined) throw notRestoredError(host.runId, restored.error)
     this.#latest = this.#committed = restored as MachineSnapshot
+    host.phases.resume(this.#committed)
     this.#stopped = origin.restored.machine.status !== 'active'
   }
 
@@ -174,6 +182,7 @@ export class Engine {
         settle: () => resolve(),
         refuse: reject,
       })
+      this.#mark(initial)
       this.#actor.start()
       void this.#flush()
     })
@@ -190,7 +199,7 @@ export class Engine {
   }
 
   /** Hands an event to the machine. Resolves with the turn it made once that is stored, or undefined if it changed nothing. */
-  send(event: EventObject, note?: AnswerNote): Promise<Turn | undefined> {
+  send(event: EventObject, note?: RecordNote): Promise<Turn | undefined> {
     return new Promise((resolve, reject) => this.submit(event, resolve, reject, note))
   }
 
@@ -199,7 +208,7 @@ export class Engine {
     update: Update,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     const begin = { at: update.at, transitionId: String(this.#seq + 1), globals: this.#host.globals() }
     const event: UpdateEvent = { type: UPDATE_EVENT, update, begin }
@@ -211,7 +220,7 @@ export class Engine {
     event: EventObject,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     if (this.#stopped) {
       refuse(this.#finishedError())
@@ -233,21 +242,9 @@ export class Engine {
     if (this.#latest?.status !== 'active' || this.#stopped) return Promise.reject(this.#finishedError())
     const snapshot = this.#latest
     return new Promise((resolve, reject) => {
-      this.#enqueue({
-        kind,
-        author,
-        asked,
-        snapshot,
-        at: this.#host.clock.now(),
-        effects: NO_EFFECTS,
-        changes: NO_CHANGES,
-        conflicts: NO_CONFLICTS,
-        refusals,
-        changesGlobals: false,
-        machine: undefined,
-        settle: () => resolve(),
-        refuse: reject,
-      })
+      const at = this.#host.clock.now()
+      const note = draftOfNote({ kind, author, asked, snapshot, at })
+      this.#enqueue({ ...note, refusals, settle: () => resolve(), refuse: reject })
       if (!this.#flushing) void this.#flush()
     })
   }
@@ -462,6 +459,7 @@ export class Engine {
       settle: request?.settle,
       refuse: request?.refuse,
     })
+    this.#mark(after, event)
     if (request === undefined) this.#flushSoon()
   }
 
@@ -477,6 +475,12 @@ export class Engine {
     }
     const timers = this.#timers.record((actor) => isInTree(actor, snapshotOf))
     return machineStateOf(this.#actor.logic, snapshot, timers, this.#host.invocationCount())
+  }
+
+  /** What a phase calls for is stored together with the transition that begins or ends it. */
+  #mark(snapshot: MachineSnapshot, event?: EventObject): void {
+    for (const asked of this.#host.phases.take(snapshot, event))
+      this.#enqueue(draftOfNote({ kind: 'snapshot', author: 'workflow', asked, snapshot, at: this.#host.clock.now() }))
   }
 
   #enqueue(draft: Draft): void {
