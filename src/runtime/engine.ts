@@ -7,7 +7,7 @@
 // Agents, waits and people are the business of the run (run-core.ts), which the engine tells of every commit.
 import { createActor } from 'xstate'
 import type { Actor, AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject } from 'xstate'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, faultPoint } from '../base/index.ts'
 import type { Clock, Deadlines } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
 import type { Board, Refusal, Shelf, Update } from '../context/index.ts'
@@ -27,10 +27,21 @@ import {
   withBoard,
 } from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
+import type { PhaseMarks } from './phase-marks.ts'
+import type { RecordNote } from './record-note.ts'
 import { Stage } from './stage.ts'
 import type { Effect, Scope } from './stage.ts'
 import { Timers } from './timers.ts'
-import { createTurn, joined, NO_CHANGES, NO_CONFLICTS, NO_EFFECTS, NO_REFUSALS, withEffect } from './turn.ts'
+import {
+  createTurn,
+  draftOfNote,
+  joined,
+  NO_CHANGES,
+  NO_CONFLICTS,
+  NO_EFFECTS,
+  NO_REFUSALS,
+  withEffect,
+} from './turn.ts'
 import type { Draft, Turn } from './turn.ts'
 
 /** What the engine needs from the run and the runtime around it. */
@@ -47,6 +58,8 @@ export interface EngineHost {
   globalsEpoch(): number
   /** A transition has made these of them. */
   stageGlobals(globals: Shelf): void
+  /** The phases of the run, and the snapshots they call for. */
+  readonly phases: PhaseMarks
   /** How many invocations there have been. */
   invocationCount(): number
   /** Stores a turn; turns of one run are handed over in order. */
@@ -59,15 +72,9 @@ export interface EngineHost {
 
 type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
 
-/** The request of a person that an event or update answers, and the answer. */
-export interface AnswerNote {
-  readonly answers: string
-  readonly answer: unknown
-}
-
 interface Request {
   readonly event: EventObject
-  readonly note: AnswerNote | undefined
+  readonly note: RecordNote | undefined
   readonly settle: (turn: Turn | undefined) => void
   readonly refuse: (error: unknown) => void
 }
@@ -121,6 +128,7 @@ export class Engine {
     const restored = this.#actor.getSnapshot() as unknown as Partial<MachineSnapshot>
     if (restored.context === undefined) throw notRestoredError(host.runId, restored.error)
     this.#latest = this.#committed = restored as MachineSnapshot
+    host.phases.resume(this.#committed)
     this.#stopped = origin.restored.machine.status !== 'active'
   }
 
@@ -188,6 +196,7 @@ export class Engine {
         settle: () => resolve(),
         refuse: reject,
       })
+      this.#mark(initial)
       this.#actor.start()
       void this.#flush()
     })
@@ -204,7 +213,7 @@ export class Engine {
   }
 
   /** Hands an event to the machine. Resolves with the turn it made once that is stored, or undefined if it changed nothing. */
-  send(event: EventObject, note?: AnswerNote): Promise<Turn | undefined> {
+  send(event: EventObject, note?: RecordNote): Promise<Turn | undefined> {
     return new Promise((resolve, reject) => this.submit(event, resolve, reject, note))
   }
 
@@ -213,7 +222,7 @@ export class Engine {
     update: Update,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     const begin = { at: update.at, transitionId: String(this.#seq + 1), globals: this.#host.globals() }
     const event: UpdateEvent = { type: UPDATE_EVENT, update, begin }
@@ -225,7 +234,7 @@ export class Engine {
     event: EventObject,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     if (this.#stopped) {
       refuse(this.#finishedError())
@@ -247,21 +256,9 @@ export class Engine {
     if (this.#latest?.status !== 'active' || this.#stopped) return Promise.reject(this.#finishedError())
     const snapshot = this.#latest
     return new Promise((resolve, reject) => {
-      this.#enqueue({
-        kind,
-        author,
-        asked,
-        snapshot,
-        at: this.#host.clock.now(),
-        effects: NO_EFFECTS,
-        changes: NO_CHANGES,
-        conflicts: NO_CONFLICTS,
-        refusals,
-        changesGlobals: false,
-        machine: undefined,
-        settle: () => resolve(),
-        refuse: reject,
-      })
+      const at = this.#host.clock.now()
+      const note = draftOfNote({ kind, author, asked, snapshot, at })
+      this.#enqueue({ ...note, refusals, settle: () => resolve(), refuse: reject })
       if (!this.#flushing) void this.#flush()
     })
   }
@@ -431,6 +428,7 @@ export class Engine {
       settle: request?.settle,
       refuse: request?.refuse,
     })
+    this.#mark(after, event)
     if (request === undefined) this.#flushSoon()
   }
 
@@ -443,6 +441,12 @@ export class Engine {
     const newest = (actor: AnyActorRef): unknown => (actor === root ? snapshot : this.#inner.snapshotOf(actor))
     const timers = this.#timers.record((actor) => isInTree(actor, newest))
     return machineStateOf(this.#actor.logic, snapshot, timers, this.#host.invocationCount())
+  }
+
+  /** What a phase calls for is stored together with the transition that begins or ends it. */
+  #mark(snapshot: MachineSnapshot, event?: EventObject): void {
+    for (const asked of this.#host.phases.take(snapshot, event))
+      this.#enqueue(draftOfNote({ kind: 'snapshot', author: 'workflow', asked, snapshot, at: this.#host.clock.now() }))
   }
 
   #enqueue(draft: Draft): void {
@@ -471,7 +475,9 @@ export class Engine {
 
   #settle(turn: Turn): void {
     this.#committed = turn.snapshot
+    faultPoint('acknowledge:before')
     turn.settle?.(turn)
+    faultPoint('acknowledge:after')
     // First the readers move on, so that an agent invoked by this turn sees what the turn wrote.
     this.#host.onCommitted(turn)
     for (const effect of turn.effects) this.#perform(effect)
@@ -479,7 +485,9 @@ export class Engine {
 
   #perform(effect: Effect): void {
     try {
+      faultPoint('effect:before')
       effect()
+      faultPoint('effect:after')
     } catch (error) {
       this.#host.onFailed(error)
     }

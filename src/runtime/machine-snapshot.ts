@@ -20,6 +20,7 @@ export type MachineSnapshot = {
 
 interface StateNodeLike {
   readonly id: string
+  readonly key: string
   readonly tags: readonly string[]
   readonly always?: readonly unknown[]
   readonly parent?: { readonly parent?: unknown }
