@@ -1,6 +1,7 @@
 export type { AgentStatus } from './agent-process.ts'
 export { changeOf } from './changes.ts'
 export type { Change, ChangesOptions } from './changes.ts'
+export type { EvictionNote, EvictionRecord } from './evictions.ts'
 export type { Explanation, Producer, WaitExplanation } from './explain.ts'
 export type { Moment } from './moment.ts'
 export type { OpenRequest } from './requests.ts'

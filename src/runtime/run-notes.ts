@@ -2,6 +2,8 @@
 //   N1. They are the same whether records are applied as they are committed or folded after a restart.
 //   N2. They do not grow with the run: what ended invocations had done is dropped.
 import type { LedgerRecord, MachineState } from '../ledger/index.ts'
+import { evictionsIn } from './evictions.ts'
+import type { EvictionNote } from './evictions.ts'
 import { Journal } from './journal.ts'
 import type { PackedJournal } from './journal.ts'
 import type { SnapshotInfo } from './run.ts'
@@ -19,7 +21,11 @@ export interface PackedNotes {
   readonly journal: PackedJournal
   readonly snapshots: readonly SnapshotInfo[]
   readonly end?: EndLine
+  readonly evictions?: readonly EvictionNote[]
 }
+
+/** Evictions that a run can explain without reading its ledger. */
+const MOST_EVICTIONS = 20
 
 /** What an update or event says that answers a person's request. */
 interface AnswerLine {
@@ -31,12 +37,17 @@ export class RunNotes {
   readonly journal: Journal
   #snapshots: readonly SnapshotInfo[]
   #end: EndLine | undefined
+  #evictions: readonly EvictionNote[]
   #machine: MachineState | undefined
 
-  constructor({ journal = [], snapshots = [], end }: Partial<PackedNotes> = {}, machine?: MachineState) {
+  constructor(
+    { journal = [], snapshots = [], end, evictions = [] }: Partial<PackedNotes> = {},
+    machine?: MachineState,
+  ) {
     this.journal = Journal.unpack(journal)
     this.#snapshots = snapshots
     this.#end = end
+    this.#evictions = evictions
     this.#machine = machine
   }
 
@@ -50,13 +61,18 @@ export class RunNotes {
     return this.#end
   }
 
+  /** What made room last, oldest first. */
+  get evictions(): readonly EvictionNote[] {
+    return this.#evictions
+  }
+
   /** The machine after the last record that changed it. */
   get machine(): MachineState | undefined {
     return this.#machine
   }
 
   /** Takes over a record. */
-  apply(record: Pick<LedgerRecord, 'kind' | 'asked' | 'machine' | 'seq' | 'at' | 'runId'>): void {
+  apply(record: Omit<LedgerRecord, 'conflicts' | 'refusals'>): void {
     const { kind, asked, machine, seq, at } = record
     if (kind === 'update' || kind === 'event') this.#applyAnswer(asked as AnswerLine, record.runId)
     else if (kind === 'step') this.journal.apply(asked as StepLine)
@@ -65,6 +81,8 @@ export class RunNotes {
       const { id, reason, metadata } = asked as SnapshotInfo
       this.#snapshots = [...this.#snapshots, Object.freeze({ id, seq, at, reason, metadata })]
     }
+    const evicted = evictionsIn(record)
+    if (evicted.length > 0) this.#evictions = [...this.#evictions, ...evicted].slice(-MOST_EVICTIONS)
     if (machine === undefined) return
     this.#machine = machine
     if (this.journal.size > 0) this.journal.keepOnly(invocationsOf(machine.persisted))
@@ -81,6 +99,7 @@ export class RunNotes {
       journal: this.journal.pack(),
       snapshots: this.#snapshots,
       ...(end === undefined ? {} : { end }),
+      ...(this.#evictions.length === 0 ? {} : { evictions: this.#evictions }),
     }
   }
 

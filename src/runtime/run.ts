@@ -9,6 +9,8 @@ import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
 import type { Accepted, Changes, SubscribeOptions, UpdateResult, WaitOptions } from '../workflow/index.ts'
 import { followChanges } from './changes.ts'
 import type { Change, ChangesOptions } from './changes.ts'
+import { listEvictions } from './evictions.ts'
+import type { EvictionRecord } from './evictions.ts'
 import type { Explanation } from './explain.ts'
 import { firstKeptSeq, loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
@@ -191,6 +193,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   /** Why the run does not move: who waits for what, who could provide it, who is asked. */
   explain(): Explanation {
     return this.#core.explain()
+  }
+
+  /** Entries that made room for others, oldest first, as they were; as far back as records are kept. */
+  async evictions(): Promise<readonly EvictionRecord[]> {
+    const records = await this.#store.read(this.id, { afterSeq: (await firstKeptSeq(this.#store, this.id)) - 1 })
+    return handOut(listEvictions(records)) as readonly EvictionRecord[]
   }
 
   /** Disagreements that a policy decided, oldest first, as far back as records are kept. */
