@@ -49,9 +49,12 @@ export function listEvictions(records: readonly LedgerRecord[]): readonly Evicti
   return listed
 }
 
-/** `"notes.7" made room: 2,130 tokens were needed, 2,000 are allowed`. */
-export function describeEviction({ key, limit, max, needed, seq, by }: EvictionNote): string {
-  return `"${key}" made room at ${seq} for what ${by} wrote: ${needed} were needed, ${limit} allows ${max}`
+export function describeEviction({ key, seq, by, ...reason }: EvictionNote): string {
+  return `"${key}" made room at ${seq} for what ${by} wrote: ${describeReason(reason)}`
+}
+
+export function describeReason({ limit, max, needed }: EvictionReason): string {
+  return `${needed} were needed, ${limit} allows ${max}`
 }
 
 function isEviction({ kind }: CellChange): boolean {

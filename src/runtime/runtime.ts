@@ -3,19 +3,28 @@ import { LRUCache } from 'lru-cache'
 import type { AnyStateMachine } from 'xstate'
 import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
 import type { Clock, Ids } from '../base/index.ts'
-import { Filters, isWellFormedKey } from '../context/index.ts'
+import { Filters } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
 import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
-import { workflowOf } from '../workflow/index.ts'
-import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import { adoptDefinition } from './adopt.ts'
+import { assessRun } from './assess.ts'
+import { machineForEnded } from './ended-machine.ts'
+import { storeFork } from './fork.ts'
+import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { seqOfPoint } from './point.ts'
+import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
+import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
 import { keepingRules } from './retention.ts'
 import type { RetentionOptions, SnapshotOptions } from './retention.ts'
+import type { RunState } from './run-state.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
+import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
 
 export interface RuntimeOptions {
@@ -62,6 +71,8 @@ export class Runtime {
   readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
   readonly #workflows = new Map<string, AnyStateMachine>()
+  readonly #opening = new Map<string, Promise<Run>>()
+  readonly #machines = new WeakMap<Run, AnyStateMachine>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
   #updates = 0
@@ -86,7 +97,7 @@ export class Runtime {
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
-      inspect: options.inspect === undefined ? undefined : guarded(options.inspect, topics),
+      inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
       track: (work) => this.#track(work),
@@ -142,22 +153,43 @@ export class Runtime {
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
    * finished steps are not repeated, deadlines keep their instants.
-   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`
+   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
+   *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
     const known = this.get(runId)
     if (known !== undefined) return known
     const summary = await this.store.summary(runId)
     if (summary === undefined) throw unknownError(runId)
-    const machine = this.#workflows.get(summary.workflow)
-    if (machine === undefined) {
-      throw new CallboardError(
-        'workflow.unregistered',
-        `run ${runId} belongs to workflow "${summary.workflow}", which this runtime does not know; give it to createRuntime({ workflows }); known are ${[...this.#workflows.keys()].join(', ') || 'none'}`,
-        { runId, workflow: summary.workflow },
-      )
+    return this.#open(this.#machineOf(summary), summary)
+  }
+
+  /**
+   * A new run that goes on from a point of another one, which stays as it is, be it active, at rest or ended: with the
+   * entries and the state of that point, its steps finished, and the time left that was left then.
+   * @throws CallboardError `run.unknown`, `run.no-such-seq`, `run.exists`, `run.invalid-id`, `workflow.unregistered`;
+   *   `run.finished` for a point at which the machine had ended
+   */
+  async fork(runId: string, point: Point, { runId: to, by = 'outside', reason }: ForkOptions = {}): Promise<Run> {
+    this.#assertOpen()
+    const summary = await this.store.summary(runId)
+    if (summary === undefined || isGlobals(runId)) throw unknownError(runId)
+    const machine = this.#machineOf(summary)
+    const newId = to ?? this.#ids.next('run')
+    assertRunId(newId)
+    const { store } = this
+    const snapshots = this.get(runId)?.snapshots() ?? (await this.#load(machine, runId)).notes.snapshots
+    const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
+    const at = this.#services.clock.now()
+    const stored = await storeFork({ store, machine, summary, seq, to: newId, at, by, reason })
+    try {
+      const run = await this.#open(machine, stored.summary)
+      this.#services.topics.emit('run', { runId: newId, workflow: summary.workflow })
+      return run
+    } catch (error) {
+      await stored.remove()
+      throw error
     }
-    return this.#open(machine, summary)
   }
 
   /** Opens every stored run that has not ended; child runs come with their parents. Gives those that could not be. */
@@ -225,14 +257,9 @@ export class Runtime {
     machine: AnyStateMachine,
     { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
   ): Promise<Run> {
-    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+    this.#assertOpen()
     const definition = definitionOf(machine)
-    if (!isWellFormedKey(runId) || isGlobals(runId))
-      throw new CallboardError(
-        'run.invalid-id',
-        'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
-        { runId },
-      )
+    assertRunId(runId)
     const stored = await this.store.summary(runId)
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
@@ -240,7 +267,7 @@ export class Runtime {
       { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
       this.#services,
     )
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
+    const run = this.#makeRun(core, machine)
     this.#active.set(runId, { core, run })
     try {
       await core.start()
@@ -262,26 +289,94 @@ export class Runtime {
     return summary === undefined ? this.#begin(machine, seed) : (this.get(seed.runId) ?? this.#open(machine, summary))
   }
 
-  async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
-    const { runId, parent } = summary
-    const definition = definitionOf(machine)
-    const { catalogue } = definition
-    const onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
-    const state = await loadRun({ store: this.store, catalogue, runId, onUnusable })
+  /** Two that ask for one run at once get the same. */
+  #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+    const { runId } = summary
+    const opening = this.#opening.get(runId)
+    if (opening !== undefined) return opening
+    const opened = summary.status === 'active' ? this.#openActive(machine, summary) : this.#openEnded(machine, summary)
+    const promise = opened.finally(() => this.#opening.delete(runId))
+    this.#opening.set(runId, promise)
+    return promise
+  }
+
+  async #openActive(machine: AnyStateMachine, stored: RunSummary): Promise<Run> {
+    const { store, clock } = this.#services
+    const { runId } = stored
+    const assessment = await assessRun({
+      store,
+      machine,
+      summary: stored,
+      at: clock.now(),
+      onUnusable: this.#onUnusable,
+    })
+    if (assessment.error !== undefined) throw assessment.error
+    let { state } = assessment
+    let summary = stored
+    if (assessment.adoption !== undefined) {
+      await adoptDefinition(store, stored, assessment, assessment.adoption, clock.now())
+      state = await this.#load(machine, runId)
+      summary = (await store.summary(runId)) ?? stored
+    }
     const already = this.get(runId)
     if (already !== undefined) return already
-    const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
+    return this.#resume(machine, summary, state)
+  }
+
+  async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+    const { runId } = summary
+    const state = await this.#load(machine, runId)
+    const already = this.get(runId)
+    if (already !== undefined) return already
+    if (state.machine === undefined) return this.#resume(machine, summary, state)
+    const shown = machineForEnded(machine, state.machine)
+    return this.#resume(machine, summary, { ...state, machine: shown.state }, shown.machine)
+  }
+
+  #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
+    const { catalogue } = definitionOf(machine)
+    return loadRun({ store: this.store, catalogue, runId, onUnusable: this.#onUnusable })
+  }
+
+  readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
+
+  /** @param shown the machine it is restored in, where that is another one */
+  #resume(machine: AnyStateMachine, summary: RunSummary, state: RunState, shown = machine): Run {
+    const { runId, parent } = summary
+    const definition = definitionOf(machine)
+    const core = new RunCore({ runId, machine: shown, definition, origin: { state, summary }, parent }, this.#services)
+    const run = this.#makeRun(core, machine)
     if (summary.status === 'active') this.#active.set(runId, { core, run })
     else this.#ended.set(runId, run)
     core.resume(state)
     return run
   }
 
+  /** A run that this runtime knows already has brought its machine along. */
+  #machineOf({ runId, workflow }: RunSummary): AnyStateMachine {
+    const known = this.get(runId)
+    const machine = (known === undefined ? undefined : this.#machines.get(known)) ?? this.#workflows.get(workflow)
+    if (machine !== undefined) return machine
+    throw unregisteredError(runId, workflow, this.#workflows.keys())
+  }
+
+  /** What the outside holds of a run. */
+  #makeRun(core: RunCore, machine: AnyStateMachine): Run {
+    const run = new Run(core, this.store, {
+      nextId: (kind) => this.#ids.next(kind),
+      fork: (point, options) => this.fork(core.runId, point, options),
+    })
+    this.#machines.set(run, machine)
+    return run
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+  }
+
   #getOrThrow(runId: string): Run {
     const run = this.get(runId)
-    if (run === undefined)
-      throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
+    if (run === undefined) throw unknownError(runId)
     return run
   }
 
@@ -300,32 +395,4 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const runtime = new Runtime(options)
   await runtime.load()
   return runtime
-}
-
-function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
-  const definition = workflowOf(machine)
-  if (definition !== undefined) return definition
-  throw new CallboardError(
-    'workflow.unknown',
-    `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
-    { machine: machine.id },
-  )
-}
-
-function unknownError(runId: string): CallboardError {
-  return new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
-}
-
-function existsError(runId: string): CallboardError {
-  return new CallboardError('run.exists', `there is a run ${runId} already; choose another id`, { runId })
-}
-
-function guarded(inspect: (event: unknown) => void, topics: Bus<RuntimeTopics>): (event: unknown) => void {
-  return (event) => {
-    try {
-      inspect(event)
-    } catch (error) {
-      topics.emit('failure', { topic: 'inspect', error })
-    }
-  }
 }

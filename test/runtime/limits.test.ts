@@ -195,6 +195,29 @@ describe('what was evicted', () => {
     expect((await run.at(run.seq - 1)).get('note.a')).toBe('a')
   })
 
+  it('is in the change log, with why', async () => {
+    const { runtime, clock } = await createWorld()
+    const run = await runtime.start(limited({ maxEntries: 1 }))
+    await writeNotes(run, ['a', 'b'], clock)
+    expect((await run.log()).at(-1)).toMatchObject({
+      operation: 'evict',
+      key: 'note.a',
+      before: 'a',
+      after: undefined,
+      detail: '2 were needed, maxEntries allows 1',
+    })
+  })
+
+  it('comes back when the run goes back to a point at which it was there, as far as there is room', async () => {
+    const { runtime, clock } = await createWorld()
+    const run = await runtime.start(limited({ maxEntries: 2 }))
+    await writeNotes(run, ['a', 'b'], clock)
+    const then = run.seq
+    await writeNotes(run, ['c', 'd'], clock)
+    await run.restore(then)
+    expect(keysOf(run)).toEqual(['note.a', 'note.b'])
+  })
+
   it('is explained, also after a restart that begins at a snapshot', async () => {
     const store = await openStore(freshPath())
     const workflow = limited({ maxEntries: 2 })
