@@ -253,11 +253,12 @@ export class AgentProcess {
       if (slot.isRetired) slot = world.slotOf(this.sight)
       return world.readSlot(slot)
     }
-    const wholeView = (): BoardView | undefined => this.#wholeView
+    // What was noted last, at hand: reading a view again that is still the same has to cost next to nothing.
+    let noted: BoardView | undefined
     const whole = (): BoardView => {
-      const view = current()
-      this.#noteWhole(view)
-      return view
+      noted = current()
+      this.#noteWhole(noted)
+      return noted
     }
     const readOne = (key: string): void => {
       this.assertReadable(key)
@@ -266,7 +267,7 @@ export class AgentProcess {
     return Object.freeze({
       get current(): View {
         const { fresh } = slot
-        return fresh !== undefined && fresh === wholeView() && !world.hasExpiry ? fresh : whole()
+        return fresh !== undefined && fresh === noted && !world.hasExpiry ? fresh : whole()
       },
       get seq(): number {
         return current().seq

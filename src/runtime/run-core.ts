@@ -23,9 +23,11 @@ import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
-import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
+import type { Compact, Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
+import { Compactor } from './compactor.ts'
+import type { CompactorHost } from './compactor.ts'
 import { Engine } from './engine.ts'
 import type { EngineHost, EngineOrigin } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
@@ -84,6 +86,7 @@ export class RunCore {
   readonly #updater: Updater
   readonly #invocations: Invocations
   readonly #snapshots: SnapshotTaker
+  readonly #compactor: Compactor | undefined
   readonly #views = new ViewCache()
   readonly #access = new Map<string, Access>()
   readonly #wakers = new Set<() => void>()
@@ -124,6 +127,8 @@ export class RunCore {
       },
       state,
     )
+    const { compact } = seed.definition
+    this.#compactor = compact === undefined ? undefined : new Compactor(this.#compactorHost(compact))
     this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#updater = new Updater({
       runId: this.runId,
@@ -393,6 +398,7 @@ export class RunCore {
       waits: this.waits.list().map((wait) => this.#explainWait(wait)),
       requests: this.requests.list().map(({ id, agent, question }) => ({ id, agent, question })),
       hasTimers: this.#end === undefined && this.#engine.hasTimers,
+      evictions: this.#snapshots.notes.evictions,
     }
     return Object.freeze({ ...facts, text: describeExplanation(facts) })
   }
@@ -426,6 +432,17 @@ export class RunCore {
       `run ${this.runId}: ${who} was stopped because the state that invoked it was left or the run ended`,
       { runId: this.runId, agent },
     )
+  }
+
+  #compactorHost(compact: Compact): CompactorHost {
+    const { topics, track } = this.#services
+    return {
+      runId: this.runId,
+      compact,
+      update: (changes, options) => this.updateFromOutside('compact', changes, options),
+      onFailure: (error) => topics.emit('failure', { topic: 'compact', error }),
+      track,
+    }
   }
 
   #engineHost(original: AnyStateMachine): EngineHost {
@@ -495,6 +512,7 @@ export class RunCore {
       if (changesGlobals) this.#services.globals.commit(changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
+      this.#compactor?.onCommitted(record.seq, record.at, changes)
       if (changesGlobals) {
         this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }
