@@ -1,12 +1,13 @@
 // Commit: turns of one run on their way into the store.
 //   C1. Turns that are handed over together are stored together or not at all, and so are their changes to global entries.
 //   C2. What is stored is acknowledged, even if the store says that it failed: it is asked what it has.
-import { CallboardError, isCallboardError } from '../base/index.ts'
+import { CallboardError } from '../base/index.ts'
 import { recordToLine } from '../ledger/index.ts'
 import type { MachineState } from '../ledger/index.ts'
 import type { Batch, RunSummary, Store } from '../store/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
 import type { Globals } from './globals.ts'
+import { asStoreError } from './store-failure.ts'
 import type { Turn } from './turn.ts'
 
 /** Whose turns they are. */
@@ -83,17 +84,6 @@ async function assertStored(store: Store, { runId, expectedSeq, records }: Batch
     return stored !== undefined && recordToLine(stored, '') === recordToLine(record, '')
   })
   if (!isStored) throw failure
-}
-
-function asStoreError(runId: string, error: unknown): CallboardError {
-  if (isCallboardError(error)) return error
-  const message = error instanceof Error ? error.message : String(error)
-  return new CallboardError(
-    'store.failed',
-    `run ${runId}: the store did not take what was to be stored: ${message}; nothing of it was acknowledged`,
-    { runId },
-    { cause: error },
-  )
 }
 
 function lostGlobalsError(runId: string): CallboardError {
