@@ -92,6 +92,7 @@ export class RunCore {
   readonly #wakers = new Set<() => void>()
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
+  #isLost = false
   #stopping: Promise<void> | undefined
   #board: Board | undefined
   /** When something on the shown board expires. */
@@ -160,6 +161,11 @@ export class RunCore {
 
   get end(): RunEnd | undefined {
     return this.#end
+  }
+
+  /** It ended here and not in the store. */
+  get isLost(): boolean {
+    return this.#isLost
   }
 
   get status(): MachineState['status'] {
@@ -320,6 +326,34 @@ export class RunCore {
   onEmitted(type: string, handler: (event: { readonly type: string }) => void): () => void {
     const subscription = this.#engine.actor.on(type as never, handler as never)
     return () => subscription.unsubscribe()
+  }
+
+  /** Whether another process has gone on with the run, or made another of this id. */
+  isOvertakenBy(stored: RunSummary | undefined): boolean {
+    if (this.#committedSeq === 0) return false
+    return stored === undefined || stored.createdAt !== this.createdAt || stored.seq > this.#engine.seq
+  }
+
+  /** Lets the run go without a record: it is to be read anew from the store. */
+  giveUp(): void {
+    const message = `run ${this.runId}: another process has written to it since; open it again to go on from there`
+    this.#letGo(new CallboardError('run.overtaken', message, { runId: this.runId }))
+  }
+
+  /** Lets the run go as it is in the store, with everything in it that was asked for before. */
+  async leave(): Promise<void> {
+    while (!this.#engine.isSettled && this.#end === undefined) {
+      await new Promise<void>((resolve) => this.onNextCommit(resolve))
+    }
+    const message = `run ${this.runId}: the runtime was closed; the run goes on when it is opened again`
+    this.#letGo(new CallboardError('run.left', message, { runId: this.runId }))
+  }
+
+  #letGo(error: CallboardError): void {
+    if (this.#end !== undefined) return
+    this.#isLost = true
+    this.#engine.halt()
+    this.#finish({ kind: 'failed', error })
   }
 
   /** Ends the run. */
@@ -551,6 +585,7 @@ export class RunCore {
     if (this.#end !== undefined) return
     const described = describeError(error)
     const wasStopped = this.#engine.isStopped
+    this.#isLost = wasStopped
     if (!wasStopped) {
       void this.#engine.append('end', 'workflow', { status: 'error', error: described }).catch(() => {})
       this.#engine.halt()
