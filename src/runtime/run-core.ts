@@ -50,6 +50,7 @@ import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
 import type { Turn } from './turn.ts'
+import { WaitNotes } from './wait-notes.ts'
 import { ViewCache } from './view-cache.ts'
 import type { ViewSlot } from './view-cache.ts'
 
@@ -75,6 +76,7 @@ export class RunCore {
   readonly random: () => number
   readonly waitTimeoutMs: number
   readonly waits: WaitTable
+  readonly waitNotes: WaitNotes
   readonly subscriptions: Subscriptions
   readonly requests = new Requests()
   readonly ended: Promise<RunEnd>
@@ -109,6 +111,7 @@ export class RunCore {
     this.waitTimeoutMs = services.waitTimeoutMs
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
+    this.waitNotes = new WaitNotes(this)
     this.subscriptions = new Subscriptions(this.runId)
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
@@ -599,6 +602,7 @@ export class RunCore {
     })
     this.#invocations.stopAll()
     this.waits.rejectAll(() => reason)
+    this.waitNotes.end()
     this.requests.withdrawAll(reason)
     this.subscriptions.end()
     this.#views.clear()
