@@ -63,7 +63,7 @@ export type {
   WaitExplanation,
 } from './runtime/index.ts'
 export { createVolatileStore } from './store/index.ts'
-export type { Batch, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
+export type { Batch, Labels, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
 export type { DeliveryRecord, Notification, NotificationHandler, WaitForGraph, WaitForNode } from './waits/index.ts'
 export { defineContext, entry } from './workflow/index.ts'
 export type {

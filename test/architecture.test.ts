@@ -216,6 +216,7 @@ describe('the public names', () => {
       'Explanation',
       'Grants',
       'Ids',
+      'Labels',
       'LedgerRecord',
       'Lineage',
       'LiveView',

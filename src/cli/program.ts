@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { isCallboardError } from '../base/index.ts'
 import { graphCommand } from './commands/graph.ts'
+import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
 import { EXIT } from './exit-code.ts'
 import { writeError } from './fail.ts'
@@ -11,7 +12,7 @@ import type { Terminal } from './terminal.ts'
 /** Makes a command; `end` takes the exit code it ends with. */
 export type CommandFactory = (terminal: Terminal, end: (code: number) => void) => Command
 
-const COMMANDS: readonly CommandFactory[] = [runCommand, graphCommand]
+const COMMANDS: readonly CommandFactory[] = [runCommand, resumeCommand, graphCommand]
 
 /** Carries out a command line, without the program's own name, and gives the exit code. */
 export async function callboard(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -52,7 +53,16 @@ export async function parseWith(
 }
 
 const isUsageError = (error: unknown): boolean =>
-  isCallboardError(error) && (error.code.startsWith('cli.') || error.code === 'run.input')
+  isCallboardError(error) && (error.code.startsWith('cli.') || USAGE_ERRORS.has(error.code))
+
+/** What is wrong with what a command was given, in other words than `cli.…`. */
+const USAGE_ERRORS: ReadonlySet<string> = new Set([
+  'run.input',
+  'store.wrong-key',
+  'store.weak-key',
+  'store.format',
+  'store.path',
+])
 
 function version(): string {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')

@@ -9,7 +9,7 @@ import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, BoardView, Sight } from '../context/index.ts'
 import type { Board, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
-import type { RunSummary } from '../store/index.ts'
+import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
@@ -42,6 +42,7 @@ export interface RunSeed {
   /** The input of a new run, or the state that a stored one is to go on from. */
   readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  readonly labels?: Labels | undefined
 }
 
 /** How a run ended. */
@@ -49,6 +50,8 @@ export type RunEnd =
   | { readonly kind: 'done'; readonly output: unknown }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'stopped'; readonly error: CallboardError }
+  /** It has not ended, but is no longer in this process. */
+  | { readonly kind: 'left'; readonly error: CallboardError }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
 
@@ -56,6 +59,7 @@ export class RunCore {
   readonly runId: string
   readonly definition: WorkflowDefinition
   readonly parent: RunSeed['parent']
+  readonly labels: Labels | undefined
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly random: () => number
@@ -86,6 +90,7 @@ export class RunCore {
     this.runId = seed.runId
     this.definition = seed.definition
     this.parent = seed.parent
+    this.labels = 'summary' in seed.origin ? seed.origin.summary.labels : seed.labels
     this.#services = services
     this.clock = services.clock
     this.deadlines = services.deadlines
@@ -129,6 +134,7 @@ export class RunCore {
   get status(): MachineState['status'] {
     switch (this.#end?.kind) {
       case undefined:
+      case 'left':
         return 'active'
       case 'done':
         return 'done'
@@ -284,6 +290,20 @@ export class RunCore {
     this.#finish({ kind: 'stopped', error })
   }
 
+  /** Takes the run out of this process without ending it: what the store says is where it goes on. */
+  leave(reason: string): void {
+    if (this.#end !== undefined) return
+    const error = new CallboardError(
+      'run.left',
+      `run ${this.runId} was left where its ledger ends: ${reason}; runtime.open() goes on with it`,
+      { runId: this.runId },
+    )
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(error)
+    this.#engine.halt()
+    this.#finish({ kind: 'left', error })
+  }
+
   /** Calls back once at the next commit, or when the run ends. */
   onNextCommit(wake: () => void): () => void {
     this.#wakers.add(wake)
@@ -417,6 +437,7 @@ export class RunCore {
         createdAt: this.createdAt,
         updatedAt: last.at,
         parent: this.parent,
+        ...(this.labels === undefined ? {} : { labels: this.labels }),
       },
     }
     if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
@@ -502,7 +523,7 @@ export class RunCore {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    this.#invocations.stopAll()
+    this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.waits.rejectAll(() => reason)
     this.requests.withdrawAll(reason)
     this.subscriptions.end()

@@ -5,10 +5,11 @@ import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemCloc
 import type { Clock, Ids } from '../base/index.ts'
 import { Filters, isWellFormedKey } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
-import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
+import type { Damage, Labels, RunFilter, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { admitLabels } from './labels.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
@@ -37,6 +38,8 @@ export interface StartOptions<Input> {
   readonly input?: Input
   /** Chosen by the runtime unless given; refused if a run has it already. */
   readonly runId?: string
+  /** Short texts to know the run by; stored in the clear with its summary. */
+  readonly labels?: Labels
 }
 
 /** `input` may be left out only where the workflow takes none. */
@@ -87,6 +90,7 @@ export class Runtime {
         const active = this.#active.get(core.runId)
         this.#active.delete(core.runId)
         if (active !== undefined) this.#ended.set(core.runId, active.run)
+        if (end.kind === 'left') return
         topics.emit('end', {
           runId: core.runId,
           status: end.kind,
@@ -108,14 +112,14 @@ export class Runtime {
   /**
    * Starts a run of a workflow; resolves once its first record is stored.
    * @throws CallboardError `workflow.unknown` for a plain machine, `run.input` for an input that does not fit,
-   *   `run.exists` for an id that is taken, `runtime.closed`
+   *   `run.labels` for labels that are not texts, `run.exists` for an id that is taken, `runtime.closed`
    */
   start<Machine extends AnyStateMachine>(
     workflow: Machine,
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
   ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
-    const { input, runId = this.#ids.next('run') } = options
-    return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<
+    const { input, runId = this.#ids.next('run'), labels } = options
+    return this.#begin(workflow, { runId, input, parent: undefined, labels: admitLabels(labels) }) as Promise<
       Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>
     >
   }
@@ -188,11 +192,17 @@ export class Runtime {
     return this.#services.topics.on(topic, handler)
   }
 
-  /** Stops every run and forgets every deadline. Twice is harmless. */
+  /**
+   * Ends the runtime. Runs on a durable store are left where they are, to be opened again; on another one they are stopped.
+   * Twice is harmless.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    const why = 'the runtime was closed'
+    const active = [...this.#active.values()]
+    if (this.store.traits.durable) for (const { core } of active) core.leave(why)
+    else await Promise.all(active.map(({ run }) => run.stop(why)))
     this.#services.deadlines.clear()
     this.#services.topics.clear()
   }
@@ -203,7 +213,7 @@ export class Runtime {
 
   async #begin(
     machine: AnyStateMachine,
-    { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
+    { runId, input, parent, labels }: Pick<RunSeed, 'runId' | 'parent' | 'labels'> & { readonly input: unknown },
   ): Promise<Run> {
     if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
     const definition = definitionOf(machine)
@@ -217,7 +227,7 @@ export class Runtime {
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
     const core = new RunCore(
-      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
+      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent, labels },
       this.#services,
     )
     const run = new Run(core, this.store, (kind) => this.#ids.next(kind))

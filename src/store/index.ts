@@ -2,6 +2,7 @@ export type {
   Batch,
   Damage,
   DamageKind,
+  Labels,
   RunFilter,
   RunSummary,
   Store,
