@@ -56,9 +56,11 @@ export type {
   OpenRequest,
   OutsideOptions,
   Producer,
+  RetentionOptions,
   RuntimeOptions,
   RuntimeTopics,
   SnapshotInfo,
+  SnapshotOptions,
   StartOptions,
   WaitExplanation,
 } from './runtime/index.ts'

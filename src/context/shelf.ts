@@ -147,8 +147,26 @@ function indexDependencies(draft: Draft, address: EntryAddress, previous: Cell |
     draft.dependants = others.length === 0 ? draft.dependants.delete(key) : draft.dependants.set(key, others)
   }
   for (const key of after) {
-    draft.dependants = draft.dependants.set(key, [...(draft.dependants.get(key) ?? []), addressOf(address)])
+    draft.dependants = draft.dependants.set(key, withAddress(draft.dependants.get(key) ?? [], address))
   }
+}
+
+/** In an order of their own, not that of the writes: a board made from a snapshot marks the same entries in the same order. */
+function withAddress(others: readonly EntryAddress[], address: EntryAddress): readonly EntryAddress[] {
+  const at = others.findIndex((other) => compareAddresses(address, other) < 0)
+  return others.toSpliced(at < 0 ? others.length : at, 0, addressOf(address))
+}
+
+function compareAddresses(one: EntryAddress, other: EntryAddress): number {
+  return (
+    compareText(one.key, other.key) ||
+    compareText(one.scope, other.scope) ||
+    compareText(one.holder ?? '', other.holder ?? '')
+  )
+}
+
+function compareText(one: string, other: string): number {
+  return one === other ? 0 : one < other ? -1 : 1
 }
 
 /** Only the address: what it was taken from may hold much more. */

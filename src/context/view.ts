@@ -275,10 +275,20 @@ function applyReplaced({ cells, replaced }: Older): readonly Cell[] {
   if (replaced.length === 0) return cells
   const next = cells.slice()
   for (const { before, after } of replaced) {
-    if (before !== undefined) next.splice(placeOf(next, before), 1)
-    if (after !== undefined) next.splice(placeOf(next, after), 0, after)
+    if (before !== undefined && after !== undefined) moveTo(next, before, after)
+    else if (before !== undefined) next.splice(placeOf(next, before), 1)
+    else if (after !== undefined) next.splice(placeOf(next, after), 0, after)
   }
   return next
+}
+
+/** Puts `after` where it belongs and closes the gap of `before`: only what stands between the two moves. */
+function moveTo(cells: Cell[], before: Cell, after: Cell): void {
+  let gap = placeOf(cells, before)
+  const place = placeOf(cells, after)
+  for (; gap > place; gap--) cells[gap] = cells[gap - 1] as Cell
+  for (; gap < place - 1; gap++) cells[gap] = cells[gap + 1] as Cell
+  cells[gap] = after
 }
 
 /** Where a cell stands in the order, or would. */

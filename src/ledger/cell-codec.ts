@@ -91,8 +91,9 @@ export function packCell(cell: Cell): PackedCell {
   return pack(cell, 'put', NO_ORIGIN)
 }
 
-export function unpackCell(packed: PackedCell): Cell {
-  return unpack(packed, NO_ORIGIN, untag)
+/** @param revive what to make of stored values: `untag`, or nothing where they are frozen and have no tags */
+export function unpackCell(packed: PackedCell, revive: (data: unknown) => unknown = untag): Cell {
+  return unpack(packed, NO_ORIGIN, revive)
 }
 
 /** A change of a record; what was there before is in the records before. */

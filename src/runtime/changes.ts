@@ -3,6 +3,7 @@
 import type { EntryAddress } from '../context/index.ts'
 import type { LedgerRecord, RecordKind } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
+import { readRecords } from './load-run.ts'
 import type { RunCore } from './run-core.ts'
 
 /** One committed record, without values. */
@@ -46,7 +47,10 @@ export function changeOf({ seq, at, kind, author, changes, conflicts, refusals, 
   }
 }
 
-/** Yields every change after a seq, then waits for more until the run ends or the signal aborts. */
+/**
+ * Yields every change after a seq, then waits for more until the run ends or the signal aborts.
+ * @throws CallboardError `run.trimmed` for a seq before the records that are kept
+ */
 export async function* followChanges(
   core: RunCore,
   store: Store,
@@ -55,7 +59,7 @@ export async function* followChanges(
   let seq = afterSeq
   const isAborted = (): boolean => signal?.aborted === true
   while (!isAborted()) {
-    const records = await store.read(core.runId, { afterSeq: seq, limit: PAGE })
+    const records = await readRecords(store, core.runId, { afterSeq: seq, limit: PAGE })
     for (const record of records) {
       if (isAborted()) return
       seq = record.seq

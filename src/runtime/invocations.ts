@@ -56,7 +56,7 @@ export class Invocations implements InvocationHost {
     invocation: string,
     input: unknown,
   ): Promise<unknown> {
-    const { runId, journal } = this.#core
+    const { runId } = this.#core
     const agent = new AgentProcess(this.#core, {
       id,
       type,
@@ -68,11 +68,7 @@ export class Invocations implements InvocationHost {
     this.#agents.set(invocation, agent)
     this.#newest.set(id, agent)
     this.#services.topics.emit('agent', { runId, agent: id, type, status: 'running' })
-    try {
-      return await agent.run(input)
-    } finally {
-      journal.forget(invocation)
-    }
+    return agent.run(input)
   }
 
   stopAgent(invocation: string): void {

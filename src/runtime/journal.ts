@@ -1,7 +1,9 @@
-// Journal: what the agents of one run have done and must not do again.
-//   J1. A finished step is found by (invocation, name, occurrence) and gives the same result for ever.
-//   J2. Attempts are counted before they are made.
+// Journal: what the agents of one run have done and must not do again. It follows the records: what is not stored is not
+// in it, so that a journal that was kept up to date and one that was folded or read from a snapshot are the same.
+//   J1. A finished step is found by (invocation, name, occurrence) and gives the same result as long as its agent lives.
+//   J2. Attempts are counted before they are made: the record that one begins is stored before it does.
 import { handOut } from '../base/index.ts'
+import { tag, untag } from '../ledger/index.ts'
 import type { StepLine } from './step.ts'
 
 /** What is known of one step. */
@@ -12,6 +14,12 @@ export interface StepEntry {
   /** Not to be tried again before this instant. */
   readonly retryAt: number | undefined
 }
+
+/** A step as a snapshot keeps it: `state` is 0 for begun, 1 for finished with its result, 2 for put off until an instant. */
+type PackedStep = readonly [step: string, attempts: number, state: 0 | 1 | 2, content?: unknown]
+
+/** A journal as a snapshot keeps it. */
+export type PackedJournal = readonly (readonly [invocation: string, steps: readonly PackedStep[]])[]
 
 const NEW_STEP: StepEntry = Object.freeze({ attempts: 0, finished: false, result: undefined, retryAt: undefined })
 
@@ -24,33 +32,49 @@ export class Journal {
     return entry.finished ? { ...entry, result: handOut(entry.result) } : entry
   }
 
-  begin(invocation: string, stepKey: string, attempt: number): void {
-    this.#set(invocation, stepKey, { attempts: attempt, finished: false, result: undefined, retryAt: undefined })
-  }
-
+  /** Takes over a result: of a step, or of a question to a person. */
   finish(invocation: string, stepKey: string, attempt: number, result: unknown): void {
     this.#set(invocation, stepKey, { attempts: attempt, finished: true, result, retryAt: undefined })
-  }
-
-  /** Another attempt is to be made, at an instant. */
-  postpone(invocation: string, stepKey: string, attempt: number, retryAt: number): void {
-    this.#set(invocation, stepKey, { attempts: attempt, finished: false, result: undefined, retryAt })
   }
 
   /** Takes over what a record says. */
   apply({ invocation, step, attempt, phase, result, retryAt }: StepLine): void {
     if (phase === 'finished') this.finish(invocation, step, attempt, result)
-    else if (retryAt === undefined) this.begin(invocation, step, attempt)
-    else this.postpone(invocation, step, attempt, retryAt)
+    else this.#set(invocation, step, { attempts: attempt, finished: false, result: undefined, retryAt })
   }
 
-  /** An invocation that has ended will not ask again. */
-  forget(invocation: string): void {
-    this.#steps.delete(invocation)
+  /** Forgets invocations that have ended: they will not ask again. */
+  keepOnly(invocations: ReadonlySet<string>): void {
+    for (const invocation of [...this.#steps.keys()]) if (!invocations.has(invocation)) this.#steps.delete(invocation)
+  }
+
+  get size(): number {
+    return this.#steps.size
+  }
+
+  pack(): PackedJournal {
+    return Array.from(this.#steps, ([invocation, steps]) => [invocation, Array.from(steps, packStep)] as const)
+  }
+
+  static unpack(packed: PackedJournal): Journal {
+    const journal = new Journal()
+    for (const [invocation, steps] of packed) {
+      for (const [step, attempts, state, content] of steps) {
+        const result = state === 1 ? untag(content) : undefined
+        const retryAt = state === 2 ? (content as number) : undefined
+        journal.#set(invocation, step, { attempts, finished: state === 1, result, retryAt })
+      }
+    }
+    return journal
   }
 
   #set(invocation: string, stepKey: string, entry: StepEntry): void {
     const steps = this.#steps.get(invocation) ?? new Map<string, StepEntry>()
     this.#steps.set(invocation, steps.set(stepKey, entry))
   }
+}
+
+function packStep([step, { attempts, finished, result, retryAt }]: readonly [string, StepEntry]): PackedStep {
+  if (finished) return [step, attempts, 1, tag(result)]
+  return retryAt === undefined ? [step, attempts, 0] : [step, attempts, 2, retryAt]
 }

@@ -22,13 +22,16 @@ import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
 import { Invocations } from './invocations.ts'
-import { Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
-import type { EndLine, RunState } from './run-state.ts'
+import type { EndLine } from './run-notes.ts'
+import type { RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
 import { parseEvent, parseOutput } from './schema-check.ts'
+import type { SnapshotInfo } from './run.ts'
+import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
 import { ViewCache } from './view-cache.ts'
@@ -54,6 +57,7 @@ export type RunEnd =
   | { readonly kind: 'left'; readonly error: CallboardError }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
+const NO_CHANGES: readonly CellChange[] = Object.freeze([])
 
 export class RunCore {
   readonly runId: string
@@ -67,13 +71,13 @@ export class RunCore {
   readonly waits: WaitTable
   readonly subscriptions: Subscriptions
   readonly requests = new Requests()
-  readonly journal: Journal
   readonly ended: Promise<RunEnd>
   createdAt: number
   readonly #services: RuntimeServices
   readonly #engine: Engine
   readonly #updater: Updater
   readonly #invocations: Invocations
+  readonly #snapshots: SnapshotTaker
   readonly #views = new ViewCache()
   readonly #access = new Map<string, Access>()
   readonly #wakers = new Set<() => void>()
@@ -107,8 +111,14 @@ export class RunCore {
       actors: bindActors(seed.definition, this.#invocations) as never,
     }) as AnyStateMachine
     const state = 'state' in seed.origin ? seed.origin.state : undefined
-    this.journal = state?.journal ?? new Journal()
     this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
+    this.#snapshots = new SnapshotTaker(
+      {
+        ...services.keeping(this.runId, this.catalogue),
+        board: () => this.#engine.committed.context.board,
+      },
+      state,
+    )
     this.#updater = new Updater({
       runId: this.runId,
       catalogue: this.catalogue,
@@ -120,6 +130,16 @@ export class RunCore {
 
   get catalogue(): Catalogue {
     return this.definition.catalogue
+  }
+
+  /** What its agents have done. */
+  get journal(): Journal {
+    return this.#snapshots.notes.journal
+  }
+
+  /** The named points of its history. */
+  get snapshots(): readonly SnapshotInfo[] {
+    return this.#snapshots.notes.snapshots
   }
 
   /** The seq of the last committed record. */
@@ -165,9 +185,9 @@ export class RunCore {
   }
 
   /** Goes on with a stored run: agents in flight run again, deadlines keep their instants; an ended one stays ended. */
-  resume({ seq, machine, end }: RunState): void {
+  resume({ seq, machine, notes }: RunState): void {
     this.#committedSeq = seq
-    const ended = endOfStored(this.definition, this.runId, machine, end)
+    const ended = endOfStored(this.definition, this.runId, machine, notes.end)
     if (ended !== undefined) {
       this.#end = ended
       this.#resolveEnded(ended)
@@ -462,17 +482,14 @@ export class RunCore {
 
   #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
     this.#committedSeq = record.seq
+    const global = changesGlobals ? changes.filter(({ scope }) => scope === 'global') : NO_CHANGES
+    this.#snapshots.onCommitted(record, global)
     if (changes.length > 0) {
       if (changesGlobals) this.#services.globals.commit(changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
       if (changesGlobals) {
-        this.#services.announceGlobals(
-          this.runId,
-          changes.filter(({ scope }) => scope === 'global'),
-          record.author,
-          record.at,
-        )
+        this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }
     }
     if (this.#wakers.size > 0) for (const wake of Array.from(this.#wakers)) wake()

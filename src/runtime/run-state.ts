@@ -1,49 +1,60 @@
-// RunState: everything a run is made of, folded from its ledger: the board and machine, and what its agents have done.
+// RunState: everything a run is made of, folded from its ledger, or from a snapshot and the records after it.
+import { CallboardError } from '../base/index.ts'
 import type { Catalogue } from '../context/index.ts'
-import { emptyState, foldRecords } from '../ledger/index.ts'
-import type { FoldedState, LedgerRecord } from '../ledger/index.ts'
-import { Journal } from './journal.ts'
-import type { SnapshotInfo } from './run.ts'
-import type { StepLine } from './step.ts'
+import { emptyState, foldRecords, packState, unpackState } from '../ledger/index.ts'
+import type { FoldedState, LedgerRecord, PackedState } from '../ledger/index.ts'
+import { RunNotes } from './run-notes.ts'
+import type { PackedNotes } from './run-notes.ts'
 
 export interface RunState extends FoldedState {
-  readonly journal: Journal
-  readonly snapshots: readonly SnapshotInfo[]
-  /** Set when the run was stopped, or failed outside its machine. */
-  readonly end: EndLine | undefined
+  /** Its journal, named points and end. */
+  readonly notes: RunNotes
+  /** Where the snapshot stands that it was folded from; 0 for none. */
+  readonly snapshotSeq: number
 }
 
-/** What an `end` record says. */
-export interface EndLine {
-  readonly status: 'stopped' | 'error'
-  readonly reason?: string
-  readonly error?: { readonly code: string; readonly message: string }
+/** The number of the form in which snapshots are written. */
+export const SNAPSHOT_FORMAT = 1
+
+/** What a snapshot holds. */
+interface PackedRun {
+  readonly format: number
+  readonly state: PackedState
+  readonly notes: PackedNotes
 }
 
-/** What an update or event says that answers a person's request. */
-interface AnswerLine {
-  readonly answers?: string
-  readonly answer?: unknown
+/** The state of a run without records. */
+export function emptyRun(catalogue: Catalogue, runId: string): RunState {
+  return { ...emptyState(catalogue, runId), notes: new RunNotes(), snapshotSeq: 0 }
 }
 
-/** The state that a run's records add up to. */
-export function foldRun(catalogue: Catalogue, runId: string, records: readonly LedgerRecord[]): RunState {
-  const journal = new Journal()
-  const snapshots: SnapshotInfo[] = []
-  let end: EndLine | undefined
-  for (const { kind, asked, seq, at } of records) {
-    if (kind === 'step') journal.apply(asked as StepLine)
-    else if (kind === 'snapshot')
-      snapshots.push({ ...(asked as Pick<SnapshotInfo, 'id' | 'reason' | 'metadata'>), seq, at })
-    else if (kind === 'end') end = asked as EndLine
-    else if (kind === 'update' || kind === 'event') applyAnswer(journal, asked as AnswerLine)
-  }
-  return { ...foldRecords(emptyState(catalogue, runId), records), journal, snapshots, end }
+/** What the records make of a state. It is used up: its notes go on in the new one. */
+export function foldRun(state: RunState, records: readonly LedgerRecord[]): RunState {
+  for (const record of records) state.notes.apply(record)
+  const { notes, snapshotSeq } = state
+  return { ...foldRecords(state, records), notes, snapshotSeq }
 }
 
-/** An answer is remembered like a step: the agent that asked is not to ask again. */
-function applyAnswer(journal: Journal, { answers, answer }: AnswerLine): void {
-  const split = answers?.lastIndexOf('/') ?? -1
-  if (answers === undefined || split < 0) return
-  journal.finish(answers.slice(0, split), answers.slice(split + 1), 1, answer)
+/** A run's state as a store keeps it. */
+export function packRun(state: Omit<RunState, 'snapshotSeq'>): unknown {
+  return { format: SNAPSHOT_FORMAT, state: packState(state), notes: state.notes.pack() } satisfies PackedRun
+}
+
+/**
+ * The inverse of `packRun`, for what a store gives back.
+ * @throws CallboardError `snapshot.format` for what this version has not written
+ */
+export function unpackRun(packed: unknown, catalogue: Catalogue, runId: string): RunState {
+  const { format, state, notes } = (packed ?? {}) as Partial<PackedRun>
+  if (format !== SNAPSHOT_FORMAT || state === undefined || notes === undefined) throw formatError(runId, format)
+  const folded = unpackState(state, catalogue, runId)
+  return { ...folded, notes: new RunNotes(notes, folded.machine), snapshotSeq: folded.seq }
+}
+
+function formatError(runId: string, format: unknown): CallboardError {
+  return new CallboardError(
+    'snapshot.format',
+    `run ${runId}: a snapshot has the format ${String(format)}, and this version knows ${SNAPSHOT_FORMAT}; open the run with the version that wrote it`,
+    { runId, format },
+  )
 }

@@ -1,8 +1,8 @@
 // Run: what the outside holds of one run.
-import { CallboardError, handOut } from '../base/index.ts'
+import { admitValue, CallboardError, handOut } from '../base/index.ts'
 import { entryOf, put, refusalError } from '../context/index.ts'
 import type { Conflict, Entry, Policy, UpdateOptions, View } from '../context/index.ts'
-import { diffBoards, emptyState, foldRecords } from '../ledger/index.ts'
+import { diffBoards } from '../ledger/index.ts'
 import type { EntryDifference, FoldedState, LedgerRecord } from '../ledger/index.ts'
 import type { Labels, RunSummary, Store } from '../store/index.ts'
 import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
@@ -10,6 +10,7 @@ import type { Accepted, Changes, SubscribeOptions, UpdateResult, WaitOptions } f
 import { followChanges } from './changes.ts'
 import type { Change, ChangesOptions } from './changes.ts'
 import type { Explanation } from './explain.ts'
+import { firstKeptSeq, loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
 import { answerRequest } from './people.ts'
@@ -43,12 +44,10 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   readonly #core: RunCore
   readonly #store: Store
   readonly #nextId: (kind: string) => string
-  readonly #snapshots: SnapshotInfo[]
   readonly #sights = new Map<string, ReturnType<RunCore['sightOf']>>()
 
   /** Use `runtime.start` or `runtime.open`. */
-  constructor(core: RunCore, store: Store, nextId: (kind: string) => string, snapshots: readonly SnapshotInfo[] = []) {
-    this.#snapshots = [...snapshots]
+  constructor(core: RunCore, store: Store, nextId: (kind: string) => string) {
     this.id = core.runId
     this.#core = core
     this.#store = store
@@ -200,9 +199,9 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return this.#core.explain()
   }
 
-  /** Disagreements that a policy decided, oldest first. */
+  /** Disagreements that a policy decided, oldest first, as far back as records are kept. */
   async conflicts(): Promise<readonly Conflict[]> {
-    const records = await this.#store.read(this.id)
+    const records = await this.#store.read(this.id, { afterSeq: (await firstKeptSeq(this.#store, this.id)) - 1 })
     return handOut(records.flatMap(({ conflicts }) => conflicts)) as readonly Conflict[]
   }
 
@@ -267,23 +266,18 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   /** Notes this point of the history under an id, with a reason. */
   async snapshot(reason: string, metadata: Readonly<Record<string, unknown>> = {}): Promise<SnapshotInfo> {
     const id = this.#nextId('snap')
-    await this.#core.record('snapshot', OUTSIDE, { id, reason, metadata })
-    const info = Object.freeze({
-      id,
-      seq: this.#core.seq,
-      at: this.#core.clock.now(),
-      reason,
-      metadata: Object.freeze({ ...metadata }),
-    })
-    this.#snapshots.push(info)
-    return info
+    await this.#core.record('snapshot', OUTSIDE, { id, reason, metadata: admitValue(metadata).value })
+    return this.snapshots().find((info) => info.id === id) as SnapshotInfo
   }
 
   snapshots(): readonly SnapshotInfo[] {
-    return [...this.#snapshots]
+    return [...this.#core.snapshots]
   }
 
-  /** The run as it was after a record, or at a snapshot. @throws CallboardError `run.no-such-seq` */
+  /**
+   * The run as it was after a record, or at a snapshot.
+   * @throws CallboardError `run.no-such-seq`; `run.trimmed` for a point before the records that are kept
+   */
   async at(point: number | string): Promise<Moment<Values>> {
     const state = await this.#stateAt(point)
     return createMoment(state, (agentId) => this.#sight(agentId)) as Moment<Values>
@@ -300,9 +294,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return handOut(diffBoards(before.board, after.board)) as readonly EntryDifference[]
   }
 
-  /** The records of the run, oldest first; copies, so that nobody writes to the ledger by way of them. */
+  /**
+   * The records of the run, oldest first; copies, so that nobody writes to the ledger by way of them.
+   * @throws CallboardError `run.trimmed` for records that are not kept any more
+   */
   async ledger({ afterSeq = 0 }: { readonly afterSeq?: number } = {}): Promise<readonly LedgerRecord[]> {
-    return handOut(await this.#store.read(this.id, { afterSeq })) as readonly LedgerRecord[]
+    return handOut(await readRecords(this.#store, this.id, { afterSeq })) as readonly LedgerRecord[]
   }
 
   /** Ends the run: agents, children and timers stop, `done` rejects with `run.stopped`. Twice is harmless. */
@@ -323,16 +320,16 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   async #stateAt(point: number | string): Promise<FoldedState> {
-    const seq = typeof point === 'number' ? point : this.#snapshots.find(({ id }) => id === point)?.seq
+    const snapshots = this.snapshots()
+    const seq = typeof point === 'number' ? point : snapshots.find(({ id }) => id === point)?.seq
     if (seq === undefined || !Number.isSafeInteger(seq) || seq < 1 || seq > this.seq) {
       throw new CallboardError(
         'run.no-such-seq',
-        `run ${this.id} has no point ${String(point)}; its records are 1 to ${this.seq}, its snapshots ${this.#snapshots.map(({ id }) => id).join(', ') || 'none'}`,
+        `run ${this.id} has no point ${String(point)}; its records are 1 to ${this.seq}, its snapshots ${snapshots.map(({ id }) => id).join(', ') || 'none'}`,
         { runId: this.id, point },
       )
     }
-    const records = await this.#store.read(this.id, { limit: seq })
-    return foldRecords(emptyState(this.#core.catalogue, this.id), records)
+    return loadRun({ store: this.#store, catalogue: this.#core.catalogue, runId: this.id, atSeq: seq })
   }
 }
 

@@ -1,7 +1,7 @@
 // What a runtime gives to each of its runs.
 import type { AnyStateMachine } from 'xstate'
 import type { Bus, Clock, Deadlines } from '../base/index.ts'
-import type { CellChange, Filters } from '../context/index.ts'
+import type { Catalogue, CellChange, Filters } from '../context/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
 import type { WaitForGraph } from '../waits/index.ts'
@@ -9,6 +9,7 @@ import type { Progress } from '../workflow/index.ts'
 import type { Globals } from './globals.ts'
 import type { OpenRequest } from './requests.ts'
 import type { RunCore, RunEnd } from './run-core.ts'
+import type { SnapshotHost } from './snapshot-taker.ts'
 
 /** What a runtime tells its listeners, by topic. */
 export type RuntimeTopics = {
@@ -51,4 +52,6 @@ export interface RuntimeServices {
   /** Tells every other run of committed changes to global entries. */
   announceGlobals(from: string, changes: readonly CellChange[], by: string, at: number): void
   onEnded(core: RunCore, end: RunEnd): void
+  /** How the snapshots of a ledger are taken. */
+  keeping(runId: string, catalogue: Catalogue): Omit<SnapshotHost, 'board'>
 }

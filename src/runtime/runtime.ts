@@ -13,7 +13,9 @@ import { admitLabels } from './labels.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
-import { foldRun } from './run-state.ts'
+import { loadRun } from './load-run.ts'
+import { keepingRules } from './retention.ts'
+import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { parseInput } from './schema-check.ts'
 
@@ -30,6 +32,10 @@ export interface RuntimeOptions {
   readonly random?: () => number
   /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
   readonly waitTimeoutMs?: number
+  /** When the whole state of a run is stored, so that opening it begins there. */
+  readonly snapshots?: SnapshotOptions
+  /** How much of a run's history stays; everything unless given. */
+  readonly retention?: RetentionOptions
   /** XState's inspection events of every run. An inspector that throws harms nothing. */
   readonly inspect?: (event: unknown) => void
 }
@@ -59,6 +65,8 @@ export class Runtime {
   readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
   readonly #workflows = new Map<string, AnyStateMachine>()
+  /** Snapshots on their way into the store. */
+  readonly #work = new Set<Promise<void>>()
   #updates = 0
   #closed = false
 
@@ -71,11 +79,13 @@ export class Runtime {
       if (failure.topic !== 'failure') topics.emit('failure', failure)
     })
     this.filters = new Filters(() => this.#onFiltersChanged())
+    const rules = keepingRules(options.snapshots, options.retention)
+    const store = options.store ?? createVolatileStore()
     this.#services = {
       clock,
       deadlines: new Deadlines(clock),
       random: options.random ?? (() => Math.random()),
-      store: options.store ?? createVolatileStore(),
+      store,
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
@@ -97,6 +107,14 @@ export class Runtime {
           ...(end.kind === 'done' ? {} : { error: end.error }),
         })
       },
+      keeping: (runId, catalogue) => ({
+        store,
+        runId,
+        catalogue,
+        rules,
+        onFailure: (error) => topics.emit('failure', { topic: 'snapshot', error }),
+        track: (work) => this.#track(work),
+      }),
     }
   }
 
@@ -203,6 +221,7 @@ export class Runtime {
     const active = [...this.#active.values()]
     if (this.store.traits.durable) for (const { core } of active) core.leave(why)
     else await Promise.all(active.map(({ run }) => run.stop(why)))
+    await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
   }
@@ -255,11 +274,13 @@ export class Runtime {
   async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
     const { runId, parent } = summary
     const definition = definitionOf(machine)
-    const state = foldRun(definition.catalogue, runId, await this.store.read(runId))
+    const { catalogue } = definition
+    const onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
+    const state = await loadRun({ store: this.store, catalogue, runId, onUnusable })
     const already = this.get(runId)
     if (already !== undefined) return already
     const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind), state.snapshots)
+    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
     if (summary.status === 'active') this.#active.set(runId, { core, run })
     else this.#ended.set(runId, run)
     core.resume(state)
@@ -271,6 +292,11 @@ export class Runtime {
     if (run === undefined)
       throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
     return run
+  }
+
+  #track(work: Promise<void>): void {
+    this.#work.add(work)
+    void work.then(() => this.#work.delete(work))
   }
 
   #onFiltersChanged(): void {

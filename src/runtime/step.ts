@@ -50,12 +50,10 @@ export async function runStep<Result>(
   if (known.retryAt !== undefined) await pauseUntil(host, known.retryAt)
   for (let attempt = known.attempts + 1; ; attempt++) {
     host.signal.throwIfAborted()
-    journal.begin(invocation, stepKey, attempt)
     await host.record({ agent, invocation, step: stepKey, attempt, phase: 'begun' })
     try {
       const result = admitResult(host, stepKey, await attemptStep(host, stepKey, attempt, run, options.timeoutMs))
       await host.record({ agent, invocation, step: stepKey, attempt, phase: 'finished', result })
-      journal.finish(invocation, stepKey, attempt, result)
       return journal.get(invocation, stepKey).result as Awaited<Result>
     } catch (error) {
       host.signal.throwIfAborted()

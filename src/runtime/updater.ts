@@ -134,20 +134,13 @@ export class Updater {
   }
 }
 
-/** Few look at the versions, so they are put together when somebody does: an object of ever new keys is not cheap. */
 function acceptanceOf(
   seen: readonly CellChange[],
   conflicts: readonly Conflict[],
   skipped: readonly string[],
 ): Accepted {
-  return {
-    kind: 'accepted',
-    conflicts,
-    skipped,
-    get versions() {
-      return Object.freeze(Object.fromEntries(seen.map(({ key, cell }) => [key, cell.entry.version])))
-    },
-  }
+  const versions = Object.fromEntries(seen.map(({ key, cell }) => [key, cell.entry.version]))
+  return { kind: 'accepted', conflicts, skipped, versions: Object.freeze(versions) }
 }
 
 function seqRefusal(author: string, expected: number, actual: number): Refusal {

@@ -23,6 +23,7 @@ type Changes = Parameters<WaitTables['touch']>[0]
 const KEYS = Array.from({ length: 100 }, (_, index) => `item.${index}`)
 const WAITS = 10_000
 const RESOLVED = 1_000
+const RESOLVED_OF_MANY = 10_000
 const MANY = 100_000
 const FEW = 10
 const DEFAULT_TIMEOUT_MS = 30_000
@@ -80,8 +81,8 @@ async function crowdedWaits(): Promise<Table> {
       lineOf(timings, OF_MANY, { baseline: OF_FEW, limit: { kind: 'times', most: NOISE } }),
     ],
     notMeasured:
-      'making the waits, and many waits for one key. There are 10,000 tables of ten, one wait in each of 1,000 is ' +
-      'resolved, and one table of 100,000, of which 1,000 are: as much memory that is in no cache for both. Equal is ' +
+      'making the waits, and many waits for one key. There are 10,000 tables of ten, one wait in each is ' +
+      'resolved, and one table of 100,000, of which 10,000 are: as many keys, and as much memory that is in no cache, for both. Equal is ' +
       `the aim; ${NOISE} leaves room for noise.`,
   }
 }
@@ -167,11 +168,13 @@ interface Chosen {
   readonly changes: Changes
 }
 
-/** Tables full of waits; a sample resolves the next thousand of them, which are made anew before the one after. */
+/** Tables full of waits; a sample resolves the next ten thousand of them, which are made anew before the one after. */
 function crowd(name: string, tableCount: number, waitsEach: number): Contender {
   const deadlines = new Deadlines(systemClock)
   const cell = cellOf('there')
-  const keys = Array.from({ length: waitsEach }, (_, index) => `item.${index}`)
+  const keysOf = Array.from({ length: tableCount }, (_, table) =>
+    Array.from({ length: waitsEach }, (_unused, index) => `item.${table * waitsEach + index}`),
+  )
   const tables = Array.from({ length: tableCount }, () => new WaitTable(systemClock, deadlines))
   let current: Cell | undefined
   let resolved = 0
@@ -182,24 +185,26 @@ function crowd(name: string, tableCount: number, waitsEach: number): Contender {
   }
   return {
     name,
-    operations: RESOLVED,
+    operations: RESOLVED_OF_MANY,
     prepare: () => {
       current = undefined
-      if (chosen.length === 0) for (const table of tables) for (const key of keys) add(table, key)
+      if (chosen.length === 0)
+        for (const [index, table] of tables.entries()) for (const key of keysOf[index] ?? []) add(table, key)
       for (const { table, key } of chosen) add(table, key)
-      chosen = Array.from({ length: RESOLVED }, (_, index) => {
-        const key = keys[(first + index) % waitsEach] as string
-        return { table: tables[(first + index) % tableCount] as WaitTables, key, changes: changesOf(key, cell) }
+      chosen = Array.from({ length: RESOLVED_OF_MANY }, (_, index) => {
+        const table = (first + index) % tableCount
+        const key = keysOf[table]?.[(first + index) % waitsEach] as string
+        return { table: tables[table] as WaitTables, key, changes: changesOf(key, cell) }
       })
       if (first === 0) collectGarbage()
-      first += RESOLVED
+      first += RESOLVED_OF_MANY
     },
     run: async () => {
       current = cell
       resolved = 0
       for (const { table, changes } of chosen) table.touch(changes)
       await Promise.resolve()
-      if (resolved !== RESOLVED) throw new Error(`${resolved} waits were resolved, not ${RESOLVED}`)
+      if (resolved !== RESOLVED_OF_MANY) throw new Error(`${resolved} waits were resolved, not ${RESOLVED_OF_MANY}`)
     },
     close: () => deadlines.clear(),
   }

@@ -13,6 +13,7 @@ import type { Modules } from './properties/modules.ts'
 import { propertyNonInterference } from './properties/non-interference.ts'
 import { propertyRendering } from './properties/rendering.ts'
 import { firstViolation } from './properties/run-property.ts'
+import { propertySnapshots } from './properties/snapshots.ts'
 import { propertyVersions } from './properties/versions.ts'
 import { propertyViews } from './properties/views.ts'
 import { propertyWaiting } from './properties/waiting.ts'
@@ -55,6 +56,32 @@ const BUGS: readonly Bug[] = [
       Board.prototype.withCells = function (changes) {
         return withCells.call(this, changes.length > 1 ? changes.slice(0, -1) : changes)
       }
+    },
+  },
+  {
+    name: 'a snapshot leaves out what was deleted',
+    property: propertySnapshots,
+    sabotage: (modules) => {
+      const { emptyRun, unpackRun } = modules.runState
+      const unpackLiving: typeof unpackRun = (packed, catalogue, runId) => {
+        const state = unpackRun(packed, catalogue, runId)
+        const living = [...state.board.cells()].filter(({ live }) => live)
+        const { board } = emptyRun(catalogue, runId)
+        return { ...state, board: board.withCells(living.map((cell) => ({ ...cell.entry, cell }))) }
+      }
+      return { ...modules, runState: { ...modules.runState, unpackRun: unpackLiving } }
+    },
+  },
+  {
+    name: 'a snapshot forgets which steps are finished',
+    property: propertySnapshots,
+    sabotage: (modules) => {
+      const { packRun } = modules.runState
+      const packWithoutJournal: typeof packRun = (state) => {
+        const packed = packRun(state) as { readonly notes: object }
+        return { ...packed, notes: { ...packed.notes, journal: [] } }
+      }
+      return { ...modules, runState: { ...modules.runState, packRun: packWithoutJournal } }
     },
   },
   {

@@ -59,7 +59,13 @@ const workflow = board.workflow({ name: 'killed', agents: { worker } }).createMa
 })
 
 const store = await openSqlite(database, { durability: mode as 'process' })
-const runtime = await createRuntime({ store, workflows: [workflow] })
+const runtime = await createRuntime({
+  store,
+  workflows: [workflow],
+  // So often that processes are killed in the middle of them.
+  snapshots: { everyRecords: 7 },
+  retention: { keepRecords: 20 },
+})
 const { runs, failures } = await runtime.recover()
 if (failures.length > 0) throw failures[0]?.error
 const known = await store.summary('r')

@@ -213,7 +213,8 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   async trim(runId: string, beforeSeq: number): Promise<number> {
-    return this.#writing(() => {
+    faultPoint('trim:before')
+    const dropped = this.#writing(() => {
       const head = this.#find(runId)
       if (head === undefined || beforeSeq - 1 <= head.trimmedSeq) return 0
       const trimmedSeq = beforeSeq - 1
@@ -223,6 +224,8 @@ export class SqliteFileStore implements SqliteStore {
       this.#change({ ...head, first, trimmedSeq, trimmedHash })
       return count
     })
+    faultPoint('trim:after')
+    return dropped
   }
 
   async remove(runId: string): Promise<boolean> {

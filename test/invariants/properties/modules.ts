@@ -3,6 +3,7 @@ import type * as Base from '../../../src/base/index.ts'
 import type * as Context from '../../../src/context/index.ts'
 import type * as Ledger from '../../../src/ledger/index.ts'
 import type * as RuntimeModule from '../../../src/runtime/index.ts'
+import type * as RunStateModule from '../../../src/runtime/run-state.ts'
 import type * as Waits from '../../../src/waits/index.ts'
 import type * as WorkflowModule from '../../../src/workflow/index.ts'
 
@@ -13,6 +14,7 @@ export interface Modules {
   readonly ledger: typeof Ledger
   readonly workflow: typeof WorkflowModule
   readonly runtime: typeof RuntimeModule
+  readonly runState: typeof RunStateModule
 }
 
 /** Loads them, afresh after `vi.resetModules()`. */
@@ -24,5 +26,6 @@ export async function loadModules(): Promise<Modules> {
     ledger: await import('../../../src/ledger/index.ts'),
     workflow: await import('../../../src/workflow/index.ts'),
     runtime: await import('../../../src/runtime/index.ts'),
+    runState: await import('../../../src/runtime/run-state.ts'),
   }
 }

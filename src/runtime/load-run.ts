@@ -1,0 +1,100 @@
+// Reads a run's state from the store: from the newest snapshot that can be read, and the records after it.
+//   L1. A snapshot that is damaged or of an unknown format costs time, not the run: an older one stands in, or all records.
+//   L2. Where nothing stands in, because records were trimmed, that is an error, never a state with something missing.
+import { CallboardError, isCallboardError } from '../base/index.ts'
+import type { Catalogue } from '../context/index.ts'
+import type { LedgerRecord } from '../ledger/index.ts'
+import type { Store } from '../store/index.ts'
+import { emptyRun, foldRun, unpackRun } from './run-state.ts'
+import type { RunState } from './run-state.ts'
+
+export interface LoadOptions {
+  readonly store: Store
+  readonly catalogue: Catalogue
+  readonly runId: string
+  /** The state after this record; the newest unless given. */
+  readonly atSeq?: number
+  /** Told of every snapshot that could not be used. */
+  readonly onUnusable?: (error: unknown) => void
+}
+
+/** Records that are read at once. */
+const PAGE = 1_000
+
+/** @throws CallboardError `run.trimmed` for a point before the first kept one; what the store throws */
+export async function loadRun(options: LoadOptions): Promise<RunState> {
+  const { store, runId, atSeq = Number.POSITIVE_INFINITY } = options
+  const { state: base, unusable } = await newestSnapshot(options, atSeq)
+  let state = base ?? emptyRun(options.catalogue, runId)
+  while (state.seq < atSeq) {
+    const limit = Math.min(PAGE, atSeq - state.seq)
+    const records = await readRecords(store, runId, { afterSeq: state.seq, limit }).catch((error: unknown) => {
+      // The records that are gone are not the trouble; what should stand in for them is.
+      throw isCallboardError(error, 'run.trimmed') && unusable !== undefined ? unusable : error
+    })
+    state = foldRun(state, records)
+    if (records.length < limit) break
+  }
+  return state
+}
+
+async function newestSnapshot(
+  { store, catalogue, runId, onUnusable }: LoadOptions,
+  atSeq: number,
+): Promise<{ readonly state: RunState | undefined; readonly unusable: unknown }> {
+  let unusable: unknown
+  for (let limit = atSeq; limit >= 1;) {
+    let seq: number | undefined
+    try {
+      const snapshot = await store.snapshot(runId, limit === Number.POSITIVE_INFINITY ? {} : { atSeq: limit })
+      if (snapshot === undefined) break
+      seq = snapshot.seq
+      return { state: unpackRun(snapshot.state, catalogue, runId), unusable: undefined }
+    } catch (error) {
+      seq ??= isCallboardError(error, 'store.damaged') ? (error.details['seq'] as number | undefined) : undefined
+      if (!isCallboardError(error, 'store.damaged') && !isCallboardError(error, 'snapshot.format')) throw error
+      onUnusable?.(error)
+      unusable ??= error
+      if (seq === undefined) break
+      limit = seq - 1
+    }
+  }
+  return { state: undefined, unusable }
+}
+
+/**
+ * Records of a run, as `store.read` gives them.
+ * @throws CallboardError `run.trimmed` (details: `firstSeq`) when some of them were dropped by the retention
+ */
+export async function readRecords(
+  store: Store,
+  runId: string,
+  options: { readonly afterSeq?: number; readonly limit?: number } = {},
+): Promise<readonly LedgerRecord[]> {
+  try {
+    return await store.read(runId, options)
+  } catch (error) {
+    if (!isCallboardError(error, 'store.trimmed')) throw error
+    throw trimmedError(runId, (options.afterSeq ?? 0) + 1, error.details['firstSeq'] as number, error)
+  }
+}
+
+/** The seq of the first record that is kept: 1 unless some were dropped. */
+export async function firstKeptSeq(store: Store, runId: string): Promise<number> {
+  try {
+    await store.read(runId, { limit: 1 })
+    return 1
+  } catch (error) {
+    if (!isCallboardError(error, 'store.trimmed')) throw error
+    return error.details['firstSeq'] as number
+  }
+}
+
+function trimmedError(runId: string, seq: number, firstSeq: number, cause: unknown): CallboardError {
+  return new CallboardError(
+    'run.trimmed',
+    `run ${runId}: its records are kept from ${firstSeq} on, and ${seq} is asked for; begin with afterSeq: ${firstSeq - 1}, or keep more with createRuntime({ retention: { keepRecords } })`,
+    { runId, seq, firstSeq },
+    { cause },
+  )
+}

@@ -1,0 +1,90 @@
+// SnapshotTaker: stores the state of one ledger now and then, while it goes on.
+//   T1. A snapshot is taken after what was committed has been acknowledged, and nothing waits for it.
+//   T2. One that fails harms nothing: it is reported, and tried again after the next so many records.
+//   T3. What is stored is what its records add up to: the state after a committed record, and nothing of what is to come.
+// Which snapshots stay, and which records go, is decided by retention.ts.
+import { Shelf } from '../context/index.ts'
+import type { Board, CellChange } from '../context/index.ts'
+import type { LedgerRecord } from '../ledger/index.ts'
+import type { LoadOptions } from './load-run.ts'
+import { automaticId, planTidying, tidyUp } from './retention.ts'
+import type { KeepingRules } from './retention.ts'
+import { RunNotes } from './run-notes.ts'
+import { packRun } from './run-state.ts'
+import type { RunState } from './run-state.ts'
+
+export interface SnapshotHost extends LoadOptions {
+  readonly rules: KeepingRules
+  /** The board after the last committed record. */
+  board(): Board
+  /** Told of failures; nobody else is. */
+  onFailure(error: unknown): void
+  /** Whoever closes the runtime waits for this. */
+  track(work: Promise<void>): void
+}
+
+export class SnapshotTaker {
+  readonly notes: RunNotes
+  readonly #host: SnapshotHost
+  /** The global entries as this ledger's own records left them; those of others are not its business (T3). */
+  #globals: Shelf
+  #seq: number
+  #at: number
+  /** After which record the next snapshot is due. */
+  #due: number
+  #isTaking = false
+
+  /** @param state what the ledger adds up to so far; nothing for a new one */
+  constructor(host: SnapshotHost, state?: RunState) {
+    this.#host = host
+    this.notes = state?.notes ?? new RunNotes()
+    this.#globals = state?.board.globals ?? Shelf.empty
+    this.#seq = state?.seq ?? 0
+    this.#at = state?.at ?? 0
+    this.#due = (state?.snapshotSeq ?? 0) + host.rules.everyRecords
+  }
+
+  /** A record is in the store. */
+  onCommitted(record: LedgerRecord, globalChanges: readonly CellChange[]): void {
+    this.#seq = record.seq
+    this.#at = record.at
+    this.notes.apply(record)
+    if (globalChanges.length > 0) this.#globals = this.#globals.with(globalChanges)
+    if (record.seq >= this.#due && !this.#isTaking) {
+      this.#isTaking = true
+      this.#host.track(this.#takeSoon())
+    }
+  }
+
+  async #takeSoon(): Promise<void> {
+    // A tick runs when the promises at hand have settled: everybody who was waiting for the commit has been told (T1).
+    await new Promise<void>((resolve) => process.nextTick(resolve))
+    try {
+      await this.#take()
+    } catch (error) {
+      this.#host.onFailure(error)
+    } finally {
+      this.#isTaking = false
+    }
+  }
+
+  async #take(): Promise<void> {
+    const { notes } = this
+    const { rules, store, runId } = this.#host
+    this.#due = this.#seq + rules.everyRecords
+    const plan = await planTidying(this.#host, rules, notes.snapshots, this.#seq)
+    notes.forgetSnapshots(plan.forgotten)
+    const [seq, at, state] = [this.#seq, this.#at, packRun(this.#state())]
+    this.#due = seq + rules.everyRecords
+    const id = automaticId(seq)
+    const reason = `every ${rules.everyRecords} records`
+    await store.putSnapshot({ runId, id, seq, at, reason, metadata: {}, state })
+    await tidyUp(this.#host, rules, plan, { id, seq, at })
+  }
+
+  #state(): Omit<RunState, 'snapshotSeq'> {
+    const { notes } = this
+    const board = this.#host.board().withGlobals(this.#globals)
+    return { seq: this.#seq, at: this.#at, board, machine: notes.machine, notes }
+  }
+}
