@@ -64,8 +64,8 @@ export type {
   StartOptions,
   WaitExplanation,
 } from './runtime/index.ts'
-export { createVolatileStore } from './store/index.ts'
-export type { Batch, Labels, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
+export { createVolatileStore, exportLedger, importLedger } from './store/index.ts'
+export type { Batch, ImportOptions, Labels, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
 export type { DeliveryRecord, Notification, NotificationHandler, WaitForGraph, WaitForNode } from './waits/index.ts'
 export { defineContext, entry } from './workflow/index.ts'
 export type {

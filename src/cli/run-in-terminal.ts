@@ -3,7 +3,7 @@ import type { AnyStateMachine } from 'xstate'
 import type { OpenRequest, Run, Runtime } from '../runtime/index.ts'
 import type { Labels } from '../store/index.ts'
 import type { WorkflowInput, WorkflowOutput } from '../workflow/index.ts'
-import { askOnTerminal } from './ask.ts'
+import { askOnTerminal, readAnswer } from './ask.ts'
 import { createDisplay } from './display.ts'
 import type { Display } from './display.ts'
 import type { EndSignal, Terminal } from './terminal.ts'
@@ -21,6 +21,11 @@ export interface StayOptions {
   readonly terminal: Terminal
   /** Write nothing and ask nobody. */
   readonly quiet?: boolean
+}
+
+export interface ResumeOptions extends StayOptions {
+  /** Answers this request as soon as it is asked again. */
+  readonly answer?: { readonly runId: string; readonly id: string; readonly text: string }
 }
 
 export interface TerminalRunOptions<Input> extends StayOptions {
@@ -52,32 +57,47 @@ export function runInTerminal<Machine extends AnyStateMachine>(
 /**
  * Goes on with a stored run, and stays with it likewise; with one that has ended, only its outcome is given.
  *
- * @throws CallboardError as `runtime.open` does
+ * @throws CallboardError as `runtime.open` does; `request.refused` when an answer is not accepted
  */
-export function resumeInTerminal(runtime: Runtime, runId: string, options: StayOptions): Promise<TerminalRun<unknown>> {
+export function resumeInTerminal(
+  runtime: Runtime,
+  runId: string,
+  options: ResumeOptions,
+): Promise<TerminalRun<unknown>> {
   return stayWith(runtime, () => runtime.open(runId), options)
 }
 
 async function stayWith<Output>(
   runtime: Runtime,
   begin: () => Promise<Run>,
-  { terminal, quiet = false }: StayOptions,
+  { terminal, quiet = false, answer }: ResumeOptions,
 ): Promise<TerminalRun<Output>> {
   const display = quiet ? undefined : createDisplay(runtime, terminal)
   const over = new AbortController()
   const { promise: signalled, resolve: end } = Promise.withResolvers<EndSignal>()
+  const { promise: refused, reject: refuse } = Promise.withResolvers<never>()
+  refused.catch(() => {})
   const { promise: idle, resolve: giveUp } = Promise.withResolvers<void>()
   const desk =
     quiet || !terminal.isInteractive ? undefined : new Desk(terminal, display, over.signal, () => end('SIGINT'))
   const offs = [
     terminal.onSignal(end),
     terminal.onIdle(giveUp),
-    runtime.on('request', ({ runId: asker, request }) => desk?.take(runtime.get(asker), request)),
+    runtime.on('request', ({ runId: asker, request }) => {
+      const asking = runtime.get(asker)
+      if (answer?.runId !== asker || answer.id !== request.id || asking === undefined) desk?.take(asking, request)
+      else asking.answer(request.id, readAnswer(answer.text, request.schema)).catch(refuse)
+    }),
   ]
   try {
     const run = (await begin()) as Run<Output>
     const isLasting = runtime.store.traits.durable
-    const outcome = await Promise.race([outcomeOf(run), onSignal(run, signalled, isLasting), onIdle(run, idle)])
+    const outcome = await Promise.race([
+      outcomeOf(run),
+      onSignal(run, signalled, isLasting),
+      onIdle(run, idle),
+      refused,
+    ])
     return { run, outcome }
   } finally {
     over.abort()

@@ -105,7 +105,7 @@ interface PersistedChild {
 }
 
 /** The invocations that a persisted machine and the machines inside it are waiting for. */
-function invocationsOf(persisted: unknown, found: Set<string> = new Set()): ReadonlySet<string> {
+export function invocationsOf(persisted: unknown, found: Set<string> = new Set()): ReadonlySet<string> {
   for (const { snapshot } of Object.values((persisted as PersistedChild['snapshot'])?.children ?? {})) {
     if (snapshot?.status !== 'active') continue
     if (typeof snapshot.invocation === 'string') found.add(snapshot.invocation)

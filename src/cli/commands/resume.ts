@@ -1,7 +1,6 @@
 import { Command } from 'commander'
-import { CallboardError } from '../../base/index.ts'
 import { createRuntime } from '../../runtime/index.ts'
-import type { Labels, RunSummary } from '../../store/index.ts'
+import type { RunSummary } from '../../store/index.ts'
 import { concludeRun } from '../conclude.ts'
 import { databaseOption, openDatabase, assertExists } from '../database.ts'
 import type { Database } from '../database.ts'
@@ -9,6 +8,7 @@ import { EXIT } from '../exit-code.ts'
 import { writeError } from '../fail.ts'
 import { findRun, listRuns } from '../find-run.ts'
 import { loadWorkflow } from '../load-module.ts'
+import { moduleOf } from '../module-of.ts'
 import { resumeInTerminal } from '../run-in-terminal.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -64,26 +64,9 @@ async function resumeOrTell(database: Database, summary: RunSummary, task: Resum
 
 async function resumeOne(database: Database, { runId, labels }: RunSummary, task: ResumeTask): Promise<number> {
   const { terminal, json = false, db } = task
-  const { workflow, conclude } = await loadWorkflow(moduleOf(runId, labels, task))
+  const { workflow, conclude } = await loadWorkflow(moduleOf(runId, labels, task, terminal))
   using _lock = database.lock(runId)
   await using runtime = await createRuntime({ store: database.store, workflows: [workflow] })
   const finished = await resumeInTerminal(runtime, runId, { terminal, quiet: json })
   return concludeRun(finished, { terminal, json, conclude, db })
-}
-
-/** The module that was named, or the one that the run remembers. @throws CallboardError `cli.no-module` */
-export function moduleOf(
-  runId: string,
-  labels: Labels | undefined,
-  { module, export: exportName, terminal }: Pick<ResumeTask, 'module' | 'export' | 'terminal'>,
-): Parameters<typeof loadWorkflow>[0] {
-  const { cwd } = terminal
-  if (module !== undefined) return { module, exportName, cwd }
-  const remembered = labels?.['module']
-  if (remembered !== undefined) return { module: remembered, exportName: exportName ?? labels?.['export'], cwd }
-  throw new CallboardError(
-    'cli.no-module',
-    `run ${runId} was not started from the command line; name the module of its workflow`,
-    { runId },
-  )
 }
