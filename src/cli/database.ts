@@ -55,7 +55,7 @@ export async function openExisting(path: string, surroundings: Surroundings): Pr
 /** @throws CallboardError `cli.no-database` */
 export function assertExists(path: string, { cwd }: Pick<Surroundings, 'cwd'>): void {
   if (existsSync(resolve(cwd, path))) return
-  const message = `there is no database "${path}"; callboard run makes one, --db names another`
+  const message = `there is no database "${path}"; name the file of a store, or begin with callboard run`
   throw new CallboardError('cli.no-database', message, { path })
 }
 

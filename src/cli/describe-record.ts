@@ -19,13 +19,14 @@ interface AskedLine {
 
 const SEQ_WIDTH = 6
 const KIND_WIDTH = 8
+const AUTHOR_WIDTH = 10
 
 /** `    12  2026-01-02T03:04:05Z  update    analyst  wrote sources 1` */
 export function describeRecord(record: LedgerRecord, redactor: Redactor): string {
   const { seq, at, kind, author } = record
   const what = [...whatWasAsked(record), ...whatCameOfIt(record)].join('; ')
   const text = visibleText(redactor.text(what))
-  return `${String(seq).padStart(SEQ_WIDTH)}  ${instant(at)}  ${kind.padEnd(KIND_WIDTH)}  ${visibleText(author)}  ${text}`.trimEnd()
+  return `${String(seq).padStart(SEQ_WIDTH)}  ${instant(at)}  ${kind.padEnd(KIND_WIDTH)}  ${visibleText(author).padEnd(AUTHOR_WIDTH)}  ${text}`.trimEnd()
 }
 
 function whatWasAsked({ kind, asked }: LedgerRecord): readonly string[] {

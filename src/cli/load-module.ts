@@ -44,6 +44,19 @@ export async function loadWorkflow(choice: ModuleChoice): Promise<LoadedWorkflow
   )
 }
 
+/** Every workflow a module exports. @throws CallboardError `cli.…` with one line that says what to do */
+export async function loadWorkflows(choice: ModuleChoice): Promise<readonly AnyStateMachine[]> {
+  const exports = Object.values(await importModule(choice))
+  const workflows = new Set(exports.filter(isMachine).filter((machine) => workflowOf(machine) !== undefined))
+  if (workflows.size > 0) return [...workflows]
+  throw noWorkflowError(choice.module)
+}
+
+function noWorkflowError(module: string): CallboardError {
+  const what = 'export the machine that defineContext(…).workflow(…).createMachine(…) makes'
+  return new CallboardError('cli.no-workflow', `"${module}" exports no workflow; ${what}`, { module })
+}
+
 /** The same for any XState machine; workflows go first. */
 export async function loadMachine(choice: ModuleChoice): Promise<AnyStateMachine> {
   return pickMachine(await importModule(choice), choice)
@@ -59,10 +72,7 @@ function pickMachine(
   const workflows = found.filter(([, machine]) => workflowOf(machine) !== undefined)
   const candidates = workflows.length > 0 ? workflows : found
   const [first] = candidates
-  if (first === undefined) {
-    const what = 'export the machine that defineContext(…).workflow(…).createMachine(…) makes'
-    throw new CallboardError('cli.no-workflow', `"${module}" exports no workflow; ${what}`, { module })
-  }
+  if (first === undefined) throw noWorkflowError(module)
   if (new Set(candidates.map(([, machine]) => machine)).size > 1) {
     const names = candidates.map(([name]) => name).join(', ')
     const message = `"${module}" exports several workflows; choose one with --export: ${names}`

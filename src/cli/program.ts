@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { isCallboardError } from '../base/index.ts'
 import { answerCommand } from './commands/answer.ts'
+import { checkCommand } from './commands/check.ts'
 import { diffCommand } from './commands/diff.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { exportCommand } from './commands/export.ts'
@@ -30,6 +31,7 @@ const COMMANDS: readonly CommandFactory[] = [
   resumeCommand,
   answerCommand,
   graphCommand,
+  checkCommand,
   runsCommand,
   showCommand,
   ledgerCommand,

@@ -1,50 +1,36 @@
 // Engine: one run's machine, from event to acknowledgement.
-//   E1. Every macrostep that changed something is one record with the next seq; seq has no gaps.
-//   E2. What a macrostep does to the world (actions, children, timers) happens after its record is in the store, in order.
+//   E1. Every macrostep that changed something, of the machine or of one inside it, is one record; seq has no gaps.
+//   E2. What a macrostep does to the world (actions, agents, children) happens after its record is in the store, in order.
+//       What it does to the machines of its own run goes into the same commit.
 //   E3. After a commit: acknowledge, then resolve waits, then notify. Readers only ever see what is committed.
 //   E4. A commit that fails takes the run back to nothing ahead of the store: everything unacknowledged is refused.
 // Agents, waits and people are the business of the run (run-core.ts), which the engine tells of every commit.
 import { createActor } from 'xstate'
-import type {
-  Actor,
-  ActorScope,
-  AnyActorLogic,
-  AnyStateMachine,
-  EventObject,
-  ExecutableActionObject,
-  Snapshot,
-} from 'xstate'
-import { CallboardError } from '../base/index.ts'
-import type { Clock, Deadline, Deadlines } from '../base/index.ts'
+import type { Actor, AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject, Snapshot } from 'xstate'
+import { CallboardError, faultPoint } from '../base/index.ts'
+import type { Clock, Deadlines } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
-import type { Acceptance, Board, CellChange, Conflict, Refusal, Shelf, Update } from '../context/index.ts'
-import { withoutPrevious } from '../ledger/index.ts'
-import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
+import type { Board, Refusal, Shelf, Update } from '../context/index.ts'
+import type { MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
-import type { UpdateEvent } from '../workflow/index.ts'
+import type { DefinitionStamp, UpdateEvent } from '../workflow/index.ts'
+import { isInTree, pathOf } from './actor-path.ts'
 import { describeEvent } from './describe-event.ts'
+import { InnerActors, throwIfFailed, FAIL_EVENT } from './inner-actors.ts'
+import type { InnerHost } from './inner-actors.ts'
 import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
+import { Stage } from './stage.ts'
+import type { Effect, Scope } from './stage.ts'
 import { Timers } from './timers.ts'
-import type { Timer } from './timers.ts'
-
-/** One record on its way into the store, and what is to happen once it is there. */
-export interface Turn {
-  readonly record: LedgerRecord
-  readonly snapshot: MachineSnapshot
-  readonly effects: readonly ExecutableActionObject[]
-  readonly changes: readonly CellChange[]
-  /** Some of the changes are to global entries. */
-  readonly changesGlobals: boolean
-  /** On which reading of the global entries it is built. */
-  readonly globalsEpoch: number
-  readonly settle: ((turn: Turn) => void) | undefined
-  readonly refuse: ((error: unknown) => void) | undefined
-}
+import { createTurn, joined, NO_CHANGES, NO_CONFLICTS, NO_EFFECTS, NO_REFUSALS, withEffect } from './turn.ts'
+import type { Draft, Turn } from './turn.ts'
 
 /** What the engine needs from the run and the runtime around it. */
 export interface EngineHost {
   readonly runId: string
+  /** With which definition the run begins. */
+  definition(): DefinitionStamp
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly inspect: ((event: unknown) => void) | undefined
@@ -64,7 +50,6 @@ export interface EngineHost {
   onFailed(error: unknown): void
 }
 
-type Scope = ActorScope<Snapshot<unknown>, EventObject>
 type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
 
 /** The request of a person that an event or update answers, and the answer. */
@@ -80,20 +65,6 @@ interface Request {
   readonly refuse: (error: unknown) => void
 }
 
-const NO_CHANGES: readonly CellChange[] = Object.freeze([])
-const NO_REFUSALS: readonly Refusal[] = Object.freeze([])
-const NO_CONFLICTS: readonly Conflict[] = Object.freeze([])
-const NO_EFFECTS: readonly ExecutableActionObject[] = Object.freeze([])
-
-/** What a record is made from. */
-interface Draft
-  extends
-    Pick<LedgerRecord, 'kind' | 'author' | 'asked' | 'at' | 'conflicts' | 'refusals'>,
-    Omit<Turn, 'record' | 'globalsEpoch'> {
-  /** The machine's state before; the same as `snapshot` when the machine had no part in it. */
-  readonly before: MachineSnapshot | undefined
-}
-
 /** Where a run begins: with an input, or where its ledger ends. */
 export type EngineOrigin = { readonly input: unknown } | { readonly restored: RestorableState }
 
@@ -107,31 +78,35 @@ export class Engine {
   #pending: Turn[] = []
   #flushing = false
   #request: Request | undefined
-  #effects: ExecutableActionObject[] = []
   /** The active states last found to be without eventless transitions. */
   #plainNodes: MachineSnapshot['_nodes'] | undefined
-  #scope: Scope | undefined
+  #stage: Stage | undefined
+  /** The transition of an inner actor that is being recorded. */
+  #moving: { readonly self: AnyActorRef; readonly before: unknown; readonly after: unknown } | undefined
+  /** While a stored run is set up, what is to begin after that. */
+  #beginnings: Effect[] | undefined
   #stopped = false
-  readonly #timers = new Timers()
+  readonly #timers: Timers
+  /** The timers of a stored run, until it goes on. */
+  #stored: MachineState['timers'] = []
 
   /** @param origin the input of a new run, or the state a stored one is to go on from */
   constructor(machine: AnyStateMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
+    this.#timers = new Timers(host.deadlines)
     this.#actor = createActor(this.#tap(machine) as AnyActorLogic, {
       id: host.runId,
       ...('restored' in origin ? { snapshot: snapshotOf(origin.restored) as never } : { input: origin.input }),
-      clock: {
-        setTimeout: (fn: () => void, ms: number) => host.deadlines.add(host.clock.now() + ms, fn),
-        clearTimeout: (deadline: Deadline) => deadline.cancel(),
-      } as never,
       ...(host.inspect === undefined ? {} : { inspect: host.inspect as never }),
     })
     // Without an error listener XState reports a machine's failure as an uncaught exception.
     this.#actor.subscribe({ error: () => {} })
     if (!('restored' in origin)) return
     this.#seq = origin.restored.seq
-    this.#timers.restore(origin.restored.machine.timers)
-    this.#latest = this.#committed = this.#actor.getSnapshot() as unknown as MachineSnapshot
+    this.#stored = origin.restored.machine.timers
+    const restored = this.#actor.getSnapshot() as unknown as Partial<MachineSnapshot>
+    if (restored.context === undefined) throw notRestoredError(host.runId, restored.error)
+    this.#latest = this.#committed = restored as MachineSnapshot
     this.#stopped = origin.restored.machine.status !== 'active'
   }
 
@@ -167,8 +142,7 @@ export class Engine {
 
   /** Whether a delayed transition or event is due some time. */
   get hasTimers(): boolean {
-    const { _scheduledEvents: scheduled } = this.#actor.system.getSnapshot() as { readonly _scheduledEvents: object }
-    return this.#timers.size > 0 || Object.keys(scheduled).length > 0
+    return this.#timers.size > 0
   }
 
   /** Begins the run; resolves when its first record is stored. */
@@ -176,7 +150,7 @@ export class Engine {
     return new Promise((resolve, reject) => {
       const initial = this.#actor.getSnapshot() as unknown as MachineSnapshot
       if (initial.status === 'error') {
-        this.#stopped = true
+        this.halt()
         reject(initial.error as Error)
         return
       }
@@ -184,23 +158,23 @@ export class Engine {
       const { globals } = initial.context.board
       const changesGlobals = globals !== this.#host.globals()
       if (changesGlobals) this.#host.stageGlobals(globals)
-      this.#actor.start()
       const { changes, conflicts } = joined(initial.context.board.transcript.map(({ result }) => result))
       this.#enqueue({
         kind: 'start',
         author: 'outside',
-        asked: { input: initial.context['input'] },
+        asked: { input: initial.context['input'], definition: this.#host.definition() },
         snapshot: initial,
         at: initial.context.board.at,
-        effects: this.#takeEffects(),
+        effects: this.#stage?.takeEffects() ?? NO_EFFECTS,
         changes,
         conflicts,
         refusals: NO_REFUSALS,
         changesGlobals,
-        before: undefined,
+        machine: this.#machineState(initial),
         settle: () => resolve(),
         refuse: reject,
       })
+      this.#actor.start()
       void this.#flush()
     })
   }
@@ -208,11 +182,11 @@ export class Engine {
   /** Goes on with a restored run: its timers keep their instants, its children are started again. */
   resume(): void {
     if (this.#stopped) return
-    for (const timer of this.#timers.list()) this.#schedule(timer)
+    this.#timers.restore(this.#stored, this.#actor)
+    const beginnings = (this.#beginnings = [])
     this.#actor.start()
-    for (const child of Object.values(this.committed.children)) {
-      if (child.getSnapshot().status === 'active') (child as unknown as { start(): void }).start()
-    }
+    this.#beginnings = undefined
+    for (const begin of beginnings) this.#perform(begin)
   }
 
   /** Hands an event to the machine. Resolves with the turn it made once that is stored, or undefined if it changed nothing. */
@@ -270,7 +244,7 @@ export class Engine {
         conflicts: NO_CONFLICTS,
         refusals,
         changesGlobals: false,
-        before: snapshot,
+        machine: undefined,
         settle: () => resolve(),
         refuse: reject,
       })
@@ -289,80 +263,142 @@ export class Engine {
   /** Stops the actor without a record: the run goes back to what the store says. */
   halt(): void {
     this.#stopped = true
+    this.#timers.clear()
     this.#actor.stop()
   }
 
-  /** Wraps the machine's transitions, so that nothing of a macrostep escapes before it is committed. */
+  /** Wraps the machine's transitions and those of all it invokes, so that nothing escapes before it is committed. */
   #tap(machine: AnyStateMachine): AnyStateMachine {
-    const tapped = machine.provide({})
+    const inner = new InnerActors(this.#innerHost())
+    const tapped = machine.provide({ actors: inner.bindAll(machine.implementations.actors as never) as never })
     const transition = tapped.transition as unknown as Transition
-    const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (
-      scope: Scope,
-      input: unknown,
-    ) => Snapshot<unknown>
+    const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (scope: Scope, input: unknown) => MachineSnapshot
     Object.assign(tapped, {
-      // Children are started by the effects of the turn that invoked them, once it is committed (E2).
-      start: () => {},
       transition: (snapshot: MachineSnapshot, event: EventObject, scope: Scope) =>
         this.#transit(transition, snapshot, event, scope),
       getInitialSnapshot: (scope: Scope, input: unknown) => {
-        setBeginning(scope.self, {
-          runId: this.#host.runId,
-          at: this.#host.clock.now(),
-          transitionId: '1',
-          globals: this.#host.globals(),
-        })
-        return getInitialSnapshot(this.#scopeFor(scope), input)
+        const at = this.#host.clock.now()
+        const globals = this.#host.globals()
+        setBeginning(scope.self, { runId: this.#host.runId, at, transitionId: '1', globals })
+        const stage = this.#stageFor(scope)
+        const initial = getInitialSnapshot(stage.scope, input)
+        stage.applyTimers(this.#timers, at, (ring) => ring())
+        return initial
       },
     })
     return tapped
   }
 
-  /** A scope whose actions are collected instead of executed. One object serves all transitions. */
-  #scopeFor(scope: Scope): Scope {
-    this.#scope ??= { ...scope, defer: (fn: () => void) => fn() }
-    ;(this.#scope as { actionExecutor: unknown }).actionExecutor = (action: ExecutableActionObject) =>
-      this.#effects.push(action)
-    return this.#scope
+  /** One stage serves all transitions of the machine. */
+  #stageFor(scope: Scope): Stage {
+    return (this.#stage ??= new Stage(scope))
   }
 
-  #takeEffects(): readonly ExecutableActionObject[] {
-    if (this.#effects.length === 0) return NO_EFFECTS
-    const effects = this.#effects
-    this.#effects = []
-    return effects
+  #innerHost(): InnerHost {
+    const isAhead = (): boolean => this.#pending.length > 0 || this.#beginnings !== undefined
+    return {
+      transit: (transition, before, event, scope) => this.#transitInner(transition, before, event, scope),
+      begin: (scope, make) => {
+        const stage = new Stage(scope)
+        const made = make(stage.scope)
+        // What it asks for at its beginning is asked when it is started; until then it may be dropped again.
+        stage.applyTimers(this.#timers, this.#host.clock.now(), (ring) => scope.defer(ring))
+        for (const effect of stage.takeEffects()) scope.defer(() => this.#afterCommit(failingIts(scope.self, effect)))
+        return made
+      },
+      newest: (snapshot) => (snapshot === this.#moving?.before ? this.#moving.after : snapshot) as Snapshot<unknown>,
+      get isAhead() {
+        return isAhead()
+      },
+      afterCommit: (effect) => this.#afterCommit(effect),
+    }
+  }
+
+  #afterCommit(effect: Effect): void {
+    const last = this.#pending.at(-1)
+    if (this.#beginnings !== undefined) this.#beginnings.push(effect)
+    else if (this.#stopped || last === undefined) this.#perform(effect)
+    else this.#pending[this.#pending.length - 1] = withEffect(last, effect)
+  }
+
+  #transitInner(
+    transition: Parameters<InnerHost['transit']>[0],
+    before: Snapshot<unknown>,
+    event: EventObject,
+    scope: Scope,
+  ): Snapshot<unknown> {
+    const { self } = scope
+    const stage = new Stage(scope)
+    if (event.type === 'xstate.stop') {
+      this.#timers.cancelAll(self)
+      return transition(before, event, stage.scope)
+    }
+    throwIfFailed(event)
+    if (this.#stopped || this.#isEcho(event)) return before
+    const after = transition(before, event, stage.scope)
+    if (!stage.acted && isSame(before, after)) return before
+    const at = this.#host.clock.now()
+    stage.applyTimers(this.#timers, at, (ring) => ring())
+    if (after.status !== 'active') this.#timers.cancelAll(self)
+    const snapshot = this.#latest ?? this.committed
+    this.#moving = { self, before, after }
+    try {
+      this.#enqueue({
+        kind: 'event',
+        author: 'workflow',
+        asked: { ...describeEvent(event, NO_CHANGES), actor: pathOf(self) },
+        at,
+        snapshot,
+        effects: stage.takeEffects().map((effect) => failingIts(self, effect)),
+        changes: NO_CHANGES,
+        conflicts: NO_CONFLICTS,
+        refusals: NO_REFUSALS,
+        changesGlobals: false,
+        machine: this.#machineState(snapshot),
+        settle: undefined,
+        refuse: undefined,
+      })
+    } finally {
+      this.#moving = undefined
+    }
+    this.#flushSoon()
+    return after
+  }
+
+  /** A restored child tells its parent of the snapshot that the parent has been told of before. */
+  #isEcho({ type }: EventObject): boolean {
+    return this.#beginnings !== undefined && type.startsWith('xstate.snapshot.')
   }
 
   #transit(transition: Transition, before: MachineSnapshot, event: EventObject, scope: Scope): MachineSnapshot {
     if (event.type === 'xstate.stop') return transition(before, event, scope)
-    if (this.#timers.size > 0 && !this.#timers.admit(event)) return before
+    if (this.#isEcho(event)) return before
     const request = this.#request?.event === event ? this.#request : undefined
     if (request !== undefined) this.#request = undefined
     const isUpdate = event.type === UPDATE_EVENT
     const begun = isUpdate ? before : this.#begin(before)
+    const stage = this.#stageFor(scope)
     let after: MachineSnapshot
     try {
       after =
         isUpdate && this.#isBoardOnly(before)
           ? withBoard(before, applyUpdate(before.context.board, event as unknown as UpdateEvent))
-          : transition(begun, event, this.#scopeFor(scope))
+          : transition(begun, event, stage.scope)
     } catch (error) {
-      this.#effects = []
+      stage.clear()
       request?.refuse(error)
       queueMicrotask(() => this.#host.onFailed(error))
       throw error
     }
-    // A transition that only acts gives back the very same snapshot: what it does is in the effects.
-    if (
-      this.#effects.length === 0 &&
-      (after === begun ||
-        (after.context === begun.context && after._nodes === begun._nodes && after.status === before.status))
-    ) {
+    // A transition that only acts gives back the very same snapshot.
+    if (!stage.acted && isSame(begun, after)) {
       request?.settle(undefined)
       return before
     }
     after = endPhase(before, after)
-    this.#recordTransition(before, after, event, request)
+    stage.applyTimers(this.#timers, after.context.board.at, (ring) => ring())
+    if (after.status !== 'active') this.#timers.clear()
+    this.#recordTransition(before, after, event, request, stage.takeEffects())
     return after
   }
 
@@ -390,6 +426,7 @@ export class Engine {
     after: MachineSnapshot,
     event: EventObject,
     request: Request | undefined,
+    effects: readonly Effect[],
   ): void {
     const { board } = after.context
     const { transcript } = board
@@ -416,52 +453,36 @@ export class Engine {
           : { ...describeEvent(event, accepted.changes), ...request.note },
       at: board.at,
       snapshot: after,
-      effects: this.#takeEffects(),
+      effects,
       changes: accepted.changes,
       conflicts: accepted.conflicts,
       refusals: first?.kind === 'refused' ? [first] : NO_REFUSALS,
       changesGlobals,
-      before,
+      machine: this.#timers.hasChanged || isMachineChanged(before, after) ? this.#machineState(after) : undefined,
       settle: request?.settle,
       refuse: request?.refuse,
     })
-    if (request === undefined && !this.#flushing) queueMicrotask(() => void this.#flush())
+    if (request === undefined) this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (!this.#flushing) queueMicrotask(() => void this.#flush())
+  }
+
+  #machineState(snapshot: MachineSnapshot): MachineState {
+    const moving = this.#moving
+    const snapshotOf = (actor: AnyActorRef): unknown => {
+      if (actor === (this.#actor as AnyActorRef | undefined)) return snapshot
+      return actor === moving?.self ? moving.after : actor.getSnapshot()
+    }
+    const timers = this.#timers.record((actor) => isInTree(actor, snapshotOf))
+    return machineStateOf(this.#actor.logic, snapshot, timers, this.#host.invocationCount())
   }
 
   #enqueue(draft: Draft): void {
-    const { kind, author, asked, at, snapshot, changes, conflicts, refusals, before } = draft
     this.#seq += 1
     const { runId } = this.#host
-    const recorded = changes.length === 0 ? NO_CHANGES : changes.map(withoutPrevious)
-    const record: LedgerRecord = {
-      seq: this.#seq,
-      runId,
-      at,
-      kind,
-      author,
-      asked,
-      changes: recorded,
-      conflicts,
-      refusals,
-      machine: undefined,
-    }
-    const { effects } = draft
-    const timersChanged = effects.length > 0 && this.#timers.apply(effects, at, this.#actor.id)
-    if (timersChanged || (before !== snapshot && isMachineChanged(before, snapshot))) {
-      const invocations = this.#host.invocationCount()
-      const { logic } = this.#actor
-      ;(record as { machine: MachineState }).machine = machineStateOf(logic, snapshot, this.#timers.list(), invocations)
-    }
-    this.#pending.push({
-      record,
-      snapshot,
-      effects,
-      changes,
-      changesGlobals: draft.changesGlobals,
-      globalsEpoch: draft.changesGlobals ? this.#host.globalsEpoch() : 0,
-      settle: draft.settle,
-      refuse: draft.refuse,
-    })
+    this.#pending.push(createTurn(draft, runId, this.#seq, this.#host.globalsEpoch()))
   }
 
   async #flush(): Promise<void> {
@@ -484,30 +505,22 @@ export class Engine {
 
   #settle(turn: Turn): void {
     this.#committed = turn.snapshot
+    faultPoint('acknowledge:before')
     turn.settle?.(turn)
+    faultPoint('acknowledge:after')
     // First the readers move on, so that an agent invoked by this turn sees what the turn wrote.
     this.#host.onCommitted(turn)
-    for (const effect of turn.effects) this.#execute(effect)
+    for (const effect of turn.effects) this.#perform(effect)
   }
 
-  #execute(effect: ExecutableActionObject): void {
-    const timer = this.#timers.size > 0 ? this.#timers.of(effect) : undefined
-    if (timer !== undefined) {
-      this.#schedule(timer)
-      return
-    }
+  #perform(effect: Effect): void {
     try {
-      ;(effect.exec as ((info: unknown, params: unknown) => void) | undefined)?.(effect.info, effect.params)
+      faultPoint('effect:before')
+      effect()
+      faultPoint('effect:after')
     } catch (error) {
       this.#host.onFailed(error)
     }
-  }
-
-  #schedule({ id, event, dueAt, target }: Timer): void {
-    const self = this.#actor
-    const child = target === undefined ? undefined : this.#latest?.children[target]
-    const remaining = Math.max(0, dueAt - this.#host.clock.now())
-    self.system.scheduler.schedule(self, (child ?? self) as never, event, remaining, id)
   }
 
   /** A commit failed (E4). */
@@ -526,13 +539,39 @@ export class Engine {
   }
 }
 
-function joined(results: readonly (Acceptance | Refusal)[]): {
-  changes: readonly CellChange[]
-  conflicts: readonly Conflict[]
-} {
-  const accepted = results.filter((result) => result.kind === 'accepted')
-  return {
-    changes: accepted.flatMap(({ changes }) => changes),
-    conflicts: accepted.flatMap(({ conflicts }) => conflicts),
+/** XState keeps what went wrong while restoring in place of a snapshot. */
+function notRestoredError(runId: string, cause: unknown): CallboardError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new CallboardError(
+    'run.not-restored',
+    `run ${runId} cannot go on from what is stored of its machine: ${why}; its definition may have changed since`,
+    { runId },
+    { cause },
+  )
+}
+
+/** An action of an inner actor that fails makes that actor fail. */
+function failingIts(self: AnyActorRef, effect: Effect): Effect {
+  return () => {
+    try {
+      faultPoint('effect:before')
+      effect()
+      faultPoint('effect:after')
+    } catch (error) {
+      if ((self.getSnapshot() as Snapshot<unknown>).status !== 'active') throw error
+      self.send({ type: FAIL_EVENT, error } as EventObject)
+    }
   }
+}
+
+/** Whether a transition has come to nothing. A reducer wraps what is the same in a new snapshot. */
+function isSame(before: object, after: object): boolean {
+  const [old, made] = [before, after] as readonly Partial<MachineSnapshot>[]
+  return (
+    before === after ||
+    (made?.context === old?.context &&
+      made?.status === old?.status &&
+      made?._nodes === old?._nodes &&
+      made?.children === old?.children)
+  )
 }

@@ -1,4 +1,6 @@
 export type { AgentStatus } from './agent-process.ts'
+export { assessRun } from './assess.ts'
+export type { Assessment, AssessmentQuestion, Outcome } from './assess.ts'
 export { changeOf } from './changes.ts'
 export type { Change, ChangesOptions } from './changes.ts'
 export type { Explanation, Producer, WaitExplanation } from './explain.ts'

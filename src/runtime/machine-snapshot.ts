@@ -60,21 +60,37 @@ export function machineStateOf(
 
 /** XState's persisted snapshot, made from what a record keeps. Fresh in every part: restoring writes into it. */
 export function snapshotOf({ board, machine }: RestorableState): unknown {
-  const persisted = fromTagged(JSON.parse(JSON.stringify(toTagged(machine.persisted)))) as object
+  const persisted = copy(machine.persisted)
   const error = machine.error === undefined ? undefined : new CallboardError(machine.error.code, machine.error.message)
-  return { ...persisted, error, context: { ...machine.context, board } }
+  return { ...persisted, error, context: { ...copy(machine.context), board } }
+}
+
+function copy(value: unknown): object {
+  return fromTagged(JSON.parse(JSON.stringify(toTagged(value)))) as object
+}
+
+interface PersistedChild {
+  readonly snapshot: { readonly error?: unknown; readonly children?: Readonly<Record<string, PersistedChild>> }
 }
 
 interface PersistedSnapshot {
   readonly context: Readonly<Record<string, unknown>>
-  readonly children: Readonly<Record<string, { readonly snapshot: { readonly error?: unknown } }>>
+  readonly children: Readonly<Record<string, PersistedChild>>
   readonly error?: unknown
 }
 
 /** Errors do not survive being stored; their code and message do. */
-function withPlainError<Child extends { readonly snapshot: { readonly error?: unknown } }>(child: Child): Child {
-  const { error } = child.snapshot
-  return error === undefined ? child : { ...child, snapshot: { ...child.snapshot, error: describeError(error) } }
+function withPlainError(child: PersistedChild): PersistedChild {
+  const { error, children } = child.snapshot
+  if (error === undefined && children === undefined) return child
+  return {
+    ...child,
+    snapshot: {
+      ...child.snapshot,
+      ...(error === undefined ? {} : { error: describeError(error) }),
+      ...(children === undefined ? {} : { children: mapValues(children, withPlainError) }),
+    },
+  }
 }
 
 function mapValues<Value, Mapped>(

@@ -12,12 +12,12 @@ import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
-import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
+import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
 import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
 import { Engine } from './engine.ts'
-import type { AnswerNote, EngineHost, EngineOrigin, Turn } from './engine.ts'
+import type { AnswerNote, EngineHost, EngineOrigin } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
@@ -34,6 +34,7 @@ import type { SnapshotInfo } from './run.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
+import type { Turn } from './turn.ts'
 import { ViewCache } from './view-cache.ts'
 import type { ViewSlot } from './view-cache.ts'
 
@@ -111,7 +112,7 @@ export class RunCore {
       actors: bindActors(seed.definition, this.#invocations) as never,
     }) as AnyStateMachine
     const state = 'state' in seed.origin ? seed.origin.state : undefined
-    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
+    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#snapshots = new SnapshotTaker(
       {
         ...services.keeping(this.runId, this.catalogue),
@@ -422,9 +423,10 @@ export class RunCore {
     )
   }
 
-  #engineHost(): EngineHost {
+  #engineHost(original: AnyStateMachine): EngineHost {
     return {
       runId: this.runId,
+      definition: () => stampOf(original),
       clock: this.clock,
       deadlines: this.deadlines,
       invocationCount: () => this.#invocations.count,

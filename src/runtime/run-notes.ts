@@ -2,6 +2,8 @@
 //   N1. They are the same whether records are applied as they are committed or folded after a restart.
 //   N2. They do not grow with the run: what ended invocations had done is dropped.
 import type { LedgerRecord, MachineState } from '../ledger/index.ts'
+import { sharedStamp } from '../workflow/index.ts'
+import type { DefinitionStamp, PersonTarget } from '../workflow/index.ts'
 import { Journal } from './journal.ts'
 import type { PackedJournal } from './journal.ts'
 import type { SnapshotInfo } from './run.ts'
@@ -19,6 +21,19 @@ export interface PackedNotes {
   readonly journal: PackedJournal
   readonly snapshots: readonly SnapshotInfo[]
   readonly end?: EndLine
+  readonly definition?: DefinitionStamp
+  readonly asked?: readonly (readonly [id: string, target: PersonTarget])[]
+}
+
+/** What the first record says of the definition, and each that goes on with another one. */
+interface DefinitionLine {
+  readonly definition?: DefinitionStamp
+}
+
+/** What a request record says. */
+interface RequestLine {
+  readonly id: string
+  readonly target: PersonTarget
 }
 
 /** What an update or event says that answers a person's request. */
@@ -32,12 +47,17 @@ export class RunNotes {
   #snapshots: readonly SnapshotInfo[]
   #end: EndLine | undefined
   #machine: MachineState | undefined
+  #definition: DefinitionStamp | undefined
+  readonly #asked: Map<string, PersonTarget>
 
-  constructor({ journal = [], snapshots = [], end }: Partial<PackedNotes> = {}, machine?: MachineState) {
+  constructor(packed: Partial<PackedNotes> = {}, machine?: MachineState) {
+    const { journal = [], snapshots = [], end, definition, asked = [] } = packed
     this.journal = Journal.unpack(journal)
     this.#snapshots = snapshots
     this.#end = end
     this.#machine = machine
+    this.#definition = definition === undefined ? undefined : sharedStamp(definition)
+    this.#asked = new Map(asked)
   }
 
   /** The named points of its history, oldest first. */
@@ -55,19 +75,34 @@ export class RunNotes {
     return this.#machine
   }
 
+  /** With which definition it goes on; undefined for a run from before that was recorded. */
+  get definition(): DefinitionStamp | undefined {
+    return this.#definition
+  }
+
+  /** What agents at work ask people and have not been answered, by the id of the request. */
+  get asked(): ReadonlyMap<string, PersonTarget> {
+    return this.#asked
+  }
+
   /** Takes over a record. */
   apply(record: Pick<LedgerRecord, 'kind' | 'asked' | 'machine' | 'seq' | 'at' | 'runId'>): void {
     const { kind, asked, machine, seq, at } = record
     if (kind === 'update' || kind === 'event') this.#applyAnswer(asked as AnswerLine, record.runId)
     else if (kind === 'step') this.journal.apply(asked as StepLine)
     else if (kind === 'end') this.#end = asked as EndLine
+    else if (kind === 'start' || kind === 'definition') this.#applyDefinition(asked as DefinitionLine | undefined)
+    else if (kind === 'request') this.#asked.set((asked as RequestLine).id, (asked as RequestLine).target)
     else if (kind === 'snapshot') {
       const { id, reason, metadata } = asked as SnapshotInfo
       this.#snapshots = [...this.#snapshots, Object.freeze({ id, seq, at, reason, metadata })]
     }
     if (machine === undefined) return
     this.#machine = machine
-    if (this.journal.size > 0) this.journal.keepOnly(invocationsOf(machine.persisted))
+    if (this.journal.size === 0 && this.#asked.size === 0) return
+    const atWork = invocationsOf(machine.persisted)
+    this.journal.keepOnly(atWork)
+    for (const id of [...this.#asked.keys()]) if (!atWork.has(askerOf(id, record.runId))) this.#asked.delete(id)
   }
 
   /** Drops the named points before a seq but for the newest so many. */
@@ -77,19 +112,32 @@ export class RunNotes {
 
   pack(): PackedNotes {
     const end = this.#end
+    const definition = this.#definition
     return {
       journal: this.journal.pack(),
       snapshots: this.#snapshots,
       ...(end === undefined ? {} : { end }),
+      ...(definition === undefined ? {} : { definition }),
+      ...(this.#asked.size === 0 ? {} : { asked: [...this.#asked] }),
     }
+  }
+
+  #applyDefinition(line: DefinitionLine | undefined): void {
+    if (line?.definition !== undefined) this.#definition = sharedStamp(line.definition)
   }
 
   /** An answer is remembered like a step: the agent that asked is not to ask again. */
   #applyAnswer({ answers, answer }: AnswerLine, runId: string): void {
     if (answers === undefined) return
-    const split = answers.indexOf(QUESTION, runId.length)
-    if (split > 0) this.journal.finish(answers.slice(0, split), answers.slice(split + 1), 1, answer)
+    this.#asked.delete(answers)
+    const asker = askerOf(answers, runId)
+    if (asker !== '') this.journal.finish(asker, answers.slice(asker.length + 1), 1, answer)
   }
+}
+
+/** The invocation that a request's id begins with. */
+function askerOf(id: string, runId: string): string {
+  return id.slice(0, Math.max(0, id.indexOf(QUESTION, runId.length)))
 }
 
 /** Between the name of an invocation and that of a question; either may hold any other slash. */

@@ -8,6 +8,9 @@ import { createVolatileStore } from '../store/index.ts'
 import type { Damage, Labels, RunFilter, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import { adoptDefinition } from './adopt.ts'
+import { assessRun } from './assess.ts'
+import { machineForEnded } from './ended-machine.ts'
 import { Globals, isGlobals } from './globals.ts'
 import { admitLabels } from './labels.ts'
 import { RunCore } from './run-core.ts'
@@ -16,6 +19,7 @@ import { Run } from './run.ts'
 import { loadRun } from './load-run.ts'
 import { keepingRules } from './retention.ts'
 import type { RetentionOptions, SnapshotOptions } from './retention.ts'
+import type { RunState } from './run-state.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { parseInput } from './schema-check.ts'
 
@@ -65,6 +69,7 @@ export class Runtime {
   readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
   readonly #workflows = new Map<string, AnyStateMachine>()
+  readonly #opening = new Map<string, Promise<Run>>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
   #updates = 0
@@ -145,7 +150,8 @@ export class Runtime {
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
    * finished steps are not repeated, deadlines keep their instants.
-   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`
+   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
+   *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
     const known = this.get(runId)
@@ -271,15 +277,62 @@ export class Runtime {
     return summary === undefined ? this.#begin(machine, seed) : (this.get(seed.runId) ?? this.#open(machine, summary))
   }
 
-  async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
-    const { runId, parent } = summary
-    const definition = definitionOf(machine)
-    const { catalogue } = definition
-    const onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
-    const state = await loadRun({ store: this.store, catalogue, runId, onUnusable })
+  /** Two that ask for one run at once get the same. */
+  #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+    const { runId } = summary
+    const opening = this.#opening.get(runId)
+    if (opening !== undefined) return opening
+    const opened = summary.status === 'active' ? this.#openActive(machine, summary) : this.#openEnded(machine, summary)
+    const promise = opened.finally(() => this.#opening.delete(runId))
+    this.#opening.set(runId, promise)
+    return promise
+  }
+
+  async #openActive(machine: AnyStateMachine, stored: RunSummary): Promise<Run> {
+    const { store, clock } = this.#services
+    const { runId } = stored
+    const assessment = await assessRun({
+      store,
+      machine,
+      summary: stored,
+      at: clock.now(),
+      onUnusable: this.#onUnusable,
+    })
+    if (assessment.error !== undefined) throw assessment.error
+    let { state } = assessment
+    let summary = stored
+    if (assessment.adoption !== undefined) {
+      await adoptDefinition(store, stored, assessment, assessment.adoption, clock.now())
+      state = await this.#load(machine, runId)
+      summary = (await store.summary(runId)) ?? stored
+    }
     const already = this.get(runId)
     if (already !== undefined) return already
-    const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
+    return this.#resume(machine, summary, state)
+  }
+
+  async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+    const { runId } = summary
+    const state = await this.#load(machine, runId)
+    const already = this.get(runId)
+    if (already !== undefined) return already
+    if (state.machine === undefined) return this.#resume(machine, summary, state)
+    const shown = machineForEnded(machine, state.machine)
+    return this.#resume(machine, summary, { ...state, machine: shown.state }, shown.machine)
+  }
+
+  #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
+    const { catalogue } = definitionOf(machine)
+    return loadRun({ store: this.store, catalogue, runId, onUnusable: this.#onUnusable })
+  }
+
+  readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
+
+  /** @param shown the machine it is restored in, where that is another one */
+  #resume(machine: AnyStateMachine, summary: RunSummary, state: RunState, shown = machine): Run {
+    const { runId, parent } = summary
+    const definition = definitionOf(machine)
+    const core = new RunCore({ runId, machine: shown, definition, origin: { state, summary }, parent }, this.#services)
     const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
     if (summary.status === 'active') this.#active.set(runId, { core, run })
     else this.#ended.set(runId, run)

@@ -12,7 +12,8 @@ import type {
   UpdateOptions,
 } from '../context/index.ts'
 import type { Accepted, UpdateResult } from '../workflow/index.ts'
-import type { AnswerNote, Engine, Turn } from './engine.ts'
+import type { AnswerNote, Engine } from './engine.ts'
+import type { Turn } from './turn.ts'
 
 /** What came of an update, and the changes it made. */
 export interface UpdateAnswer {

@@ -29,6 +29,7 @@ import type { AgentDefinition } from './agent.ts'
 import { EXPIRE_EVENT, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
 import type { ExpireEvent, UpdateEvent, UpstreamEvent } from './internal-event.ts'
 import { withInternalEvents, withReadableIds } from './instrument.ts'
+import type { Migrate } from './migrate.ts'
 import type { BoardReader } from './values.ts'
 
 /** The context of a workflow's machine: its board, its input, and what `context` adds. */
@@ -88,6 +89,8 @@ export interface WorkflowOptions<
   readonly guards?: { readonly [Name in Guards]: Guard<ContextOf<Values, Input, Extra>, EventsOf<NoInfer<Events>>> }
   readonly actions?: { readonly [Name in Actions]: Action<ContextOf<Values, Input, Extra>, EventsOf<NoInfer<Events>>> }
   readonly delays?: { readonly [Name in Delays]: Delay<ContextOf<Values, Input, Extra>, EventsOf<NoInfer<Events>>> }
+  /** Brings runs that were stored with an older definition to this one. */
+  readonly migrate?: Migrate
 }
 
 // XState's own types of a machine are only reachable through `setup`, which takes them one by one.
@@ -191,6 +194,7 @@ export interface WorkflowDefinition {
   readonly input: z.ZodType | undefined
   readonly output: z.ZodType | undefined
   readonly events: EventSchemas | undefined
+  readonly migrate: Migrate | undefined
 }
 
 const definitions = new WeakMap<object, WorkflowDefinition>()
@@ -275,6 +279,7 @@ function createWorkflowMachine(catalogue: Catalogue, options: UntypedOptions, co
     input: options.input,
     output: options.output,
     events: options.events,
+    migrate: options.migrate,
   })
   return machine
 }

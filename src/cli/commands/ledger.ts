@@ -46,6 +46,8 @@ async function showLedger(
   { runId }: RunSummary,
   { from = 1, follow = false, json = false, terminal }: LedgerOptions & { readonly terminal: Terminal },
 ): Promise<number> {
+  // From the beginning: somebody may have seen enough before all of it is shown.
+  using interrupt = follow ? listen(terminal) : undefined
   const redactor = new Redactor()
   redactor.learn((await stateAt(store, runId)).board.cells())
   let next = from
@@ -61,8 +63,7 @@ async function showLedger(
     }
   }
   await show()
-  if (!follow) return EXIT.success
-  using interrupt = listen(terminal)
+  if (interrupt === undefined) return EXIT.success
   while (interrupt.signal === undefined) {
     // In this order: what was written before the end is shown.
     const status = (await store.summary(runId))?.status
