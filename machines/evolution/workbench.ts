@@ -7,10 +7,17 @@ import { isCallboardError } from 'callboard'
 import type { AgentContext } from 'callboard'
 import { createHash } from 'node:crypto'
 import { access } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { removeCopy } from './copy.ts'
 import type { WorkingCopy } from './copy.ts'
 
 type Context = Pick<AgentContext<object, object, unknown>, 'step' | 'signal' | 'runId'>
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
 
 export class Workbench {
   readonly #context: Context
@@ -33,11 +40,10 @@ export class Workbench {
         this.#copy = await make(name, signal)
         return this.#copy
       })
-      const isThere = await access(this.#copy.directory).then(
-        () => true,
-        () => false,
-      )
-      if (isThere) return this.#copy
+      // A run that was forked remembers the copy of the other one, which is not its to work on or to delete.
+      const isOwn = dirname(this.#copy.directory).endsWith(name)
+      if (!isOwn) this.#copy = undefined
+      else if (await exists(this.#copy.directory)) return this.#copy
     }
   }
 

@@ -41,5 +41,16 @@ export async function findRun(database: Pick<Database, 'store' | 'path'>, id: st
   throw new CallboardError('cli.several-runs', message, { id })
 }
 
+/** A child run goes on with the run that started it. */
+export async function rootOf({ store }: Pick<Database, 'store'>, run: RunSummary): Promise<RunSummary> {
+  let root = run
+  while (root.parent !== undefined) {
+    const parent = await store.summary(root.parent.runId)
+    if (parent === undefined) return root
+    root = parent
+  }
+  return root
+}
+
 /** Ids that were made for a run begin alike: what comes after that may stand alone. */
 const fits = (runId: string, id: string): boolean => runId.startsWith(id) || runId.startsWith(`run_${id}`)

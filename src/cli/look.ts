@@ -1,7 +1,7 @@
 // What commands that only look have in common.
-import { CallboardError, toTagged } from '../base/index.ts'
+import { toTagged } from '../base/index.ts'
 import { Catalogue } from '../context/index.ts'
-import { firstKeptSeq, loadRun } from '../runtime/index.ts'
+import { firstKeptSeq, loadRun, seqOfPoint } from '../runtime/index.ts'
 import type { RunState } from '../runtime/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { RunSummary, Store } from '../store/index.ts'
@@ -28,21 +28,9 @@ export async function* recordsOf(store: Store, runId: string, fromSeq = 1): Asyn
   }
 }
 
-/**
- * The seq that somebody means: a number, or the id of a snapshot.
- *
- * @throws CallboardError `cli.no-such-point`
- */
-export function pointOf({ runId, seq }: RunSummary, { notes }: RunState, point: string): number {
-  const named = notes.snapshots.find(({ id }) => id === point)?.seq
-  const meant = named ?? (/^\d+$/.test(point) ? Number(point) : Number.NaN)
-  if (meant >= 1 && meant <= seq) return meant
-  const snapshots = notes.snapshots.map(({ id }) => id).join(', ') || 'none'
-  throw new CallboardError(
-    'cli.no-such-point',
-    `run ${runId} has no point "${point}"; its records are 1 to ${seq}, its snapshots ${snapshots}`,
-    { runId, point },
-  )
+/** The seq that somebody means: a number, or a snapshot or episode. @throws CallboardError `run.no-such-seq` */
+export function pointOf({ runId, seq }: RunSummary, { notes: { snapshots } }: RunState, point: string): number {
+  return seqOfPoint(/^\d+$/.test(point) ? Number(point) : point, { runId, seq, snapshots })
 }
 
 /** Writes a document as JSON in which nothing is lost. */

@@ -6,12 +6,14 @@ import { checkCommand } from './commands/check.ts'
 import { diffCommand } from './commands/diff.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { exportCommand } from './commands/export.ts'
+import { forkCommand } from './commands/fork.ts'
 import { gcCommand } from './commands/gc.ts'
 import { graphCommand } from './commands/graph.ts'
 import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { logCommand } from './commands/log.ts'
 import { migrateCommand } from './commands/migrate.ts'
+import { restoreCommand } from './commands/restore.ts'
 import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
 import { runsCommand } from './commands/runs.ts'
@@ -30,6 +32,8 @@ const COMMANDS: readonly CommandFactory[] = [
   runCommand,
   resumeCommand,
   answerCommand,
+  forkCommand,
+  restoreCommand,
   graphCommand,
   checkCommand,
   runsCommand,
@@ -98,4 +102,10 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'store.path',
   'request.refused',
   'agent.unknown',
+  'run.no-such-seq',
+  'run.trimmed',
+  'run.exists',
+  'run.invalid-id',
+  'update.refused',
+  'run.finished',
 ])

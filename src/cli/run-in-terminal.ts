@@ -51,7 +51,11 @@ export function runInTerminal<Machine extends AnyStateMachine>(
   { input, runId, labels, ...options }: TerminalRunOptions<WorkflowInput<Machine>>,
 ): Promise<TerminalRun<WorkflowOutput<Machine>>> {
   const start = { input, ...(runId === undefined ? {} : { runId }), ...(labels === undefined ? {} : { labels }) }
-  return stayWith<WorkflowOutput<Machine>>(runtime, () => runtime.start<AnyStateMachine>(workflow, start), options)
+  return stayInTerminal<WorkflowOutput<Machine>>(
+    runtime,
+    () => runtime.start<AnyStateMachine>(workflow, start),
+    options,
+  )
 }
 
 /**
@@ -64,10 +68,11 @@ export function resumeInTerminal(
   runId: string,
   options: ResumeOptions,
 ): Promise<TerminalRun<unknown>> {
-  return stayWith(runtime, () => runtime.open(runId), options)
+  return stayInTerminal(runtime, () => runtime.open(runId), options)
 }
 
-async function stayWith<Output>(
+/** Begins somehow, and stays with the run likewise. */
+export async function stayInTerminal<Output>(
   runtime: Runtime,
   begin: () => Promise<Run>,
   { terminal, quiet = false, answer }: ResumeOptions,

@@ -7,15 +7,15 @@
 import { isSameData } from '../base/index.ts'
 import { authorName } from './author.ts'
 import type { Catalogue } from './catalogue.ts'
+import { nameConflicts } from './conflict.ts'
 import { entryOf, valueOf } from './entry.ts'
 import type { Cell, Entry, Lineage } from './entry.ts'
-import { dependenciesOf, makeCell, tombstone } from './make-cell.ts'
+import { dependenciesOf, makeCell, placedCell, tombstone } from './make-cell.ts'
 import { mergeInto } from './merge-into.ts'
 import { protectedRule, refusalOf, Refused, refuseUnexpected } from './refused.ts'
-import { scopedId } from './scope.ts'
 import type { EntryAddress } from './scope.ts'
 import { Shelf } from './shelf.ts'
-import type { Acceptance, CellChange, Conflict, DropChange, Outcome, PutChange, Update } from './update.ts'
+import type { Acceptance, CellChange, Conflict, DropChange, Outcome, PlaceChange, PutChange, Update } from './update.ts'
 
 interface BoardState {
   readonly catalogue: Catalogue
@@ -158,7 +158,8 @@ export class Board {
     try {
       for (const change of update.changes) {
         if (change.kind === 'put') this.#put(change, update, draft)
-        else this.#drop(change, update, draft)
+        else if (change.kind === 'drop') this.#drop(change, update, draft)
+        else this.#place(change, update, draft)
       }
       this.#refuseTooMany(draft)
     } catch (refused) {
@@ -262,21 +263,17 @@ export class Board {
     }
     const cell = makeCell(change, merged, previous, update, this.#isBornStale(change, previous, update.lineage))
     draft.changes.push({ kind: 'put', scope, holder, key, cell, previous: current })
-    // Named after the version, not the update: numbers of updates would tell an agent of those it cannot see.
-    const place = `${holder === undefined ? `${scope}:${key}` : scopedId(scope, holder, key)}@${cell.entry.version}`
-    for (const [index, conflict] of merged.conflicts.entries()) {
-      draft.conflicts.push({
-        ...conflict,
-        id: `${place}.${index + 1}`,
-        key,
-        address: { scope, holder, key },
-        policy: change.policyName,
-        result: merged.value,
-        author: authorName(update.author),
-        against: current?.entry.updatedBy ?? '',
-        version: cell.entry.version,
-      })
+    if (merged.conflicts.length === 0) return
+    const said = {
+      key,
+      address: { scope, holder, key },
+      policy: change.policyName,
+      result: merged.value,
+      author: authorName(update.author),
+      against: current?.entry.updatedBy ?? '',
     }
+    const conflicts = merged.conflicts.map((conflict) => ({ ...conflict, ...said }))
+    draft.conflicts.push(...nameConflicts(conflicts, change, cell.entry.version))
   }
 
   #drop(change: DropChange, update: Update, draft: Draft): void {
@@ -301,6 +298,22 @@ export class Board {
       previous: current,
       cell: tombstone(current, authorName(update.author), update.at),
     })
+  }
+
+  #place(change: PlaceChange, update: Update, draft: Draft): void {
+    const { scope, holder, key } = change
+    const previous = this.cell(change)
+    if (change.cell === undefined && previous?.live !== true) return
+    const cell = placedCell(change.cell, previous, update)
+    draft.changes.push({
+      kind: cell.live ? 'put' : 'drop',
+      scope,
+      holder,
+      key,
+      cell,
+      previous: previous?.live === true ? previous : undefined,
+    })
+    draft.conflicts.push(...nameConflicts(change.conflicts, change, cell.entry.version))
   }
 
   /** Its author had read an older version of something it is made from. */

@@ -28,10 +28,11 @@ export { prepareUpdate, refusalError } from './prepare.ts'
 export type { Asking, UpdateOptions } from './prepare.ts'
 export { isPriority, PRIORITIES, rankOf } from './priority.ts'
 export type { Priority } from './priority.ts'
-export { estimateTokens } from './render.ts'
+export { estimateTokens, REDACTED } from './render.ts'
 export type { RenderedView, RenderOptions, RenderPlanLine } from './render.ts'
 export { redactRefusal } from './refused.ts'
-export { describeAddress, narrownessOf, SCOPES } from './scope.ts'
+export { restoreChanges } from './restore.ts'
+export { addressId, describeAddress, narrownessOf, SCOPES } from './scope.ts'
 export type { EntryAddress, Scope } from './scope.ts'
 export { Shelf } from './shelf.ts'
 export { Update } from './update.ts'
@@ -41,6 +42,7 @@ export type {
   Change,
   Conflict,
   Outcome,
+  PlaceChange,
   PutChange,
   Refusal,
   RefusalReason,

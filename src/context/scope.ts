@@ -27,6 +27,12 @@ export function scopedId(scope: Scope, holder: string, key: string): string {
   return `${scope}:${holder.length}:${holder}${key}`
 }
 
+/** One text per address; that of a workflow entry is its key. */
+export function addressId({ scope, holder, key }: EntryAddress): string {
+  if (holder !== undefined) return `\u0000${scopedId(scope, holder, key)}`
+  return scope === 'workflow' ? key : `\u0000${scope}${key}`
+}
+
 /** `"notes"`, or `"notes" of group coders`: how messages name an entry. */
 export function describeAddress({ scope, holder, key }: EntryAddress): string {
   if (holder === undefined) return scope === 'workflow' ? `"${key}"` : `${scope} "${key}"`

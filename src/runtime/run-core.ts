@@ -7,7 +7,17 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError, handOut } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, BoardView, Sight } from '../context/index.ts'
-import type { Board, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
+import type {
+  Author,
+  Board,
+  Catalogue,
+  CellChange,
+  Lineage,
+  PlaceChange,
+  Refusal,
+  Update,
+  UpdateOptions,
+} from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
@@ -17,20 +27,23 @@ import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/ind
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
 import { Engine } from './engine.ts'
-import type { AnswerNote, EngineHost, EngineOrigin } from './engine.ts'
+import type { EngineHost, EngineOrigin } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
 import { Invocations } from './invocations.ts'
 import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
+import { PhaseMarks } from './phase-marks.ts'
+import type { SnapshotInfo } from './point.ts'
+import type { RecordNote } from './record-note.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
-import type { EndLine } from './run-notes.ts'
+import { endOf, endOfStored } from './run-end.ts'
+import type { RunEnd } from './run-end.ts'
 import type { RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
-import { parseEvent, parseOutput } from './schema-check.ts'
-import type { SnapshotInfo } from './run.ts'
+import { parseEvent } from './schema-check.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
@@ -48,14 +61,6 @@ export interface RunSeed {
   readonly parent: { readonly runId: string; readonly id: string } | undefined
   readonly labels?: Labels | undefined
 }
-
-/** How a run ended. */
-export type RunEnd =
-  | { readonly kind: 'done'; readonly output: unknown }
-  | { readonly kind: 'failed'; readonly error: unknown }
-  | { readonly kind: 'stopped'; readonly error: CallboardError }
-  /** It has not ended, but is no longer in this process. */
-  | { readonly kind: 'left'; readonly error: CallboardError }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
 const NO_CHANGES: readonly CellChange[] = Object.freeze([])
@@ -112,7 +117,6 @@ export class RunCore {
       actors: bindActors(seed.definition, this.#invocations) as never,
     }) as AnyStateMachine
     const state = 'state' in seed.origin ? seed.origin.state : undefined
-    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#snapshots = new SnapshotTaker(
       {
         ...services.keeping(this.runId, this.catalogue),
@@ -120,6 +124,7 @@ export class RunCore {
       },
       state,
     )
+    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#updater = new Updater({
       runId: this.runId,
       catalogue: this.catalogue,
@@ -255,7 +260,7 @@ export class RunCore {
   }
 
   /** Hands an event to the machine; resolves to whether it took it. */
-  async send(event: { readonly type: string }, note?: AnswerNote): Promise<boolean> {
+  async send(event: { readonly type: string }, note?: RecordNote): Promise<boolean> {
     const turn = await this.#engine.send(parseEvent(this.definition, this.runId, event), note)
     return turn !== undefined
   }
@@ -269,12 +274,17 @@ export class RunCore {
     return this.#updater.submit(asker, changes, options)
   }
 
+  /** The update that an agent asks for, or why it cannot be one. */
+  prepareAs(asker: Asker, changes: Readonly<Record<string, unknown>>, options: UpdateOptions): Update | Refusal {
+    return this.#updater.prepare(asker, changes, options)
+  }
+
   /** An update by someone outside, who names no base: it meets whatever is there. */
   updateFromOutside(
     name: string,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
-    note?: AnswerNote,
+    note?: RecordNote,
   ): Promise<UpdateResult> {
     const asker: Asker = {
       author: { kind: 'outside', name },
@@ -285,6 +295,16 @@ export class RunCore {
       others: () => this.#engine.board.addresses(),
     }
     return this.#updater.submit(asker, changes, options, note).then(({ result }) => result)
+  }
+
+  /** Puts entries in place as `decide` says, looking at the newest board: nothing comes in between. */
+  place(
+    author: Author,
+    decide: (board: Board) => readonly PlaceChange[] | Refusal,
+    note: RecordNote,
+  ): Promise<UpdateAnswer> {
+    const board = this.#engine.board.withGlobals(this.#services.globals.latest)
+    return this.#updater.place(author, decide(board), note)
   }
 
   /** Adds a record that is not a macrostep. */
@@ -429,6 +449,7 @@ export class RunCore {
       definition: () => stampOf(original),
       clock: this.clock,
       deadlines: this.deadlines,
+      phases: new PhaseMarks(this.definition.agents, this.snapshots),
       invocationCount: () => this.#invocations.count,
       inspect: this.#services.inspect,
       globals: () => this.#services.globals.latest,
@@ -576,19 +597,6 @@ export class RunCore {
   }
 }
 
-function endOf(
-  definition: WorkflowDefinition,
-  runId: string,
-  { status, error, output }: Pick<Turn['snapshot'], 'status' | 'error' | 'output'>,
-): RunEnd {
-  if (status === 'error') return { kind: 'failed', error }
-  try {
-    return { kind: 'done', output: parseOutput(definition, runId, output) }
-  } catch (invalid) {
-    return { kind: 'failed', error: invalid }
-  }
-}
-
 function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
   if (!('state' in origin)) return origin
   const { seq, board, machine } = origin.state
@@ -600,22 +608,4 @@ function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
     )
   }
   return { restored: { seq, board, machine } }
-}
-
-function endOfStored(
-  definition: WorkflowDefinition,
-  runId: string,
-  machine: MachineState | undefined,
-  end: EndLine | undefined,
-): RunEnd | undefined {
-  if (end?.status === 'stopped') {
-    return {
-      kind: 'stopped',
-      error: new CallboardError('run.stopped', `run ${runId} was stopped: ${end.reason ?? ''}`, { runId }),
-    }
-  }
-  const error = end?.error ?? machine?.error
-  if (error !== undefined) return { kind: 'failed', error: new CallboardError(error.code, error.message, { runId }) }
-  if (machine?.status !== 'done') return undefined
-  return endOf(definition, runId, { status: 'done', output: machine.output, error: undefined })
 }

@@ -4,9 +4,12 @@
 import type { LedgerRecord, MachineState } from '../ledger/index.ts'
 import { sharedStamp } from '../workflow/index.ts'
 import type { DefinitionStamp, PersonTarget } from '../workflow/index.ts'
-import { Journal } from './journal.ts'
+import type { ForkLine } from './fork.ts'
+import { Journal, MERGE_STEP } from './journal.ts'
 import type { PackedJournal } from './journal.ts'
-import type { SnapshotInfo } from './run.ts'
+import { invocationNames } from './persisted-children.ts'
+import type { SnapshotInfo } from './point.ts'
+import type { RecordNote } from './record-note.ts'
 import type { StepLine } from './step.ts'
 
 /** What an `end` record says. */
@@ -28,18 +31,14 @@ export interface PackedNotes {
 /** What the first record says of the definition, and each that goes on with another one. */
 interface DefinitionLine {
   readonly definition?: DefinitionStamp
+  /** What agents had done before their run was forked. */
+  readonly steps?: ForkLine['steps']
 }
 
 /** What a request record says. */
 interface RequestLine {
   readonly id: string
   readonly target: PersonTarget
-}
-
-/** What an update or event says that answers a person's request. */
-interface AnswerLine {
-  readonly answers?: string
-  readonly answer?: unknown
 }
 
 export class RunNotes {
@@ -88,7 +87,7 @@ export class RunNotes {
   /** Takes over a record. */
   apply(record: Pick<LedgerRecord, 'kind' | 'asked' | 'machine' | 'seq' | 'at' | 'runId'>): void {
     const { kind, asked, machine, seq, at } = record
-    if (kind === 'update' || kind === 'event') this.#applyAnswer(asked as AnswerLine, record.runId)
+    if (kind === 'update' || kind === 'event') this.#applyNote(asked as RecordNote, record.runId)
     else if (kind === 'step') this.journal.apply(asked as StepLine)
     else if (kind === 'end') this.#end = asked as EndLine
     else if (kind === 'start' || kind === 'definition') this.#applyDefinition(asked as DefinitionLine | undefined)
@@ -100,7 +99,7 @@ export class RunNotes {
     if (machine === undefined) return
     this.#machine = machine
     if (this.journal.size === 0 && this.#asked.size === 0) return
-    const atWork = invocationsOf(machine.persisted)
+    const atWork = invocationNames(machine.persisted)
     this.journal.keepOnly(atWork)
     for (const id of [...this.#asked.keys()]) if (!atWork.has(askerOf(id, record.runId))) this.#asked.delete(id)
   }
@@ -124,10 +123,12 @@ export class RunNotes {
 
   #applyDefinition(line: DefinitionLine | undefined): void {
     if (line?.definition !== undefined) this.#definition = sharedStamp(line.definition)
+    for (const step of line?.steps ?? []) this.journal.apply(step)
   }
 
-  /** An answer is remembered like a step: the agent that asked is not to ask again. */
-  #applyAnswer({ answers, answer }: AnswerLine, runId: string): void {
+  /** An answer is remembered like a step: the agent that asked is not to ask again. So is the end of one on a branch. */
+  #applyNote({ answers, answer, merges }: RecordNote, runId: string): void {
+    if (merges !== undefined) this.journal.finish(merges, MERGE_STEP, 1, answer)
     if (answers === undefined) return
     this.#asked.delete(answers)
     const asker = askerOf(answers, runId)
@@ -142,22 +143,3 @@ function askerOf(id: string, runId: string): string {
 
 /** Between the name of an invocation and that of a question; either may hold any other slash. */
 const QUESTION = '/ask '
-
-/** A child as XState persists it: an invocation of ours, or a machine with children of its own. */
-interface PersistedChild {
-  readonly snapshot?: {
-    readonly status?: unknown
-    readonly invocation?: unknown
-    readonly children?: Readonly<Record<string, PersistedChild>>
-  }
-}
-
-/** The invocations that a persisted machine and the machines inside it are waiting for. */
-export function invocationsOf(persisted: unknown, found: Set<string> = new Set()): ReadonlySet<string> {
-  for (const { snapshot } of Object.values((persisted as PersistedChild['snapshot'])?.children ?? {})) {
-    if (snapshot?.status !== 'active') continue
-    if (typeof snapshot.invocation === 'string') found.add(snapshot.invocation)
-    invocationsOf(snapshot, found)
-  }
-  return found
-}

@@ -8,7 +8,8 @@ import type { WaitForGraph } from '../waits/index.ts'
 import type { Progress } from '../workflow/index.ts'
 import type { Globals } from './globals.ts'
 import type { OpenRequest } from './requests.ts'
-import type { RunCore, RunEnd } from './run-core.ts'
+import type { RunCore } from './run-core.ts'
+import type { RunEnd } from './run-end.ts'
 import type { SnapshotHost } from './snapshot-taker.ts'
 
 /** What a runtime tells its listeners, by topic. */

@@ -2,60 +2,31 @@
 import { LRUCache } from 'lru-cache'
 import type { AnyStateMachine } from 'xstate'
 import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
-import type { Clock, Ids } from '../base/index.ts'
-import { Filters, isWellFormedKey } from '../context/index.ts'
+import type { Ids } from '../base/index.ts'
+import { Filters } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
-import type { Damage, Labels, RunFilter, RunSummary, Store } from '../store/index.ts'
-import { workflowOf } from '../workflow/index.ts'
-import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
+import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
 import { adoptDefinition } from './adopt.ts'
 import { assessRun } from './assess.ts'
 import { machineForEnded } from './ended-machine.ts'
+import { storeFork } from './fork.ts'
+import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
 import { admitLabels } from './labels.ts'
+import { seqOfPoint } from './point.ts'
+import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
+import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
 import { keepingRules } from './retention.ts'
-import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 import type { RunState } from './run-state.ts'
+import type { RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
+import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
-
-export interface RuntimeOptions {
-  /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
-  readonly store?: Store
-  /** Whose global entries its runs share; `default` unless given. */
-  readonly tenant?: string
-  /** The workflows whose stored runs it can open. */
-  readonly workflows?: readonly AnyStateMachine[]
-  readonly clock?: Clock
-  readonly ids?: Ids
-  /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */
-  readonly random?: () => number
-  /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
-  readonly waitTimeoutMs?: number
-  /** When the whole state of a run is stored, so that opening it begins there. */
-  readonly snapshots?: SnapshotOptions
-  /** How much of a run's history stays; everything unless given. */
-  readonly retention?: RetentionOptions
-  /** XState's inspection events of every run. An inspector that throws harms nothing. */
-  readonly inspect?: (event: unknown) => void
-}
-
-export interface StartOptions<Input> {
-  readonly input?: Input
-  /** Chosen by the runtime unless given; refused if a run has it already. */
-  readonly runId?: string
-  /** Short texts to know the run by; stored in the clear with its summary. */
-  readonly labels?: Labels
-}
-
-/** `input` may be left out only where the workflow takes none. */
-type StartArguments<Input> = undefined extends Input
-  ? [options?: StartOptions<Input>]
-  : [options: StartOptions<Input> & { readonly input: Input }]
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
 /** Ended runs that stay readable through `get`. */
@@ -70,6 +41,7 @@ export class Runtime {
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
   readonly #workflows = new Map<string, AnyStateMachine>()
   readonly #opening = new Map<string, Promise<Run>>()
+  readonly #machines = new WeakMap<Run, AnyStateMachine>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
   #updates = 0
@@ -94,7 +66,7 @@ export class Runtime {
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
-      inspect: options.inspect === undefined ? undefined : guarded(options.inspect, topics),
+      inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
       startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
@@ -158,15 +130,35 @@ export class Runtime {
     if (known !== undefined) return known
     const summary = await this.store.summary(runId)
     if (summary === undefined) throw unknownError(runId)
-    const machine = this.#workflows.get(summary.workflow)
-    if (machine === undefined) {
-      throw new CallboardError(
-        'workflow.unregistered',
-        `run ${runId} belongs to workflow "${summary.workflow}", which this runtime does not know; give it to createRuntime({ workflows }); known are ${[...this.#workflows.keys()].join(', ') || 'none'}`,
-        { runId, workflow: summary.workflow },
-      )
+    return this.#open(this.#machineOf(summary), summary)
+  }
+
+  /**
+   * A new run that goes on from a point of another one, which stays as it is, be it active, at rest or ended: with the
+   * entries and the state of that point, its steps finished, and the time left that was left then.
+   * @throws CallboardError `run.unknown`, `run.no-such-seq`, `run.exists`, `run.invalid-id`, `workflow.unregistered`;
+   *   `run.finished` for a point at which the machine had ended
+   */
+  async fork(runId: string, point: Point, { runId: to, by = 'outside', reason }: ForkOptions = {}): Promise<Run> {
+    this.#assertOpen()
+    const summary = await this.store.summary(runId)
+    if (summary === undefined || isGlobals(runId)) throw unknownError(runId)
+    const machine = this.#machineOf(summary)
+    const newId = to ?? this.#ids.next('run')
+    assertRunId(newId)
+    const { store } = this
+    const snapshots = this.get(runId)?.snapshots() ?? (await this.#load(machine, runId)).notes.snapshots
+    const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
+    const at = this.#services.clock.now()
+    const stored = await storeFork({ store, machine, summary, seq, to: newId, at, by, reason })
+    try {
+      const run = await this.#open(machine, stored.summary)
+      this.#services.topics.emit('run', { runId: newId, workflow: summary.workflow })
+      return run
+    } catch (error) {
+      await stored.remove()
+      throw error
     }
-    return this.#open(machine, summary)
   }
 
   /** Opens every stored run that has not ended; child runs come with their parents. Gives those that could not be. */
@@ -240,14 +232,9 @@ export class Runtime {
     machine: AnyStateMachine,
     { runId, input, parent, labels }: Pick<RunSeed, 'runId' | 'parent' | 'labels'> & { readonly input: unknown },
   ): Promise<Run> {
-    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+    this.#assertOpen()
     const definition = definitionOf(machine)
-    if (!isWellFormedKey(runId) || isGlobals(runId))
-      throw new CallboardError(
-        'run.invalid-id',
-        'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
-        { runId },
-      )
+    assertRunId(runId)
     const stored = await this.store.summary(runId)
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
@@ -255,7 +242,7 @@ export class Runtime {
       { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent, labels },
       this.#services,
     )
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
+    const run = this.#makeRun(core, machine)
     this.#active.set(runId, { core, run })
     try {
       await core.start()
@@ -333,17 +320,38 @@ export class Runtime {
     const { runId, parent } = summary
     const definition = definitionOf(machine)
     const core = new RunCore({ runId, machine: shown, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
+    const run = this.#makeRun(core, machine)
     if (summary.status === 'active') this.#active.set(runId, { core, run })
     else this.#ended.set(runId, run)
     core.resume(state)
     return run
   }
 
+  /** A run that this runtime knows already has brought its machine along. */
+  #machineOf({ runId, workflow }: RunSummary): AnyStateMachine {
+    const known = this.get(runId)
+    const machine = (known === undefined ? undefined : this.#machines.get(known)) ?? this.#workflows.get(workflow)
+    if (machine !== undefined) return machine
+    throw unregisteredError(runId, workflow, this.#workflows.keys())
+  }
+
+  /** What the outside holds of a run. */
+  #makeRun(core: RunCore, machine: AnyStateMachine): Run {
+    const run = new Run(core, this.store, {
+      nextId: (kind) => this.#ids.next(kind),
+      fork: (point, options) => this.fork(core.runId, point, options),
+    })
+    this.#machines.set(run, machine)
+    return run
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+  }
+
   #getOrThrow(runId: string): Run {
     const run = this.get(runId)
-    if (run === undefined)
-      throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
+    if (run === undefined) throw unknownError(runId)
     return run
   }
 
@@ -362,32 +370,4 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const runtime = new Runtime(options)
   await runtime.load()
   return runtime
-}
-
-function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
-  const definition = workflowOf(machine)
-  if (definition !== undefined) return definition
-  throw new CallboardError(
-    'workflow.unknown',
-    `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
-    { machine: machine.id },
-  )
-}
-
-function unknownError(runId: string): CallboardError {
-  return new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
-}
-
-function existsError(runId: string): CallboardError {
-  return new CallboardError('run.exists', `there is a run ${runId} already; choose another id`, { runId })
-}
-
-function guarded(inspect: (event: unknown) => void, topics: Bus<RuntimeTopics>): (event: unknown) => void {
-  return (event) => {
-    try {
-      inspect(event)
-    } catch (error) {
-      topics.emit('failure', { topic: 'inspect', error })
-    }
-  }
 }

@@ -8,7 +8,6 @@ import { accessRulesOf } from '../workflow/index.ts'
 import type { PersonTarget, WorkflowDefinition } from '../workflow/index.ts'
 import { Globals } from './globals.ts'
 import { loadRun } from './load-run.ts'
-import { invocationsOf } from './run-notes.ts'
 import type { RunState } from './run-state.ts'
 
 /** What a person was asked and has not answered. */
@@ -20,23 +19,23 @@ export interface StoredRequest {
   readonly askedAt: number
 }
 
-/** The requests among these records that are open at the end of them, oldest first. */
-export function openRequestsIn(
-  { machine, notes }: RunState,
-  records: Iterable<LedgerRecord>,
-): readonly StoredRequest[] {
-  if (machine?.status !== 'active' || notes.end !== undefined) return []
-  const atWork = [...invocationsOf(machine.persisted)]
-  const open = new Map<string, StoredRequest>()
+/** The open requests of a run, oldest first; who asks and what is in the records, where those are kept. */
+export function openRequestsIn({ notes }: RunState, records: Iterable<LedgerRecord>): readonly StoredRequest[] {
+  if (notes.asked.size === 0 || notes.end !== undefined) return []
+  const found = new Map<string, StoredRequest>()
   for (const { kind, asked, author, at } of records) {
-    const line = asked as Partial<StoredRequest> & { readonly answers?: string }
-    if (kind === 'request' && line.id !== undefined && line.target !== undefined) {
-      const { id, target, question } = line
-      if (atWork.some((invocation) => id.startsWith(`${invocation}/`)))
-        open.set(id, Object.freeze({ id, agent: author, target, question, askedAt: at }))
-    } else if (kind === 'update' || kind === 'event') open.delete(line.answers ?? '')
+    if (kind !== 'request') continue
+    const { id, question } = asked as Pick<StoredRequest, 'id' | 'question'>
+    const target = notes.asked.get(id)
+    // Asked again after a restart, it is as old as it was.
+    if (target !== undefined && !found.has(id))
+      found.set(id, Object.freeze({ id, agent: author, target, question, askedAt: at }))
   }
-  return [...open.values()]
+  // Of a question whose record was dropped, what is asked for is known all the same.
+  for (const [id, target] of notes.asked) {
+    if (!found.has(id)) found.set(id, Object.freeze({ id, agent: '', target, question: undefined, askedAt: 0 }))
+  }
+  return [...found.values()]
 }
 
 export interface StoredViewOptions {

@@ -27,10 +27,10 @@ const MISTAKES: readonly (readonly [args: readonly string[], line: string])[] = 
   [['show', 'run_'], '"run_" fits several runs: run_'],
   [['show', ''], 'there is no run "" in '],
   [['log', 'RUN', 'x'], 'has no entry "x"; it has api_key, notes, draft'],
-  [['diff', 'RUN', '0', '3'], 'has no point "0"; its records are 1 to 8, its snapshots none'],
-  [['diff', 'RUN', '1', '9'], 'has no point "9"'],
+  [['diff', 'RUN', '0', '3'], 'has no point 0; its records are 1 to 8, its snapshots none'],
+  [['diff', 'RUN', '1', '9'], 'has no point 9'],
   [['ledger', 'RUN', '--from', 'x'], "option '--from <seq>' argument 'x' is invalid. Give the number of a record"],
-  [['view', 'RUN', 'writer', '--at', 'snap_1'], 'has no point "snap_1"'],
+  [['view', 'RUN', 'writer', '--at', 'snap_1'], 'has no point snap_1'],
   [['view', 'RUN', 'reader'], 'no agent type "reader" is registered; registered are writer, person'],
   [['view', 'RUN', 'writer', '--module', 'gone.ts'], 'there is no file "gone.ts"'],
   [

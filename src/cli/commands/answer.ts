@@ -3,11 +3,10 @@ import { CallboardError } from '../../base/index.ts'
 import { createRuntime, openRequestsIn } from '../../runtime/index.ts'
 import type { StoredRequest } from '../../runtime/index.ts'
 import type { LedgerRecord } from '../../ledger/index.ts'
-import type { RunSummary } from '../../store/index.ts'
 import { concludeRun } from '../conclude.ts'
 import { databaseOption, openExisting } from '../database.ts'
 import type { Database } from '../database.ts'
-import { findRun } from '../find-run.ts'
+import { findRun, rootOf } from '../find-run.ts'
 import { loadWorkflow } from '../load-module.ts'
 import { recordsOf, stateAt } from '../look.ts'
 import { moduleOf } from '../module-of.ts'
@@ -46,17 +45,6 @@ export function answerCommand(terminal: Terminal, end: (code: number) => void): 
       const finished = await resumeInTerminal(runtime, root.runId, { terminal, quiet: json, answer })
       end(await concludeRun(finished, { terminal, json, conclude, db }))
     })
-}
-
-/** A child run goes on with the run that started it. */
-async function rootOf({ store }: Database, run: RunSummary): Promise<RunSummary> {
-  let root = run
-  while (root.parent !== undefined) {
-    const parent = await store.summary(root.parent.runId)
-    if (parent === undefined) return root
-    root = parent
-  }
-  return root
 }
 
 async function openRequests({ store }: Database, runId: string): Promise<readonly StoredRequest[]> {
