@@ -19,7 +19,7 @@ import type {
   UpdateOptions,
 } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
-import type { RunSummary } from '../store/index.ts'
+import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
@@ -62,6 +62,7 @@ export interface RunSeed {
   /** The input of a new run, or the state that a stored one is to go on from. */
   readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  readonly labels?: Labels | undefined
 }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
@@ -71,6 +72,7 @@ export class RunCore {
   readonly runId: string
   readonly definition: WorkflowDefinition
   readonly parent: RunSeed['parent']
+  readonly labels: Labels | undefined
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly random: () => number
@@ -104,6 +106,7 @@ export class RunCore {
     this.runId = seed.runId
     this.definition = seed.definition
     this.parent = seed.parent
+    this.labels = 'summary' in seed.origin ? seed.origin.summary.labels : seed.labels
     this.#services = services
     this.clock = services.clock
     this.deadlines = services.deadlines
@@ -171,6 +174,7 @@ export class RunCore {
   get status(): MachineState['status'] {
     switch (this.#end?.kind) {
       case undefined:
+      case 'left':
         return 'active'
       case 'done':
         return 'done'
@@ -340,13 +344,22 @@ export class RunCore {
     this.#letGo(new CallboardError('run.overtaken', message, { runId: this.runId }))
   }
 
-  /** Lets the run go as it is in the store, with everything in it that was asked for before. */
+  /**
+   * Takes the run out of this process without ending it, once everything that was asked for before is stored: it goes on
+   * from there when it is opened again.
+   */
   async leave(): Promise<void> {
-    while (!this.#engine.isSettled && this.#end === undefined) {
+    const asked = this.#engine.seq
+    while (this.#committedSeq < asked && this.#end === undefined) {
       await new Promise<void>((resolve) => this.onNextCommit(resolve))
     }
-    const message = `run ${this.runId}: the runtime was closed; the run goes on when it is opened again`
-    this.#letGo(new CallboardError('run.left', message, { runId: this.runId }))
+    if (this.#end !== undefined) return
+    const message = `run ${this.runId} was left where its ledger ends: the runtime was closed; runtime.open() goes on with it`
+    const error = new CallboardError('run.left', message, { runId: this.runId })
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(error)
+    this.#engine.halt()
+    this.#finish({ kind: 'left', error })
   }
 
   #letGo(error: CallboardError): void {
@@ -516,6 +529,7 @@ export class RunCore {
         createdAt: this.createdAt,
         updatedAt: last.at,
         parent: this.parent,
+        ...(this.labels === undefined ? {} : { labels: this.labels }),
       },
     }
     if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
@@ -600,7 +614,7 @@ export class RunCore {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    this.#invocations.stopAll()
+    this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.waits.rejectAll(() => reason)
     this.waitNotes.end()
     this.requests.withdrawAll(reason)
