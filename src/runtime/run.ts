@@ -9,6 +9,8 @@ import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
 import type { Accepted, Changes, SubscribeOptions, UpdateResult, WaitOptions } from '../workflow/index.ts'
 import { followChanges } from './changes.ts'
 import type { Change, ChangesOptions } from './changes.ts'
+import { listEvictions } from './evictions.ts'
+import type { EvictionRecord } from './evictions.ts'
 import { conflictsIn, resolveConflict } from './conflicts.ts'
 import type { ConflictsOptions, Decision, ListedConflict } from './conflicts.ts'
 import type { Explanation } from './explain.ts'
@@ -204,6 +206,11 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   /** Why the run does not move: who waits for what, who could provide it, who is asked. */
   explain(): Explanation {
     return this.#core.explain()
+  }
+
+  /** Entries that made room for others, oldest first, as they were; as far back as records are kept. */
+  async evictions(): Promise<readonly EvictionRecord[]> {
+    return handOut(listEvictions(await readLeft(this.#store, this.id))) as readonly EvictionRecord[]
   }
 
   /** Disagreements that a policy decided, oldest first, and who decided them anew; as far back as records are kept. */

@@ -100,6 +100,7 @@ export class Runtime {
       inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
+      track: (work) => this.#track(work),
       startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
       announceGlobals: (from, changes, by, at) => {
         for (const [runId, { core }] of this.#active) if (runId !== from) core.onGlobalsChanged(changes, by, at)
@@ -107,7 +108,8 @@ export class Runtime {
       onEnded: (core, end) => {
         const active = this.#active.get(core.runId)
         this.#active.delete(core.runId)
-        if (active !== undefined) this.#ended.set(core.runId, active.run)
+        // Of a lost run, what the store has is not what is here.
+        if (active !== undefined && !core.isLost) this.#ended.set(core.runId, active.run)
         topics.emit('end', {
           runId: core.runId,
           status: end.kind,
@@ -151,16 +153,21 @@ export class Runtime {
 
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
-   * finished steps are not repeated, deadlines keep their instants.
+   * finished steps are not repeated, deadlines keep their instants. What another process has made of it since is read
+   * anew, and so is a run that was lost here because a commit failed.
    * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
-    const known = this.get(runId)
-    if (known !== undefined) return known
+    const { shared } = this.store.traits
+    if (!shared && this.#active.has(runId)) return this.#getOrThrow(runId)
     const summary = await this.store.summary(runId)
+    const active = this.#active.get(runId)
+    if (active !== undefined && !(shared && active.core.isOvertakenBy(summary))) return active.run
+    active?.core.giveUp()
     if (summary === undefined) throw unknownError(runId)
-    return this.#open(this.#machineOf(summary), summary)
+    const ended = this.#ended.get(runId)
+    return ended !== undefined && summary.status !== 'active' ? ended : this.#open(this.#machineOf(summary), summary)
   }
 
   /**
@@ -238,11 +245,15 @@ export class Runtime {
     return this.#services.topics.on(topic, handler)
   }
 
-  /** Stops every run and forgets every deadline. Twice is harmless. */
-  async close(): Promise<void> {
+  /**
+   * Stops every run, or, with `runs: 'keep'`, lets go of them as they are in the store, so that they go on when they are
+   * opened again. Forgets every deadline. Twice is harmless.
+   */
+  async close({ runs = 'stop' }: { readonly runs?: 'stop' | 'keep' } = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    const active = [...this.#active.values()]
+    await Promise.all(active.map(({ core, run }) => (runs === 'keep' ? core.leave() : this.#stop(run))))
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
@@ -317,9 +328,7 @@ export class Runtime {
       state = await this.#load(machine, runId)
       summary = (await store.summary(runId)) ?? stored
     }
-    const already = this.get(runId)
-    if (already !== undefined) return already
-    return this.#resume(machine, summary, state)
+    return this.#active.get(runId)?.run ?? this.#resume(machine, summary, state)
   }
 
   async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
@@ -371,6 +380,15 @@ export class Runtime {
 
   #assertOpen(): void {
     if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+  }
+
+  async #stop(run: Run): Promise<void> {
+    try {
+      await run.stop('the runtime was closed')
+    } catch (error) {
+      // It is another process's by now, which goes on with it.
+      if (!isCallboardError(error, 'store.conflict')) throw error
+    }
   }
 
   #getOrThrow(runId: string): Run {
