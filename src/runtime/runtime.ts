@@ -26,6 +26,8 @@ import type { RunState } from './run-state.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
+import type { StartArguments } from './start-options.ts'
+import { stopForClosing } from './stop-for-closing.ts'
 
 export interface RuntimeOptions {
   /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
@@ -47,17 +49,6 @@ export interface RuntimeOptions {
   /** XState's inspection events of every run. An inspector that throws harms nothing. */
   readonly inspect?: (event: unknown) => void
 }
-
-export interface StartOptions<Input> {
-  readonly input?: Input
-  /** Chosen by the runtime unless given; refused if a run has it already. */
-  readonly runId?: string
-}
-
-/** `input` may be left out only where the workflow takes none. */
-type StartArguments<Input> = undefined extends Input
-  ? [options?: StartOptions<Input>]
-  : [options: StartOptions<Input> & { readonly input: Input }]
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
 /** Ended runs that stay readable through `get`. */
@@ -253,7 +244,7 @@ export class Runtime {
     if (this.#closed) return
     this.#closed = true
     const active = [...this.#active.values()]
-    await Promise.all(active.map(({ core, run }) => (runs === 'keep' ? core.leave() : this.#stop(run))))
+    await Promise.all(active.map(({ core, run }) => (runs === 'keep' ? core.leave() : stopForClosing(run))))
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
@@ -380,15 +371,6 @@ export class Runtime {
 
   #assertOpen(): void {
     if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
-  }
-
-  async #stop(run: Run): Promise<void> {
-    try {
-      await run.stop('the runtime was closed')
-    } catch (error) {
-      // It is another process's by now, which goes on with it.
-      if (!isCallboardError(error, 'store.conflict')) throw error
-    }
   }
 
   #getOrThrow(runId: string): Run {
