@@ -16,6 +16,7 @@ export interface Committer {
   readonly definition: WorkflowDefinition
   readonly createdAt: number
   readonly parent: RunSummary['parent']
+  readonly labels: RunSummary['labels']
 }
 
 interface Keepers {
@@ -48,7 +49,7 @@ export function commitTurns(
 }
 
 function batchOf(
-  { runId, definition, createdAt, parent }: Committer,
+  { runId, definition, createdAt, parent, labels }: Committer,
   turns: readonly Turn[],
   status: MachineState['status'],
 ): Batch | undefined {
@@ -70,6 +71,7 @@ function batchOf(
       createdAt,
       updatedAt: last.at,
       parent,
+      ...(labels === undefined ? {} : { labels }),
     },
   }
 }

@@ -19,7 +19,7 @@ import type {
   UpdateOptions,
 } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
-import type { RunSummary } from '../store/index.ts'
+import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
@@ -63,6 +63,7 @@ export interface RunSeed {
   /** The input of a new run, or the state that a stored one is to go on from. */
   readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  readonly labels?: Labels | undefined
 }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
@@ -72,6 +73,7 @@ export class RunCore {
   readonly runId: string
   readonly definition: WorkflowDefinition
   readonly parent: RunSeed['parent']
+  readonly labels: Labels | undefined
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly random: () => number
@@ -93,6 +95,7 @@ export class RunCore {
   readonly #wakers = new Set<() => void>()
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
+  #isLost = false
   #stopping: Promise<void> | undefined
   #board: Board | undefined
   /** When something on the shown board expires. */
@@ -104,6 +107,7 @@ export class RunCore {
     this.runId = seed.runId
     this.definition = seed.definition
     this.parent = seed.parent
+    this.labels = 'summary' in seed.origin ? seed.origin.summary.labels : seed.labels
     this.#services = services
     this.clock = services.clock
     this.deadlines = services.deadlines
@@ -163,9 +167,15 @@ export class RunCore {
     return this.#end
   }
 
+  /** It ended here and not in the store. */
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
   get status(): MachineState['status'] {
     switch (this.#end?.kind) {
       case undefined:
+      case 'left':
         return 'active'
       case 'done':
         return 'done'
@@ -323,6 +333,43 @@ export class RunCore {
     return () => subscription.unsubscribe()
   }
 
+  /** Whether another process has gone on with the run, or made another of this id. */
+  isOvertakenBy(stored: RunSummary | undefined): boolean {
+    if (this.#committedSeq === 0) return false
+    return stored === undefined || stored.createdAt !== this.createdAt || stored.seq > this.#engine.seq
+  }
+
+  /** Lets the run go without a record: it is to be read anew from the store. */
+  giveUp(): void {
+    const message = `run ${this.runId}: another process has written to it since; open it again to go on from there`
+    this.#letGo(new CallboardError('run.overtaken', message, { runId: this.runId }))
+  }
+
+  /**
+   * Takes the run out of this process without ending it, once everything that was asked for before is stored: it goes on
+   * from there when it is opened again.
+   */
+  async leave(): Promise<void> {
+    const asked = this.#engine.seq
+    while (this.#committedSeq < asked && this.#end === undefined) {
+      await new Promise<void>((resolve) => this.onNextCommit(resolve))
+    }
+    if (this.#end !== undefined) return
+    const message = `run ${this.runId} was left where its ledger ends: the runtime was closed; runtime.open() goes on with it`
+    const error = new CallboardError('run.left', message, { runId: this.runId })
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(error)
+    this.#engine.halt()
+    this.#finish({ kind: 'left', error })
+  }
+
+  #letGo(error: CallboardError): void {
+    if (this.#end !== undefined) return
+    this.#isLost = true
+    this.#engine.halt()
+    this.#finish({ kind: 'failed', error })
+  }
+
   /** Ends the run. */
   stop(reason: string): Promise<void> {
     if (this.#end !== undefined) return Promise.resolve()
@@ -459,8 +506,8 @@ export class RunCore {
       stageGlobals: (globals) => this.#services.globals.stage(globals),
       globalsEpoch: () => this.#services.globals.epoch,
       commit: (turns, status) => {
-        const { definition, createdAt, parent } = this
-        return commitTurns(this.#services, { runId: this.runId, definition, createdAt, parent }, turns, status)
+        const { definition, createdAt, parent, labels } = this
+        return commitTurns(this.#services, { runId: this.runId, definition, createdAt, parent, labels }, turns, status)
       },
       onCommitted: (turn) => this.#onCommitted(turn),
       onFailed: (error) => this.#onFailed(error),
@@ -514,6 +561,7 @@ export class RunCore {
     if (this.#end !== undefined) return
     const described = describeError(error)
     const wasStopped = this.#engine.isStopped
+    this.#isLost = wasStopped
     if (!wasStopped) {
       void this.#engine.append('end', 'workflow', { status: 'error', error: described }).catch(() => {})
       this.#engine.halt()
@@ -528,7 +576,7 @@ export class RunCore {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    this.#invocations.stopAll()
+    this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.waits.rejectAll(() => reason)
     this.waitNotes.end()
     this.requests.withdrawAll(reason)

@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import type { AnyStateMachine } from 'xstate'
 import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, steadyClock, systemClock } from '../base/index.ts'
-import type { Clock, Ids } from '../base/index.ts'
+import type { Ids } from '../base/index.ts'
 import { Filters } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
 import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
@@ -13,6 +13,7 @@ import { machineForEnded } from './ended-machine.ts'
 import { storeFork } from './fork.ts'
 import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { admitLabels } from './labels.ts'
 import { seqOfPoint } from './point.ts'
 import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
@@ -21,43 +22,12 @@ import { Run } from './run.ts'
 import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
 import { keepingRules } from './retention.ts'
-import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 import type { RunState } from './run-state.ts'
+import type { CloseOptions, RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
-
-export interface RuntimeOptions {
-  /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
-  readonly store?: Store
-  /** Whose global entries its runs share; `default` unless given. */
-  readonly tenant?: string
-  /** The workflows whose stored runs it can open. */
-  readonly workflows?: readonly AnyStateMachine[]
-  readonly clock?: Clock
-  readonly ids?: Ids
-  /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */
-  readonly random?: () => number
-  /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
-  readonly waitTimeoutMs?: number
-  /** When the whole state of a run is stored, so that opening it begins there. */
-  readonly snapshots?: SnapshotOptions
-  /** How much of a run's history stays; everything unless given. */
-  readonly retention?: RetentionOptions
-  /** XState's inspection events of every run. An inspector that throws harms nothing. */
-  readonly inspect?: (event: unknown) => void
-}
-
-export interface StartOptions<Input> {
-  readonly input?: Input
-  /** Chosen by the runtime unless given; refused if a run has it already. */
-  readonly runId?: string
-}
-
-/** `input` may be left out only where the workflow takes none. */
-type StartArguments<Input> = undefined extends Input
-  ? [options?: StartOptions<Input>]
-  : [options: StartOptions<Input> & { readonly input: Input }]
+import { stopForClosing } from './stop-for-closing.ts'
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
 /** Ended runs that stay readable through `get`. */
@@ -109,7 +79,9 @@ export class Runtime {
       onEnded: (core, end) => {
         const active = this.#active.get(core.runId)
         this.#active.delete(core.runId)
-        if (active !== undefined) this.#ended.set(core.runId, active.run)
+        // Of a lost run, what the store has is not what is here.
+        if (active !== undefined && !core.isLost) this.#ended.set(core.runId, active.run)
+        if (end.kind === 'left') return
         topics.emit('end', {
           runId: core.runId,
           status: end.kind,
@@ -139,30 +111,35 @@ export class Runtime {
   /**
    * Starts a run of a workflow; resolves once its first record is stored.
    * @throws CallboardError `workflow.unknown` for a plain machine, `run.input` for an input that does not fit,
-   *   `run.exists` for an id that is taken, `runtime.closed`
+   *   `run.labels` for labels that are not texts, `run.exists` for an id that is taken, `runtime.closed`
    */
   start<Machine extends AnyStateMachine>(
     workflow: Machine,
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
   ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
-    const { input, runId = this.#ids.next('run') } = options
-    return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<
+    const { input, runId = this.#ids.next('run'), labels } = options
+    return this.#begin(workflow, { runId, input, parent: undefined, labels: admitLabels(labels) }) as Promise<
       Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>
     >
   }
 
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
-   * finished steps are not repeated, deadlines keep their instants.
+   * finished steps are not repeated, deadlines keep their instants. What another process has made of it since is read
+   * anew, and so is a run that was lost here because a commit failed.
    * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
-    const known = this.get(runId)
-    if (known !== undefined) return known
+    const { shared } = this.store.traits
+    if (!shared && this.#active.has(runId)) return this.#getOrThrow(runId)
     const summary = await this.store.summary(runId)
+    const active = this.#active.get(runId)
+    if (active !== undefined && !(shared && active.core.isOvertakenBy(summary))) return active.run
+    active?.core.giveUp()
     if (summary === undefined) throw unknownError(runId)
-    return this.#open(this.#machineOf(summary), summary)
+    const ended = this.#ended.get(runId)
+    return ended !== undefined && summary.status !== 'active' ? ended : this.#open(this.#machineOf(summary), summary)
   }
 
   /**
@@ -240,11 +217,17 @@ export class Runtime {
     return this.#services.topics.on(topic, handler)
   }
 
-  /** Stops every run and forgets every deadline. Twice is harmless. */
-  async close(): Promise<void> {
+  /**
+   * Ends the runtime: lets go of its runs as they are in the store, so that they go on when they are opened again, or stops
+   * them. Forgets every deadline. Twice is harmless.
+   * @param options `runs`: `keep` on a durable store and `stop` on another one unless given
+   */
+  async close({ runs }: CloseOptions = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    const keeps = (runs ?? (this.store.traits.durable ? 'keep' : 'stop')) === 'keep'
+    const active = [...this.#active.values()]
+    await Promise.all(active.map(({ core, run }) => (keeps ? core.leave() : stopForClosing(run))))
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
@@ -256,7 +239,7 @@ export class Runtime {
 
   async #begin(
     machine: AnyStateMachine,
-    { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
+    { runId, input, parent, labels }: Pick<RunSeed, 'runId' | 'parent' | 'labels'> & { readonly input: unknown },
   ): Promise<Run> {
     this.#assertOpen()
     const definition = definitionOf(machine)
@@ -265,7 +248,7 @@ export class Runtime {
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
     const core = new RunCore(
-      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
+      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent, labels },
       this.#services,
     )
     const run = this.#makeRun(core, machine)
@@ -319,9 +302,7 @@ export class Runtime {
       state = await this.#load(machine, runId)
       summary = (await store.summary(runId)) ?? stored
     }
-    const already = this.get(runId)
-    if (already !== undefined) return already
-    return this.#resume(machine, summary, state)
+    return this.#active.get(runId)?.run ?? this.#resume(machine, summary, state)
   }
 
   async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
