@@ -16,7 +16,7 @@ export interface Clock {
 /** The machine's own clock. The globals are called late, so that a test's fake timers take effect. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => Math.floor(performance.now()),
   setTimeout: (fn, ms) => setTimeout(fn, ms),
   clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
   keepAlive: (id, needed) => void (needed ? (id as NodeJS.Timeout).ref() : (id as NodeJS.Timeout).unref()),
@@ -27,9 +27,9 @@ export const systemClock: Clock = {
  * On some platforms, time that the machine sleeps does not count, as it does not for a timeout.
  */
 export function steadyClock(clock: Clock): Clock {
-  const elapsed = (): number => Math.floor(clock.monotonic?.() ?? 0)
-  if (clock.monotonic === undefined) return clock
-  const beganAt = Math.round(clock.now() - elapsed())
+  const elapsed = clock.monotonic?.bind(clock)
+  if (elapsed === undefined) return clock
+  const beganAt = clock.now() - elapsed()
   return {
     now: () => beganAt + elapsed(),
     setTimeout: (fn, ms) => clock.setTimeout(fn, ms),

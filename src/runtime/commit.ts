@@ -1,6 +1,7 @@
 // Commit: turns of one run on their way into the store.
 //   C1. Turns that are handed over together are stored together or not at all, and so are their changes to global entries.
-//   C2. What is stored is acknowledged, even if the store says that it failed: it is asked what it has.
+//   C2. What is stored is acknowledged, even if the store has failed: it is asked what it has. A store that says that
+//       somebody else was faster is believed.
 import { CallboardError } from '../base/index.ts'
 import { recordToLine } from '../ledger/index.ts'
 import type { MachineState } from '../ledger/index.ts'
@@ -79,6 +80,7 @@ function batchOf(
 /** An append has failed. It may have come to the store all the same (C2). @throws CallboardError when it has not */
 async function assertStored(store: Store, { runId, expectedSeq, records }: Batch, error: unknown): Promise<void> {
   const failure = asStoreError(runId, error)
+  if (failure.code === 'store.conflict') throw failure
   const found = await store.read(runId, { afterSeq: expectedSeq, limit: records.length }).catch(() => undefined)
   if (found === undefined || found.length < records.length) throw failure
   const isStored = records.every((record, index) => {
