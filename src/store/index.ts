@@ -2,6 +2,7 @@ export type {
   Batch,
   Damage,
   DamageKind,
+  RestNote,
   RunFilter,
   RunSummary,
   Store,
