@@ -157,6 +157,11 @@ export class Engine {
     return (this.#latest ?? this.committed).context.board
   }
 
+  /** Its machine has ended, and that is on its way into the store. */
+  get isEnding(): boolean {
+    return !this.#stopped && this.#latest !== undefined && this.#latest.status !== 'active'
+  }
+
   get isStopped(): boolean {
     return this.#stopped
   }
@@ -169,6 +174,11 @@ export class Engine {
   get hasTimers(): boolean {
     const { _scheduledEvents: scheduled } = this.#actor.system.getSnapshot() as { readonly _scheduledEvents: object }
     return this.#timers.size > 0 || Object.keys(scheduled).length > 0
+  }
+
+  /** The instant of the next of them. */
+  get nextTimerAt(): number | undefined {
+    return this.#timers.size === 0 ? undefined : Math.min(...this.#timers.list().map(({ dueAt }) => dueAt))
   }
 
   /** Begins the run; resolves when its first record is stored. */

@@ -96,6 +96,17 @@ export class Invocations implements InvocationHost {
     this.#core.onAgentWaits()
   }
 
+  /** The run goes to rest: its agents stop, and run again when it comes back. */
+  stopForRest(): void {
+    const { runId } = this.#core
+    const reason = new CallboardError(
+      'agent.resting',
+      `run ${runId} has gone to rest; its agents run again when it comes back, with what they have done`,
+      { runId },
+    )
+    for (const agent of this.#agents.values()) agent.stop(reason)
+  }
+
   /** The run has ended, and everything it started with it. */
   stopAll(): void {
     for (const agent of this.#agents.values()) agent.stop(this.#stoppedError(agent.id))

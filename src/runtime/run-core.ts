@@ -26,11 +26,15 @@ import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
-import type { EndLine } from './run-notes.ts'
+import { reopenRequests } from './people.ts'
+import { restOf } from './rest.ts'
+import type { Rest } from './rest.ts'
+import { endOf, endOfStored } from './run-end.ts'
+import type { RunEnd } from './run-end.ts'
+import type { RunNotes } from './run-notes.ts'
 import type { RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
-import { parseEvent, parseOutput } from './schema-check.ts'
-import type { SnapshotInfo } from './run.ts'
+import { parseEvent } from './schema-check.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
@@ -45,13 +49,15 @@ export interface RunSeed {
   /** The input of a new run, or the state that a stored one is to go on from. */
   readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  /** Set for a run that comes back from rest: what it was when it went. */
+  readonly rested?: RunCore | undefined
 }
 
-/** How a run ended. */
-export type RunEnd =
-  | { readonly kind: 'done'; readonly output: unknown }
-  | { readonly kind: 'failed'; readonly error: unknown }
-  | { readonly kind: 'stopped'; readonly error: CallboardError }
+/** What a run that rests still shows. */
+interface Resting {
+  readonly requests: readonly OpenRequest[]
+  readonly explanation: Explanation
+}
 
 const NO_LINEAGE: Lineage = Object.freeze([])
 const NO_CHANGES: readonly CellChange[] = Object.freeze([])
@@ -59,6 +65,8 @@ const NO_CHANGES: readonly CellChange[] = Object.freeze([])
 export class RunCore {
   readonly runId: string
   readonly definition: WorkflowDefinition
+  /** As it was given to the runtime. */
+  readonly machine: AnyStateMachine
   readonly parent: RunSeed['parent']
   readonly clock: Clock
   readonly deadlines: Deadlines
@@ -68,6 +76,7 @@ export class RunCore {
   readonly subscriptions: Subscriptions
   readonly requests = new Requests()
   readonly ended: Promise<RunEnd>
+  readonly #isReturning: boolean
   createdAt: number
   readonly #services: RuntimeServices
   readonly #engine: Engine
@@ -80,6 +89,9 @@ export class RunCore {
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
   #stopping: Promise<void> | undefined
+  #resting: Resting | undefined
+  /** How many outside have a stake in its being at work. */
+  #holds = 0
   #board: Board | undefined
   /** When something on the shown board expires. */
   #nextExpiryAt: number | undefined
@@ -89,6 +101,7 @@ export class RunCore {
   constructor(seed: RunSeed, services: RuntimeServices) {
     this.runId = seed.runId
     this.definition = seed.definition
+    this.machine = seed.machine
     this.parent = seed.parent
     this.#services = services
     this.clock = services.clock
@@ -97,7 +110,9 @@ export class RunCore {
     this.waitTimeoutMs = services.waitTimeoutMs
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
-    this.subscriptions = new Subscriptions(this.runId)
+    // What was delivered before it rested goes on to be known.
+    this.subscriptions = seed.rested?.subscriptions ?? new Subscriptions(this.runId)
+    this.#isReturning = seed.rested !== undefined
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
@@ -127,14 +142,13 @@ export class RunCore {
     return this.definition.catalogue
   }
 
-  /** What its agents have done. */
-  get journal(): Journal {
-    return this.#snapshots.notes.journal
+  /** What is known from its records besides the board. */
+  get notes(): RunNotes {
+    return this.#snapshots.notes
   }
 
-  /** The named points of its history. */
-  get snapshots(): readonly SnapshotInfo[] {
-    return this.#snapshots.notes.snapshots
+  get journal(): Journal {
+    return this.notes.journal
   }
 
   /** The seq of the last committed record. */
@@ -159,6 +173,11 @@ export class RunCore {
       default:
         throw new TypeError('unknown end')
     }
+  }
+
+  /** What people are asked for now. */
+  get openRequests(): readonly OpenRequest[] {
+    return this.#resting?.requests ?? this.requests.list()
   }
 
   get stateValue(): unknown {
@@ -188,6 +207,7 @@ export class RunCore {
       return
     }
     this.#invocations.continueFrom(machine?.invocations ?? 0)
+    reopenRequests(this)
     this.#engine.resume()
     this.#armExpiry(this.readableBoard())
   }
@@ -299,9 +319,59 @@ export class RunCore {
   }
 
   async #stop(reason: string): Promise<void> {
+    // It was faster.
+    if (this.#engine.isEnding) return void (await this.ended)
     const error = new CallboardError('run.stopped', `run ${this.runId} was stopped: ${reason}`, { runId: this.runId })
     await this.#engine.stop(reason)
     this.#finish({ kind: 'stopped', error })
+  }
+
+  /** Keeps the run at work until the function that is given is called. */
+  hold(): () => void {
+    let isHeld = true
+    this.#holds += 1
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.#holds -= 1
+      this.#services.onQuiet()
+    }
+  }
+
+  /** How it would rest, or undefined while it has something to do. */
+  findRest(): Rest | undefined {
+    const isBusy =
+      this.#end !== undefined ||
+      this.#stopping !== undefined ||
+      this.#committedSeq === 0 ||
+      this.#holds > 0 ||
+      this.parent !== undefined ||
+      this.#invocations.hasChildren ||
+      !this.#engine.isSettled ||
+      this.#snapshots.isTaking ||
+      this.subscriptions.isBusy
+    if (isBusy) return undefined
+    const { globals, isShared } = this.#services
+    return restOf({
+      definition: this.definition,
+      machine: this.#engine.committed,
+      processes: this.processes,
+      waits: this.waits.list(),
+      requests: this.notes.requests.values(),
+      subscriptions: this.subscriptions,
+      board: this.#engine.committed.context.board.withGlobals(globals.committed),
+      nextTimerAt: this.#engine.nextTimerAt,
+      now: this.clock.now(),
+      isShared,
+    })
+  }
+
+  /** Stops without a trace; what it was can still be read. Only what `findRest` finds idle may leave. */
+  leave(): void {
+    this.#resting = { requests: this.requests.list(), explanation: this.explain() }
+    this.#expiry?.cancel()
+    this.#invocations.stopForRest()
+    this.#engine.halt()
   }
 
   /** Calls back once at the next commit, or when the run ends. */
@@ -316,8 +386,9 @@ export class RunCore {
     this.waits.touchAll()
   }
 
-  announceRequest(request: OpenRequest): void {
-    this.#services.topics.emit('request', { runId: this.runId, request })
+  /** A question from before a rest is no news. */
+  announceRequest(request: OpenRequest, isNew: boolean): void {
+    if (isNew || !this.#isReturning) this.#services.topics.emit('request', { runId: this.runId, request })
   }
 
   onProgress(process: AgentProcess, progress: Progress): void {
@@ -327,14 +398,16 @@ export class RunCore {
 
   onAgentWaits(): void {
     queueMicrotask(() => this.#endDeadlock())
+    this.#services.onQuiet()
   }
 
-  onAgentEnded(process: AgentProcess, how: string): void {
-    this.waits.cancel(process.id, this.#cancelled(process.id))
-    this.requests.withdrawAll(this.#cancelled(process.id), process.id)
+  onAgentEnded(process: AgentProcess, how: string, reason = this.#cancelled(process.id)): void {
+    this.waits.cancel(process.id, reason)
+    this.requests.withdrawAll(reason, process.id)
     this.subscriptions.end(process.id)
     this.#views.forget(process.id)
-    this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status: how })
+    const status = this.#resting === undefined ? how : 'resting'
+    this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status })
     this.onAgentWaits()
   }
 
@@ -343,6 +416,7 @@ export class RunCore {
     if (this.#end !== undefined || this.#committedSeq === 0) return
     this.#board = undefined
     this.#afterChanges(changes, by, at)
+    if (this.#resting !== undefined) return
     if (changes.some(({ key }) => this.#engine.board.own.dependantsOf(key).length > 0)) {
       void this.#engine.send({ type: UPSTREAM_EVENT, changes } as never).catch(() => {})
     }
@@ -353,6 +427,7 @@ export class RunCore {
   }
 
   explain(): Explanation {
+    if (this.#resting !== undefined) return this.#resting.explanation
     const facts = {
       runId: this.runId,
       status: this.status,
@@ -476,6 +551,7 @@ export class RunCore {
       this.#services.topics.emit('record', { runId: this.runId, record: handOut(record) as LedgerRecord })
     if (snapshot.status !== 'active') this.#finish(endOf(this.definition, this.runId, snapshot))
     else if (this.waits.size > 0) this.onAgentWaits()
+    this.#services.onCommitted(this.runId)
   }
 
   /** What every reader of the board is told, in order (R2). */
@@ -488,7 +564,7 @@ export class RunCore {
   }
 
   #armExpiry(board: Board): void {
-    const at = board.nextExpiryAt
+    const at = this.#resting === undefined ? board.nextExpiryAt : undefined
     if (at === this.#expiry?.at) return
     this.#expiry?.cancel()
     this.#expiry = at === undefined ? undefined : this.deadlines.add(at, () => this.#sendExpiry())
@@ -497,7 +573,7 @@ export class RunCore {
   #sendExpiry(): void {
     this.#expiry?.cancel()
     this.#expiry = undefined
-    if (this.#end === undefined)
+    if (this.#end === undefined && this.#resting === undefined)
       void this.#engine.send({ type: EXPIRE_EVENT, at: this.clock.now() } as never).catch(() => {})
   }
 
@@ -531,7 +607,8 @@ export class RunCore {
 
   /** R3, looked at whenever an agent begins to wait, an agent ends, or a turn is committed. */
   #endDeadlock(): void {
-    if (this.#end !== undefined || !this.#engine.isSettled || this.waits.size === 0) return
+    if (this.#end !== undefined || this.#resting !== undefined) return
+    if (!this.#engine.isSettled || this.waits.size === 0) return
     const { definition, processes } = this
     const deadlock = findDeadlock({
       definition,
@@ -553,19 +630,6 @@ export class RunCore {
   }
 }
 
-function endOf(
-  definition: WorkflowDefinition,
-  runId: string,
-  { status, error, output }: Pick<Turn['snapshot'], 'status' | 'error' | 'output'>,
-): RunEnd {
-  if (status === 'error') return { kind: 'failed', error }
-  try {
-    return { kind: 'done', output: parseOutput(definition, runId, output) }
-  } catch (invalid) {
-    return { kind: 'failed', error: invalid }
-  }
-}
-
 function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
   if (!('state' in origin)) return origin
   const { seq, board, machine } = origin.state
@@ -577,22 +641,4 @@ function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
     )
   }
   return { restored: { seq, board, machine } }
-}
-
-function endOfStored(
-  definition: WorkflowDefinition,
-  runId: string,
-  machine: MachineState | undefined,
-  end: EndLine | undefined,
-): RunEnd | undefined {
-  if (end?.status === 'stopped') {
-    return {
-      kind: 'stopped',
-      error: new CallboardError('run.stopped', `run ${runId} was stopped: ${end.reason ?? ''}`, { runId }),
-    }
-  }
-  const error = end?.error ?? machine?.error
-  if (error !== undefined) return { kind: 'failed', error: new CallboardError(error.code, error.message, { runId }) }
-  if (machine?.status !== 'done') return undefined
-  return endOf(definition, runId, { status: 'done', output: machine.output, error: undefined })
 }

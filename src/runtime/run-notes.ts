@@ -14,9 +14,21 @@ export interface EndLine {
   readonly error?: { readonly code: string; readonly message: string }
 }
 
+/** A question to a person that is open: it was asked, is not answered, and the agent that asked is still at work. */
+export interface RequestLine {
+  readonly id: string
+  readonly target: { readonly key: string } | { readonly event: string }
+  readonly question?: string
+  readonly timeoutMs?: number
+  /** The agent that asks, and since when. */
+  readonly agent: string
+  readonly askedAt: number
+}
+
 /** Notes as a snapshot keeps them. */
 export interface PackedNotes {
   readonly journal: PackedJournal
+  readonly requests: readonly RequestLine[]
   readonly snapshots: readonly SnapshotInfo[]
   readonly end?: EndLine
 }
@@ -29,12 +41,14 @@ interface AnswerLine {
 
 export class RunNotes {
   readonly journal: Journal
+  readonly #requests: Map<string, RequestLine>
   #snapshots: readonly SnapshotInfo[]
   #end: EndLine | undefined
   #machine: MachineState | undefined
 
-  constructor({ journal = [], snapshots = [], end }: Partial<PackedNotes> = {}, machine?: MachineState) {
+  constructor({ journal = [], requests = [], snapshots = [], end }: Partial<PackedNotes> = {}, machine?: MachineState) {
     this.journal = Journal.unpack(journal)
+    this.#requests = new Map(requests.map((line) => [line.id, line]))
     this.#snapshots = snapshots
     this.#end = end
     this.#machine = machine
@@ -43,6 +57,11 @@ export class RunNotes {
   /** The named points of its history, oldest first. */
   get snapshots(): readonly SnapshotInfo[] {
     return this.#snapshots
+  }
+
+  /** The open questions to people, oldest first. */
+  get requests(): ReadonlyMap<string, RequestLine> {
+    return this.#requests
   }
 
   /** Set when the run was stopped, or failed outside its machine. */
@@ -56,10 +75,10 @@ export class RunNotes {
   }
 
   /** Takes over a record. */
-  apply(record: Pick<LedgerRecord, 'kind' | 'asked' | 'machine' | 'seq' | 'at' | 'runId'>): void {
-    const { kind, asked, machine, seq, at } = record
-    if (kind === 'update' || kind === 'event') this.#applyAnswer(asked as AnswerLine, record.runId)
+  apply({ kind, asked, machine, seq, at, author, runId }: LedgerRecord): void {
+    if (kind === 'update' || kind === 'event') this.#applyAnswer(asked as AnswerLine, runId)
     else if (kind === 'step') this.journal.apply(asked as StepLine)
+    else if (kind === 'request') this.#applyRequest(asked as RequestLine, author, at)
     else if (kind === 'end') this.#end = asked as EndLine
     else if (kind === 'snapshot') {
       const { id, reason, metadata } = asked as SnapshotInfo
@@ -67,7 +86,11 @@ export class RunNotes {
     }
     if (machine === undefined) return
     this.#machine = machine
-    if (this.journal.size > 0) this.journal.keepOnly(invocationsOf(machine.persisted))
+    if (this.journal.size === 0 && this.#requests.size === 0) return
+    const alive = invocationsOf(machine.persisted)
+    this.journal.keepOnly(alive)
+    for (const id of [...this.#requests.keys()])
+      if (!alive.has(id.slice(0, id.indexOf(QUESTION, runId.length)))) this.#requests.delete(id)
   }
 
   /** Drops the named points before a seq but for the newest so many. */
@@ -79,14 +102,22 @@ export class RunNotes {
     const end = this.#end
     return {
       journal: this.journal.pack(),
+      requests: [...this.#requests.values()],
       snapshots: this.#snapshots,
       ...(end === undefined ? {} : { end }),
     }
   }
 
+  #applyRequest({ id, target, question, timeoutMs }: RequestLine, agent: string, askedAt: number): void {
+    const limit = timeoutMs === undefined ? {} : { timeoutMs }
+    const text = question === undefined ? {} : { question }
+    this.#requests.set(id, Object.freeze({ id, target, agent, askedAt, ...text, ...limit }))
+  }
+
   /** An answer is remembered like a step: the agent that asked is not to ask again. */
   #applyAnswer({ answers, answer }: AnswerLine, runId: string): void {
     if (answers === undefined) return
+    this.#requests.delete(answers)
     const split = answers.indexOf(QUESTION, runId.length)
     if (split > 0) this.journal.finish(answers.slice(0, split), answers.slice(split + 1), 1, answer)
   }

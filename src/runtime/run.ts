@@ -13,9 +13,11 @@ import type { Explanation } from './explain.ts'
 import { firstKeptSeq, loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
+import { AwaitedPromise } from './awaited-promise.ts'
 import { answerRequest } from './people.ts'
 import type { OpenRequest } from './requests.ts'
 import type { RunCore } from './run-core.ts'
+import type { Seat } from './seat.ts'
 
 /** A snapshot: a named point of a run's history. */
 export interface SnapshotInfo {
@@ -40,23 +42,35 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   readonly id: string
   /** The workflow's output; rejects when the run fails or is stopped. */
   readonly done: Promise<Output>
-  readonly #core: RunCore
+  readonly #seat: Seat
   readonly #store: Store
   readonly #nextId: (kind: string) => string
   readonly #sights = new Map<string, ReturnType<RunCore['sightOf']>>()
 
   /** Use `runtime.start` or `runtime.open`. */
-  constructor(core: RunCore, store: Store, nextId: (kind: string) => string) {
-    this.id = core.runId
-    this.#core = core
+  constructor(seat: Seat, store: Store, nextId: (kind: string) => string) {
+    this.id = seat.runId
+    this.#seat = seat
     this.#store = store
     this.#nextId = nextId
-    this.done = core.ended.then((end) => {
+    const done = seat.ended.then((end) => {
       if (end.kind === 'done') return end.output as Output
       throw end.error
     })
     // Whoever does not ask for the outcome is not to be told by an uncaught rejection.
-    this.done.catch(() => {})
+    done.catch(() => {})
+    this.done = new AwaitedPromise(done, () => seat.onAwaited())
+  }
+
+  /** For reading: the run at work, or as it was when it went to rest. */
+  get #core(): RunCore {
+    return this.#seat.core
+  }
+
+  /** Does something with the run at work: at once, unless it rests and has to come back. */
+  #act<Result>(work: (core: RunCore) => Promise<Result>): Promise<Result> {
+    const { active } = this.#seat
+    return active === undefined ? this.#seat.awake().then(work) : work(active)
   }
 
   /** The name of its workflow. */
@@ -107,12 +121,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Like `update`, but a refusal is a value. */
   tryUpdate(changes: Changes<Values>, { by = OUTSIDE, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
-    return this.#core.updateFromOutside(by, changes, options)
+    return this.#act((core) => core.updateFromOutside(by, changes, options))
   }
 
   /** Sends an event to the machine; resolves, once what came of it is stored, to whether the machine took it. */
   send(event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
-    return this.#core.send(event)
+    return this.#act((core) => core.send(event))
   }
 
   /** Waits for an entry as the workflow sees it. @throws CallboardError `wait.timeout`, `run.finished` */
@@ -128,21 +142,29 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
         }),
       )
     }
-    return this.#core.waits.add({
-      waiter: OUTSIDE,
-      keys: [key],
-      mode: 'one',
-      read: (name) => {
-        const board = this.#core.readableBoard()
-        const own = board.own.plain(name)
-        return own?.live === true ? own : board.globals.plain(name)
-      },
-      fresh,
-      since,
-      timeoutMs,
-      signal,
-      onTimeout: (wait) => this.#core.timeoutError(wait),
-    }) as Promise<Values[Key]>
+    const wait = async (core: RunCore): Promise<unknown> => {
+      const release = core.hold()
+      try {
+        return await core.waits.add({
+          waiter: OUTSIDE,
+          keys: [key],
+          mode: 'one',
+          read: (name) => {
+            const board = core.readableBoard()
+            const own = board.own.plain(name)
+            return own?.live === true ? own : board.globals.plain(name)
+          },
+          fresh,
+          since,
+          timeoutMs,
+          signal,
+          onTimeout: (one) => core.timeoutError(one),
+        })
+      } finally {
+        release()
+      }
+    }
+    return this.#act(wait) as Promise<Values[Key]>
   }
 
   /** Calls the handler after commits that change these keys or patterns; gives the function that ends it. */
@@ -151,18 +173,19 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     handler: NotificationHandler,
     { own = true, by = OUTSIDE }: SubscribeOptions & { readonly by?: string } = {},
   ): () => void {
-    return this.#core.subscriptions.add({
+    const spec = {
       subscriber: by,
       patterns: typeof patterns === 'string' ? [patterns] : patterns,
       handler,
       own,
       admits: () => true,
-    })
+    }
+    return this.#seat.attach((core) => core.subscriptions.add(spec))
   }
 
   /** Calls the handler with every event of a type that the machine emits (`*` for all); gives the function that ends it. */
   on(type: string, handler: (event: { readonly type: string; readonly [field: string]: unknown }) => void): () => void {
-    return this.#core.onEmitted(type, handler as never)
+    return this.#seat.attach((core) => core.onEmitted(type, handler as never))
   }
 
   /** The last deliveries to a subscriber (an agent's id, or `outside`), failures included. */
@@ -172,12 +195,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Every change from a seq on, then those to come, until the run ends. */
   changes(options: ChangesOptions = {}): AsyncIterableIterator<Change> {
-    return followChanges(this.#core, this.#store, options)
+    return followChanges(this.#seat, this.#store, options)
   }
 
   /** What people are asked for now. */
   requests(): readonly OpenRequest[] {
-    return this.#core.requests.list()
+    return this.#core.openRequests
   }
 
   /**
@@ -185,7 +208,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    * @throws CallboardError `request.not-open`; `request.refused` when the answer was not accepted (the request stays open)
    */
   answer(id: string, value: unknown, { by = 'person' }: { readonly by?: string } = {}): Promise<void> {
-    return answerRequest(this.#core, id, value, by)
+    return this.#act((core) => answerRequest(core, id, value, by))
   }
 
   /** Why the run does not move: who waits for what, who could provide it, who is asked. */
@@ -260,12 +283,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   /** Notes this point of the history under an id, with a reason. */
   async snapshot(reason: string, metadata: Readonly<Record<string, unknown>> = {}): Promise<SnapshotInfo> {
     const id = this.#nextId('snap')
-    await this.#core.record('snapshot', OUTSIDE, { id, reason, metadata: admitValue(metadata).value })
+    await this.#act((core) => core.record('snapshot', OUTSIDE, { id, reason, metadata: admitValue(metadata).value }))
     return this.snapshots().find((info) => info.id === id) as SnapshotInfo
   }
 
   snapshots(): readonly SnapshotInfo[] {
-    return [...this.#core.snapshots]
+    return [...this.#core.notes.snapshots]
   }
 
   /**
@@ -298,7 +321,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Ends the run: agents, children and timers stop, `done` rejects with `run.stopped`. Twice is harmless. */
   stop(reason = 'asked from outside'): Promise<void> {
-    return this.#core.stop(reason)
+    return this.#act((core) => core.stop(reason))
   }
 
   #sight(agentId: string, type?: string): ReturnType<RunCore['sightOf']> {

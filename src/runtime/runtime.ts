@@ -1,9 +1,8 @@
 // Runtime: the only place where runs begin. It owns the clock, the ids, the global entries and the filters of its runs.
-import { LRUCache } from 'lru-cache'
 import type { AnyStateMachine } from 'xstate'
 import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
 import type { Clock, Ids } from '../base/index.ts'
-import { Filters, isWellFormedKey } from '../context/index.ts'
+import { Filters, isWellFormedKey, patternsOverlap } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
 import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
@@ -13,10 +12,12 @@ import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
 import { loadRun } from './load-run.ts'
-import { keepingRules } from './retention.ts'
+import { assertCount, keepingRules } from './retention.ts'
 import type { RetentionOptions, SnapshotOptions } from './retention.ts'
+import { Roster } from './roster.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { parseInput } from './schema-check.ts'
+import { Seat } from './seat.ts'
 
 export interface RuntimeOptions {
   /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
@@ -35,6 +36,8 @@ export interface RuntimeOptions {
   readonly snapshots?: SnapshotOptions
   /** How much of a run's history stays; everything unless given. */
   readonly retention?: RetentionOptions
+  /** Runs in memory beyond which idle ones go to rest, until a message or a deadline; 1,000 unless given. */
+  readonly maxActiveRuns?: number
   /** XState's inspection events of every run. An inspector that throws harms nothing. */
   readonly inspect?: (event: unknown) => void
 }
@@ -51,16 +54,14 @@ type StartArguments<Input> = undefined extends Input
   : [options: StartOptions<Input> & { readonly input: Input }]
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
-/** Ended runs that stay readable through `get`. */
-const MOST_ENDED_RUNS = 1_000
+const MOST_ACTIVE_RUNS = 1_000
 
 export class Runtime {
   /** Filters that narrow views by agent type and role; may change while runs go on. */
   readonly filters: Filters
   readonly #services: RuntimeServices
   readonly #ids: Ids
-  readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
-  readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
+  readonly #roster: Roster
   readonly #workflows = new Map<string, AnyStateMachine>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
@@ -91,12 +92,15 @@ export class Runtime {
       nextUpdateId: () => `u${++this.#updates}`,
       startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
       announceGlobals: (from, changes, by, at) => {
-        for (const [runId, { core }] of this.#active) if (runId !== from) core.onGlobalsChanged(changes, by, at)
+        const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
+        for (const seat of [...this.#roster.active(), ...this.#roster.heldAtRest()]) if (seat.runId !== from) tell(seat)
+        this.#roster.onGlobalsChanged(changes, tell)
       },
+      onCommitted: (runId) => this.#roster.onCommitted(runId),
+      onQuiet: () => this.#roster.onQuiet(),
+      isShared: (pattern) => this.#isShared(pattern),
       onEnded: (core, end) => {
-        const active = this.#active.get(core.runId)
-        this.#active.delete(core.runId)
-        if (active !== undefined) this.#ended.set(core.runId, active.run)
+        this.#roster.end(core.runId)
         topics.emit('end', {
           runId: core.runId,
           status: end.kind,
@@ -112,6 +116,16 @@ export class Runtime {
         track: (work) => this.#track(work),
       }),
     }
+    this.#roster = new Roster({
+      store,
+      clock,
+      deadlines: this.#services.deadlines,
+      maxActive: assertCount('maxActiveRuns', options.maxActiveRuns ?? MOST_ACTIVE_RUNS, 1),
+      canReturn: ({ core }) => this.#workflows.get(core.definition.name) === core.machine,
+      bring: (runId) => this.#bring(runId),
+      onFailure: (error) => topics.emit('failure', { topic: 'rest', error }),
+      track: (work) => this.#track(work),
+    })
   }
 
   /** Reads the global entries from the store. Done by `createRuntime`. */
@@ -140,12 +154,16 @@ export class Runtime {
 
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
-   * finished steps are not repeated, deadlines keep their instants.
+   * finished steps are not repeated, deadlines keep their instants. One that rests comes back.
    * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`
    */
   async open(runId: string): Promise<Run> {
     const known = this.get(runId)
-    if (known !== undefined) return known
+    if (known !== undefined && (known.status !== 'active' || this.#roster.atWork(runId) !== undefined)) return known
+    return (await this.#roster.come(runId)).run
+  }
+
+  async #bring(runId: string): Promise<Seat> {
     const summary = await this.store.summary(runId)
     if (summary === undefined) throw unknownError(runId)
     const machine = this.#workflows.get(summary.workflow)
@@ -159,30 +177,47 @@ export class Runtime {
     return this.#open(machine, summary)
   }
 
-  /** Opens every stored run that has not ended; child runs come with their parents. Gives those that could not be. */
+  /**
+   * Opens every stored run that has not ended; child runs come with their parents. Those that rest are left alone until
+   * they are due or sent something: their ids are in `resting`. Gives those that could not be opened, too.
+   */
   async recover(): Promise<{
     readonly runs: readonly Run[]
+    readonly resting: readonly string[]
     readonly failures: readonly { readonly runId: string; readonly error: unknown }[]
   }> {
     const runs: Run[] = []
+    const resting: string[] = []
     const failures: { readonly runId: string; readonly error: unknown }[] = []
     const onDamage = ({ runId = '(unknown)', message, ...details }: Damage): void => {
       failures.push({ runId, error: new CallboardError('store.damaged', message, { runId, ...details }) })
     }
-    for (const { runId, parent } of await this.store.list({ status: 'active' }, { onDamage })) {
+    const rests = await this.store.rests()
+    for (const { runId, parent, workflow } of await this.store.list({ status: 'active' }, { onDamage })) {
       if (parent !== undefined || isGlobals(runId)) continue
+      const until = rests.get(runId)
+      if (until !== undefined && this.get(runId) === undefined && this.#workflows.has(workflow)) {
+        this.#roster.rest(runId, until)
+        resting.push(runId)
+        continue
+      }
       try {
         runs.push(await this.open(runId))
       } catch (error) {
         failures.push({ runId, error })
       }
     }
-    return { runs, failures }
+    return { runs, resting, failures }
   }
 
-  /** A run of this runtime, active or ended lately; undefined when unknown. */
+  /** A run that is here: active, ended lately, or at rest while somebody holds it. `open` finds the others. */
   get(runId: string): Run | undefined {
-    return this.#active.get(runId)?.run ?? this.#ended.get(runId)
+    return this.#roster.find(runId)
+  }
+
+  /** How many runs are at work, in memory. */
+  get activeRuns(): number {
+    return this.#roster.size
   }
 
   /** What is known of the runs in the store, oldest first. */
@@ -191,14 +226,17 @@ export class Runtime {
     return summaries.filter(({ runId }) => !isGlobals(runId))
   }
 
-  /** Ends a run. @throws CallboardError `run.unknown` */
+  /** Ends a run, opened if need be. @throws CallboardError `run.unknown` */
   async stop(runId: string, reason?: string): Promise<void> {
-    await this.#getOrThrow(runId).stop(reason)
+    await (this.get(runId) ?? (await this.open(runId))).stop(reason)
   }
 
-  /** Sends an event to a run's machine; resolves to whether it was taken. @throws CallboardError `run.unknown` */
-  send(runId: string, event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
-    return this.#getOrThrow(runId).send(event)
+  /**
+   * Sends an event to a run's machine, opened if need be; resolves to whether it was taken.
+   * @throws CallboardError `run.unknown`
+   */
+  async send(runId: string, event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
+    return (this.get(runId) ?? (await this.open(runId))).send(event)
   }
 
   /** Listens to what happens in all runs; gives the function that ends it. */
@@ -210,7 +248,9 @@ export class Runtime {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    const comingBack = this.#roster.close()
+    await Promise.all([...this.#roster.active()].map(({ run }) => run.stop('the runtime was closed')))
+    await comingBack
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
@@ -224,7 +264,7 @@ export class Runtime {
     machine: AnyStateMachine,
     { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
   ): Promise<Run> {
-    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+    if (this.#closed) throw closedError()
     const definition = definitionOf(machine)
     if (!isWellFormedKey(runId) || isGlobals(runId))
       throw new CallboardError(
@@ -239,17 +279,17 @@ export class Runtime {
       { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
       this.#services,
     )
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
-    this.#active.set(runId, { core, run })
+    if (!this.#workflows.has(definition.name)) this.#workflows.set(definition.name, machine)
+    const seat = this.#seatFor(core)
+    this.#roster.add(runId, seat)
     try {
       await core.start()
     } catch (error) {
-      this.#active.delete(runId)
-      this.#ended.delete(runId)
+      this.#roster.drop(runId)
       throw isCallboardError(error, 'store.conflict') ? existsError(runId) : error
     }
     this.#services.topics.emit('run', { runId, workflow: definition.name })
-    return run
+    return seat.run
   }
 
   /** A child run: started, or, after a restart, found again. */
@@ -258,30 +298,49 @@ export class Runtime {
     seed: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
   ): Promise<Run> {
     const summary = await this.store.summary(seed.runId)
-    return summary === undefined ? this.#begin(machine, seed) : (this.get(seed.runId) ?? this.#open(machine, summary))
+    return summary === undefined
+      ? this.#begin(machine, seed)
+      : (this.get(seed.runId) ?? (await this.#open(machine, summary)).run)
   }
 
-  async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+  async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Seat> {
     const { runId, parent } = summary
     const definition = definitionOf(machine)
     const { catalogue } = definition
     const onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
     const state = await loadRun({ store: this.store, catalogue, runId, onUnusable })
-    const already = this.get(runId)
+    const already = this.#roster.atWork(runId)
     if (already !== undefined) return already
-    const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
-    if (summary.status === 'active') this.#active.set(runId, { core, run })
-    else this.#ended.set(runId, run)
+    if (this.#closed) throw closedError()
+    const rested = this.#roster.atRest(runId)
+    const core = new RunCore(
+      { runId, machine, definition, origin: { state, summary }, parent, rested: rested?.core },
+      this.#services,
+    )
+    this.#roster.takeFromRest(runId)
+    rested?.arrive(core)
+    const seat = rested ?? this.#seatFor(core)
+    if (summary.status === 'active') this.#roster.add(runId, seat)
+    else this.#roster.end(runId, seat.run)
     core.resume(state)
-    return run
+    return seat
   }
 
-  #getOrThrow(runId: string): Run {
-    const run = this.get(runId)
-    if (run === undefined)
-      throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
-    return run
+  #seatFor(core: RunCore): Seat {
+    const host = {
+      wake: (runId: string) => this.#roster.come(runId),
+      keep: (seat: Seat) => this.#roster.keep(seat),
+      onFailure: (error: unknown) => this.#services.topics.emit('failure', { topic: 'rest', error }),
+    }
+    return new Seat(core, host, (seat) => new Run(seat, this.store, (kind) => this.#ids.next(kind)))
+  }
+
+  #isShared(pattern: string): boolean {
+    return [...this.#workflows.values()].some((machine) =>
+      definitionOf(machine).catalogue.entries.some(
+        ({ name, scope, infersScope }) => (scope === 'global' || infersScope) && patternsOverlap(pattern, name),
+      ),
+    )
   }
 
   #track(work: Promise<void>): void {
@@ -290,7 +349,7 @@ export class Runtime {
   }
 
   #onFiltersChanged(): void {
-    for (const { core } of this.#active.values()) core.onFiltersChanged()
+    for (const { core } of [...this.#roster.active(), ...this.#roster.heldAtRest()]) core.onFiltersChanged()
   }
 }
 
@@ -309,6 +368,10 @@ function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
     `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
     { machine: machine.id },
   )
+}
+
+function closedError(): CallboardError {
+  return new CallboardError('runtime.closed', 'the runtime is closed; create another one')
 }
 
 function unknownError(runId: string): CallboardError {

@@ -42,6 +42,8 @@ export class Timers {
         const id = delayed.id ?? `#${(this.#count += 1)}`
         const target = delayed.to === undefined || delayed.to.id === selfId ? undefined : delayed.to.id
         this.#cancel(id)
+        // XState makes the event of an `after` once: the same object as that of a timer that was cancelled before.
+        this.#cancelled.delete(delayed.event)
         this.#pending.set(id, { id, event: delayed.event, dueAt: at + delayed.delay, target })
         changed = true
       } else if (effect.type === 'xstate.cancel') {
