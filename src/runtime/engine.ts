@@ -22,6 +22,7 @@ import { withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
 import type { UpdateEvent } from '../workflow/index.ts'
+import { deriveMachine } from './derive-machine.ts'
 import { describeEvent } from './describe-event.ts'
 import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
@@ -304,7 +305,7 @@ export class Engine {
 
   /** Wraps the machine's transitions, so that nothing of a macrostep escapes before it is committed. */
   #tap(machine: AnyStateMachine): AnyStateMachine {
-    const tapped = machine.provide({})
+    const tapped = deriveMachine(machine)
     const transition = tapped.transition as unknown as Transition
     const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (
       scope: Scope,

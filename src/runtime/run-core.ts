@@ -16,6 +16,7 @@ import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.t
 import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
+import { deriveMachine } from './derive-machine.ts'
 import { Engine } from './engine.ts'
 import type { AnswerNote, EngineHost, EngineOrigin, Turn } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
@@ -117,9 +118,7 @@ export class RunCore {
       this.#resolveEnded = resolve
     })
     this.#invocations = new Invocations(this, services)
-    const machine = seed.machine.provide({
-      actors: bindActors(seed.definition, this.#invocations) as never,
-    }) as AnyStateMachine
+    const machine = deriveMachine(seed.machine, bindActors(seed.definition, this.#invocations))
     const state = 'state' in seed.origin ? seed.origin.state : undefined
     this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
     this.#snapshots = new SnapshotTaker(

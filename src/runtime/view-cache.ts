@@ -64,7 +64,9 @@ export class ViewSlot {
 
 export class ViewCache {
   readonly #slots = new LRUCache<string, ViewSlot>({
-    max: MOST_VIEWS,
+    // By size, not by `max`, for which the cache would set aside 20 KB at once.
+    maxSize: MOST_VIEWS,
+    sizeCalculation: () => 1,
     dispose: (slot) => {
       slot.retire()
       this.#readers.clear()
