@@ -22,7 +22,6 @@ import { withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
 import type { UpdateEvent } from '../workflow/index.ts'
-import { deriveMachine } from './derive-machine.ts'
 import { describeEvent } from './describe-event.ts'
 import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
@@ -115,7 +114,10 @@ export class Engine {
   #stopped = false
   readonly #timers = new Timers()
 
-  /** @param origin the input of a new run, or the state a stored one is to go on from */
+  /**
+   * @param machine this run's own: its transitions are wrapped
+   * @param origin the input of a new run, or the state a stored one is to go on from
+   */
   constructor(machine: AnyStateMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
     this.#actor = createActor(this.#tap(machine) as AnyActorLogic, {
@@ -304,8 +306,7 @@ export class Engine {
   }
 
   /** Wraps the machine's transitions, so that nothing of a macrostep escapes before it is committed. */
-  #tap(machine: AnyStateMachine): AnyStateMachine {
-    const tapped = deriveMachine(machine)
+  #tap(tapped: AnyStateMachine): AnyStateMachine {
     const transition = tapped.transition as unknown as Transition
     const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (
       scope: Scope,

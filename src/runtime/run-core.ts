@@ -74,8 +74,6 @@ export class RunCore {
   readonly random: () => number
   readonly waitTimeoutMs: number
   readonly waits: WaitTable
-  readonly subscriptions: Subscriptions
-  readonly requests = new Requests()
   readonly ended: Promise<RunEnd>
   readonly #isReturning: boolean
   createdAt: number
@@ -85,8 +83,11 @@ export class RunCore {
   readonly #invocations: Invocations
   readonly #snapshots: SnapshotTaker
   readonly #views = new ViewCache()
-  readonly #access = new Map<string, Access>()
-  readonly #wakers = new Set<() => void>()
+  // Made when they are needed: most runs in memory are idle, and each collection takes its 200 bytes.
+  #subscriptions: Subscriptions | undefined
+  #requests: Requests | undefined
+  #access: Map<string, Access> | undefined
+  #wakers: Set<() => void> | undefined
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
   #stopping: Promise<void> | undefined
@@ -112,7 +113,7 @@ export class RunCore {
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
     // What was delivered before it rested goes on to be known.
-    this.subscriptions = seed.rested?.subscriptions ?? new Subscriptions(this.runId)
+    if (seed.rested !== undefined) this.#subscriptions = seed.rested.#subscriptions
     this.#isReturning = seed.rested !== undefined
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
@@ -135,6 +136,14 @@ export class RunCore {
       nextId: services.nextUpdateId,
       now: () => this.clock.now(),
     })
+  }
+
+  get subscriptions(): Subscriptions {
+    return (this.#subscriptions ??= new Subscriptions(this.runId))
+  }
+
+  get requests(): Requests {
+    return (this.#requests ??= new Requests())
   }
 
   get catalogue(): Catalogue {
@@ -176,7 +185,7 @@ export class RunCore {
 
   /** What people are asked for now. */
   get openRequests(): readonly OpenRequest[] {
-    return this.#resting?.requests ?? this.requests.list()
+    return this.#resting?.requests ?? this.#requests?.list() ?? []
   }
 
   get stateValue(): unknown {
@@ -348,7 +357,7 @@ export class RunCore {
       this.#invocations.hasChildren ||
       !this.#engine.isSettled ||
       this.#snapshots.isTaking ||
-      this.subscriptions.isBusy
+      this.#subscriptions?.isBusy === true
     if (isBusy) return undefined
     const { globals, isShared } = this.#services
     return restOf({
@@ -367,7 +376,7 @@ export class RunCore {
 
   /** Stops without a trace; what it was can still be read. Only what `findRest` finds idle may leave. */
   leave(): void {
-    this.#resting = { requests: this.requests.list(), explanation: this.explain() }
+    this.#resting = { requests: this.openRequests, explanation: this.explain() }
     this.#expiry?.cancel()
     this.#invocations.stopForRest()
     this.#engine.halt()
@@ -375,8 +384,9 @@ export class RunCore {
 
   /** Calls back once at the next commit, or when the run ends. */
   onNextCommit(wake: () => void): () => void {
+    this.#wakers ??= new Set()
     this.#wakers.add(wake)
-    return () => this.#wakers.delete(wake)
+    return () => this.#wakers?.delete(wake)
   }
 
   /** The runtime's filters have changed. */
@@ -402,8 +412,8 @@ export class RunCore {
 
   onAgentEnded(process: AgentProcess, how: string, reason = this.#cancelled(process.id)): void {
     this.waits.cancel(process.id, reason)
-    this.requests.withdrawAll(reason, process.id)
-    this.subscriptions.end(process.id)
+    this.#requests?.withdrawAll(reason, process.id)
+    this.#subscriptions?.end(process.id)
     this.#views.forget(process.id)
     const status = this.#resting === undefined ? how : 'resting'
     this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status })
@@ -439,7 +449,7 @@ export class RunCore {
         progress: progress?.message,
       })),
       waits: this.waits.list().map((wait) => this.#explainWait(wait)),
-      requests: this.requests.list().map(({ id, agent, question }) => ({ id, agent, question })),
+      requests: this.openRequests.map(({ id, agent, question }) => ({ id, agent, question })),
       hasTimers: this.#end === undefined && this.#engine.hasTimers,
     }
     return Object.freeze({ ...facts, text: describeExplanation(facts) })
@@ -452,7 +462,7 @@ export class RunCore {
   }
 
   #accessOf(type: string): Access {
-    const known = this.#access.get(type)
+    const known = this.#access?.get(type)
     if (known !== undefined) return known
     const definition = this.definition.agents.get(type)
     if (definition === undefined) {
@@ -463,6 +473,7 @@ export class RunCore {
       )
     }
     const access = new Access(accessRulesOf(type, definition))
+    this.#access ??= new Map()
     this.#access.set(type, access)
     return access
   }
@@ -545,7 +556,7 @@ export class RunCore {
         this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }
     }
-    if (this.#wakers.size > 0) for (const wake of Array.from(this.#wakers)) wake()
+    if (this.#wakers !== undefined) for (const wake of Array.from(this.#wakers)) wake()
     if (this.#services.topics.has('record'))
       this.#services.topics.emit('record', { runId: this.runId, record: handOut(record) as LedgerRecord })
     if (snapshot.status !== 'active') this.#finish(endOf(this.definition, this.runId, snapshot))
@@ -559,7 +570,7 @@ export class RunCore {
     this.#show(board, changes)
     this.#armExpiry(board)
     if (this.waits.size > 0) this.waits.touch(changes)
-    this.subscriptions.publish(changes, by, at)
+    this.#subscriptions?.publish(changes, by, at)
   }
 
   #armExpiry(board: Board): void {
@@ -596,10 +607,10 @@ export class RunCore {
     })
     this.#invocations.stopAll()
     this.waits.rejectAll(() => reason)
-    this.requests.withdrawAll(reason)
-    this.subscriptions.end()
+    this.#requests?.withdrawAll(reason)
+    this.#subscriptions?.end()
     this.#views.clear()
-    for (const wake of [...this.#wakers]) wake()
+    for (const wake of [...(this.#wakers ?? [])]) wake()
     this.#services.onEnded(this, end)
     this.#resolveEnded(end)
   }
@@ -614,7 +625,7 @@ export class RunCore {
       machine: this.#engine.committed,
       processes,
       waits: this.waits.list(),
-      requests: this.requests.list(),
+      requests: this.openRequests,
       subscriptions: this.subscriptions,
       hasTimers: this.#engine.hasTimers,
       hasChildren: this.#invocations.hasChildren,

@@ -39,16 +39,18 @@ interface AnswerLine {
   readonly answer?: unknown
 }
 
+const NO_REQUESTS: ReadonlyMap<string, RequestLine> = new Map()
+
 export class RunNotes {
   readonly journal: Journal
-  readonly #requests: Map<string, RequestLine>
+  #requests: ReadonlyMap<string, RequestLine> = NO_REQUESTS
   #snapshots: readonly SnapshotInfo[]
   #end: EndLine | undefined
   #machine: MachineState | undefined
 
   constructor({ journal = [], requests = [], snapshots = [], end }: Partial<PackedNotes> = {}, machine?: MachineState) {
     this.journal = Journal.unpack(journal)
-    this.#requests = new Map(requests.map((line) => [line.id, line]))
+    if (requests.length > 0) this.#requests = new Map(requests.map((line) => [line.id, line]))
     this.#snapshots = snapshots
     this.#end = end
     this.#machine = machine
@@ -89,8 +91,7 @@ export class RunNotes {
     if (this.journal.size === 0 && this.#requests.size === 0) return
     const alive = invocationsOf(machine.persisted)
     this.journal.keepOnly(alive)
-    for (const id of [...this.#requests.keys()])
-      if (!alive.has(id.slice(0, id.indexOf(QUESTION, runId.length)))) this.#requests.delete(id)
+    this.#keepRequests((id) => alive.has(id.slice(0, id.indexOf(QUESTION, runId.length))))
   }
 
   /** Drops the named points before a seq but for the newest so many. */
@@ -108,16 +109,21 @@ export class RunNotes {
     }
   }
 
+  #keepRequests(isKept: (id: string) => boolean): void {
+    if (this.#requests.size > 0) this.#requests = new Map([...this.#requests].filter(([id]) => isKept(id)))
+  }
+
   #applyRequest({ id, target, question, timeoutMs }: RequestLine, agent: string, askedAt: number): void {
     const limit = timeoutMs === undefined ? {} : { timeoutMs }
     const text = question === undefined ? {} : { question }
-    this.#requests.set(id, Object.freeze({ id, target, agent, askedAt, ...text, ...limit }))
+    const line = Object.freeze({ id, target, agent, askedAt, ...text, ...limit })
+    this.#requests = new Map([...this.#requests, [id, line]])
   }
 
   /** An answer is remembered like a step: the agent that asked is not to ask again. */
   #applyAnswer({ answers, answer }: AnswerLine, runId: string): void {
     if (answers === undefined) return
-    this.#requests.delete(answers)
+    this.#keepRequests((id) => id !== answers)
     const split = answers.indexOf(QUESTION, runId.length)
     if (split > 0) this.journal.finish(answers.slice(0, split), answers.slice(split + 1), 1, answer)
   }

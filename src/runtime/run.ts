@@ -45,7 +45,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   readonly #seat: Seat
   readonly #store: Store
   readonly #nextId: (kind: string) => string
-  readonly #sights = new Map<string, ReturnType<RunCore['sightOf']>>()
+  #sights: Map<string, ReturnType<RunCore['sightOf']>> | undefined
 
   /** Use `runtime.start` or `runtime.open`. */
   constructor(seat: Seat, store: Store, nextId: (kind: string) => string) {
@@ -328,9 +328,10 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     const process = this.#core.processOf(agentId)
     if (process !== undefined) return process.sight
     // Kept, so that the views of an agent that was not invoked are the same object too while nothing in them changes.
-    const sight = this.#sights.get(agentId)
+    const sight = this.#sights?.get(agentId)
     if (sight !== undefined && sight.access.rules.type === (type ?? agentId)) return sight
     const made = this.#core.sightOf(type ?? agentId, agentId)
+    this.#sights ??= new Map()
     if (this.#sights.size >= MOST_SIGHTS) this.#sights.clear()
     this.#sights.set(agentId, made)
     return made
