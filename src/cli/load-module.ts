@@ -31,6 +31,19 @@ export async function loadWorkflow(choice: ModuleChoice): Promise<AnyStateMachin
   )
 }
 
+/** Every workflow a module exports. @throws CallboardError `cli.…` with one line that says what to do */
+export async function loadWorkflows(module: string): Promise<readonly AnyStateMachine[]> {
+  const exports = Object.values(await importModule(module))
+  const workflows = new Set(exports.filter(isMachine).filter((machine) => workflowOf(machine) !== undefined))
+  if (workflows.size > 0) return [...workflows]
+  throw noWorkflowError(module)
+}
+
+function noWorkflowError(module: string): CallboardError {
+  const what = 'export the machine that defineContext(…).workflow(…).createMachine(…) makes'
+  return new CallboardError('cli.no-workflow', `"${module}" exports no workflow; ${what}`, { module })
+}
+
 /** The same for any XState machine; workflows go first. */
 export async function loadMachine({ module, exportName }: ModuleChoice): Promise<AnyStateMachine> {
   const exports = await importModule(module)
@@ -40,10 +53,7 @@ export async function loadMachine({ module, exportName }: ModuleChoice): Promise
   const workflows = found.filter(([, machine]) => workflowOf(machine) !== undefined)
   const candidates = workflows.length > 0 ? workflows : found
   const [first] = candidates
-  if (first === undefined) {
-    const what = 'export the machine that defineContext(…).workflow(…).createMachine(…) makes'
-    throw new CallboardError('cli.no-workflow', `"${module}" exports no workflow; ${what}`, { module })
-  }
+  if (first === undefined) throw noWorkflowError(module)
   if (new Set(candidates.map(([, machine]) => machine)).size > 1) {
     const names = candidates.map(([name]) => name).join(', ')
     const message = `"${module}" exports several workflows; choose one with --export: ${names}`

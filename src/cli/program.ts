@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { isCallboardError } from '../base/index.ts'
+import { checkCommand } from './commands/check.ts'
 import { graphCommand } from './commands/graph.ts'
 import { runCommand } from './commands/run.ts'
 import { EXIT } from './exit-code.ts'
@@ -11,7 +12,7 @@ import type { Terminal } from './terminal.ts'
 /** Makes a command; `end` takes the exit code it ends with. */
 export type CommandFactory = (terminal: Terminal, end: (code: number) => void) => Command
 
-const COMMANDS: readonly CommandFactory[] = [runCommand, graphCommand]
+const COMMANDS: readonly CommandFactory[] = [runCommand, graphCommand, checkCommand]
 
 /** Carries out a command line, without the program's own name, and gives the exit code. */
 export async function callboard(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -3,7 +3,7 @@
 //   A2. When it ends or is stopped, its waits, requests and subscriptions end with it.
 //   A3. What it had read is known: as the base of its updates and as the lineage of what it writes.
 import { CallboardError } from '../base/index.ts'
-import { refusalError } from '../context/index.ts'
+import { addressId, refusalError } from '../context/index.ts'
 import type {
   Board,
   BoardView,
@@ -28,7 +28,9 @@ import type {
   UpdateResult,
   WaitOptions,
 } from '../workflow/index.ts'
+import type { AgentWorld } from './agent-world.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
+import { Branch } from './branch.ts'
 import { askPerson } from './people.ts'
 import type { RunCore } from './run-core.ts'
 import { describeIssue } from './schema-check.ts'
@@ -51,6 +53,9 @@ export class AgentProcess {
   readonly sight: Sight
   readonly startedAt: number
   readonly #core: RunCore
+  /** What it sees and writes. */
+  readonly #world: AgentWorld
+  readonly #branch: Branch | undefined
   readonly #abort = new AbortController()
   readonly #occurrences = new Map<string, number>()
   /** What it read or wrote last, by address; what is not here it knows from `#floor`. */
@@ -79,14 +84,16 @@ export class AgentProcess {
     this.definition = fields.definition
     this.sight = fields.sight
     this.startedAt = core.clock.now()
-    this.#floor = core.readableBoard()
+    this.#branch = fields.definition.isolation === 'branch' ? new Branch(core, fields.invocation) : undefined
+    this.#world = this.#branch ?? core
+    this.#floor = this.#world.readableBoard()
     this.#asker = this.#makeAsker()
   }
 
   /** As whom it updates. */
   #makeAsker(): Asker {
     const { id, type, sight } = this
-    const view = (): BoardView => this.#core.viewOf(this)
+    const view = (): BoardView => this.#world.viewOf(this)
     const lineage = (): Lineage => this.lineage
     return {
       author: Object.freeze({ kind: 'agent', id, type }),
@@ -95,7 +102,7 @@ export class AgentProcess {
         return lineage()
       },
       seen: (address) => this.seen(address),
-      seq: () => this.#core.newestSeqOf(this),
+      seq: () => this.#world.newestSeqOf(this),
       // Only what it sees: what became of the rest would tell of it.
       others: () =>
         view()
@@ -129,7 +136,10 @@ export class AgentProcess {
   async run(input: unknown): Promise<unknown> {
     try {
       const parsed = this.#parseInput(input)
-      const output = await (this.definition.run as (context: AnyContext) => unknown)(this.#makeContext(parsed))
+      const work = (): unknown => (this.definition.run as (context: AnyContext) => unknown)(this.#makeContext(parsed))
+      const output = await (this.#branch === undefined
+        ? work()
+        : this.#branch.around(this.#asker, work, () => this.assertRunning()))
       this.#end('finished')
       return output
     } catch (error) {
@@ -163,7 +173,7 @@ export class AgentProcess {
 
   /** Reads a key with this agent's eyes and remembers that it did. */
   read(key: string): Cell | undefined {
-    const cell = this.sight.find(this.#core.readableBoard(), key)
+    const cell = this.sight.find(this.#world.readableBoard(), key)
     if (cell !== undefined) this.#note(cell)
     return cell
   }
@@ -179,7 +189,7 @@ export class AgentProcess {
   #noteWhole(view: BoardView): void {
     if (this.#wholeView === view) return
     this.#wholeView = view
-    this.#floor = this.#core.readableBoard()
+    this.#floor = this.#world.readableBoard()
     // Clearing an empty map costs as much as clearing a full one.
     if (this.#seen.size > 0) this.#seen.clear()
     if (this.#reads.size > 0) this.#reads.clear()
@@ -237,17 +247,18 @@ export class AgentProcess {
   }
 
   #liveView(): LiveView<Record<string, unknown>> {
-    const core = this.#core
-    let slot = core.slotOf(this.sight)
+    const world = this.#world
+    let slot = world.slotOf(this.sight)
     const current = (): BoardView => {
-      if (slot.isRetired) slot = core.slotOf(this.sight)
-      return core.readSlot(slot)
+      if (slot.isRetired) slot = world.slotOf(this.sight)
+      return world.readSlot(slot)
     }
-    const wholeView = (): BoardView | undefined => this.#wholeView
+    // What was noted last, at hand: reading a view again that is still the same has to cost next to nothing.
+    let noted: BoardView | undefined
     const whole = (): BoardView => {
-      const view = current()
-      this.#noteWhole(view)
-      return view
+      noted = current()
+      this.#noteWhole(noted)
+      return noted
     }
     const readOne = (key: string): void => {
       this.#assertReadable(key)
@@ -256,7 +267,7 @@ export class AgentProcess {
     return Object.freeze({
       get current(): View {
         const { fresh } = slot
-        return fresh !== undefined && fresh === wholeView() && !core.hasExpiry ? fresh : whole()
+        return fresh !== undefined && fresh === noted && !world.hasExpiry ? fresh : whole()
       },
       get seq(): number {
         return current().seq
@@ -334,7 +345,7 @@ export class AgentProcess {
   #waitForCondition(condition: (view: View) => unknown, options: WaitOptions): Promise<unknown> {
     this.assertRunning()
     const evaluate = (): { result: unknown; keys: readonly string[] | 'every' } => {
-      const watched = watchView(this.#core.viewOf(this), (key) => this.read(key))
+      const watched = watchView(this.#world.viewOf(this), (key) => this.read(key))
       const result = condition(watched.view)
       return { result, keys: watched.keys() }
     }
@@ -386,7 +397,7 @@ export class AgentProcess {
       return Promise.reject(error as Error)
     }
     this.#busy += 1
-    return this.#core.updateAs(this.#asker, changes, options).then(
+    return this.#world.updateAs(this.#asker, changes, options).then(
       ({ result, changes }) => {
         this.#free()
         for (const { kind, cell } of changes) {
@@ -465,12 +476,4 @@ export class AgentProcess {
     if ('key' in target) this.read(target.key)
     return answer
   }
-}
-
-function addressId({ scope, holder, key }: EntryAddress): string {
-  return holder === undefined
-    ? scope === 'workflow'
-      ? key
-      : `\u0000${scope}${key}`
-    : `\u0000${scope}${holder.length}:${holder}${key}`
 }

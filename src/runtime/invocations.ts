@@ -4,6 +4,7 @@ import { CallboardError } from '../base/index.ts'
 import type { AgentDefinition } from '../workflow/index.ts'
 import { AgentProcess } from './agent-process.ts'
 import type { InvocationHost } from './bind-actors.ts'
+import { invocationName } from './invocation-name.ts'
 import type { RunCore } from './run-core.ts'
 import type { RuntimeServices } from './runtime-services.ts'
 
@@ -46,7 +47,7 @@ export class Invocations implements InvocationHost {
 
   nextInvocation(id: string): string {
     this.#count += 1
-    return `${this.#core.runId}.${id}.${this.#count}`
+    return invocationName(this.#core.runId, id, this.#count)
   }
 
   async startAgent(

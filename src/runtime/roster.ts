@@ -38,7 +38,7 @@ export class Roster {
   readonly #host: RosterHost
   /** In the order of use. The limit is kept here, not by the cache: only idle runs may go (R1). */
   readonly #active = new LRUCache<string, Seat>({ maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 })
-  readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
+  readonly #ended = new LRUCache<string, Seat>({ max: MOST_ENDED_RUNS })
   readonly #deadlines = new Map<string, Deadline>()
   readonly #concerns = new Map<string, readonly string[]>()
   readonly #held = new Map<string, Seat | WeakRef<Seat>>()
@@ -73,11 +73,16 @@ export class Roster {
 
   /** A run that is here: at work, held while it rests, or ended lately. */
   find(runId: string): Run | undefined {
-    return (this.#active.get(runId) ?? this.atRest(runId))?.run ?? this.#ended.get(runId)
+    return (this.#active.get(runId) ?? this.atRest(runId) ?? this.#ended.get(runId))?.run
   }
 
   atWork(runId: string): Seat | undefined {
     return this.#active.get(runId)
+  }
+
+  /** A run that is at work, or ended lately. */
+  inMemory(runId: string): Seat | undefined {
+    return this.#active.get(runId) ?? this.#ended.get(runId)
   }
 
   /** The seat of a run that rests, if anybody holds it. */
@@ -108,9 +113,9 @@ export class Roster {
   }
 
   /** A run has ended; undefined when it is not to be found any more. */
-  end(runId: string, run: Run | undefined = this.#active.peek(runId)?.run): void {
+  end(runId: string, seat: Seat | undefined = this.#active.peek(runId)): void {
     this.#active.delete(runId)
-    if (run !== undefined) this.#ended.set(runId, run)
+    if (seat !== undefined) this.#ended.set(runId, seat)
   }
 
   drop(runId: string): void {

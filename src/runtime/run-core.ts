@@ -7,24 +7,39 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError, handOut } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, BoardView, Sight } from '../context/index.ts'
-import type { Board, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
+import type {
+  Author,
+  Board,
+  Catalogue,
+  CellChange,
+  Lineage,
+  PlaceChange,
+  Refusal,
+  Update,
+  UpdateOptions,
+} from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
-import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
-import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
+import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
+import type { Compact, Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
+import { Compactor } from './compactor.ts'
+import type { CompactorHost } from './compactor.ts'
 import { deriveMachine } from './derive-machine.ts'
 import { Engine } from './engine.ts'
-import type { AnswerNote, EngineHost, EngineOrigin, Turn } from './engine.ts'
+import type { EngineHost, EngineOrigin } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
 import { Invocations } from './invocations.ts'
 import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
+import { PhaseMarks } from './phase-marks.ts'
+import type { SnapshotInfo } from './point.ts'
+import type { RecordNote } from './record-note.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
 import { reopenRequests } from './people.ts'
@@ -39,6 +54,7 @@ import { parseEvent } from './schema-check.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
+import type { Turn } from './turn.ts'
 import { ViewCache } from './view-cache.ts'
 import type { ViewSlot } from './view-cache.ts'
 
@@ -82,6 +98,7 @@ export class RunCore {
   readonly #updater: Updater
   readonly #invocations: Invocations
   readonly #snapshots: SnapshotTaker
+  readonly #compactor: Compactor | undefined
   readonly #views = new ViewCache()
   // Made when they are needed: most runs in memory are idle, and each collection takes its 200 bytes.
   #subscriptions: Subscriptions | undefined
@@ -121,7 +138,6 @@ export class RunCore {
     this.#invocations = new Invocations(this, services)
     const machine = deriveMachine(seed.machine, bindActors(seed.definition, this.#invocations))
     const state = 'state' in seed.origin ? seed.origin.state : undefined
-    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
     this.#snapshots = new SnapshotTaker(
       {
         ...services.keeping(this.runId, this.catalogue),
@@ -129,6 +145,9 @@ export class RunCore {
       },
       state,
     )
+    const { compact } = seed.definition
+    this.#compactor = compact === undefined ? undefined : new Compactor(this.#compactorHost(compact))
+    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#updater = new Updater({
       runId: this.runId,
       catalogue: this.catalogue,
@@ -153,6 +172,11 @@ export class RunCore {
   /** What is known from its records besides the board. */
   get notes(): RunNotes {
     return this.#snapshots.notes
+  }
+
+  /** The named points of its history. */
+  get snapshots(): readonly SnapshotInfo[] {
+    return this.notes.snapshots
   }
 
   get journal(): Journal {
@@ -276,7 +300,7 @@ export class RunCore {
   }
 
   /** Hands an event to the machine; resolves to whether it took it. */
-  async send(event: { readonly type: string }, note?: AnswerNote): Promise<boolean> {
+  async send(event: { readonly type: string }, note?: RecordNote): Promise<boolean> {
     const turn = await this.#engine.send(parseEvent(this.definition, this.runId, event), note)
     return turn !== undefined
   }
@@ -290,12 +314,17 @@ export class RunCore {
     return this.#updater.submit(asker, changes, options)
   }
 
+  /** The update that an agent asks for, or why it cannot be one. */
+  prepareAs(asker: Asker, changes: Readonly<Record<string, unknown>>, options: UpdateOptions): Update | Refusal {
+    return this.#updater.prepare(asker, changes, options)
+  }
+
   /** An update by someone outside, who names no base: it meets whatever is there. */
   updateFromOutside(
     name: string,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
-    note?: AnswerNote,
+    note?: RecordNote,
   ): Promise<UpdateResult> {
     const asker: Asker = {
       author: { kind: 'outside', name },
@@ -306,6 +335,16 @@ export class RunCore {
       others: () => this.#engine.board.addresses(),
     }
     return this.#updater.submit(asker, changes, options, note).then(({ result }) => result)
+  }
+
+  /** Puts entries in place as `decide` says, looking at the newest board: nothing comes in between. */
+  place(
+    author: Author,
+    decide: (board: Board) => readonly PlaceChange[] | Refusal,
+    note: RecordNote,
+  ): Promise<UpdateAnswer> {
+    const board = this.#engine.board.withGlobals(this.#services.globals.latest)
+    return this.#updater.place(author, decide(board), note)
   }
 
   /** Adds a record that is not a macrostep. */
@@ -357,6 +396,7 @@ export class RunCore {
       this.#invocations.hasChildren ||
       !this.#engine.isSettled ||
       this.#snapshots.isTaking ||
+      this.#compactor?.isBusy === true ||
       this.#subscriptions?.isBusy === true
     if (isBusy) return undefined
     const { globals, isShared } = this.#services
@@ -451,6 +491,7 @@ export class RunCore {
       waits: this.waits.list().map((wait) => this.#explainWait(wait)),
       requests: this.openRequests.map(({ id, agent, question }) => ({ id, agent, question })),
       hasTimers: this.#end === undefined && this.#engine.hasTimers,
+      evictions: this.#snapshots.notes.evictions,
     }
     return Object.freeze({ ...facts, text: describeExplanation(facts) })
   }
@@ -487,11 +528,24 @@ export class RunCore {
     )
   }
 
-  #engineHost(): EngineHost {
+  #compactorHost(compact: Compact): CompactorHost {
+    const { topics, track } = this.#services
     return {
       runId: this.runId,
+      compact,
+      update: (changes, options) => this.updateFromOutside('compact', changes, options),
+      onFailure: (error) => topics.emit('failure', { topic: 'compact', error }),
+      track,
+    }
+  }
+
+  #engineHost(original: AnyStateMachine): EngineHost {
+    return {
+      runId: this.runId,
+      definition: () => stampOf(original),
       clock: this.clock,
       deadlines: this.deadlines,
+      phases: new PhaseMarks(this.definition.agents, this.snapshots),
       invocationCount: () => this.#invocations.count,
       inspect: this.#services.inspect,
       globals: () => this.#services.globals.latest,
@@ -552,6 +606,7 @@ export class RunCore {
       if (changesGlobals) this.#services.globals.commit(changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
+      this.#compactor?.onCommitted(record.seq, record.at, changes)
       if (changesGlobals) {
         this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }

@@ -1,10 +1,10 @@
-// RunEnd: how a run ended, from what its machine says or from what is stored.
+// How runs end, as it happens and as it was stored.
 import { CallboardError } from '../base/index.ts'
 import type { MachineState } from '../ledger/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
+import type { MachineSnapshot } from './machine-snapshot.ts'
 import type { EndLine } from './run-notes.ts'
 import { parseOutput } from './schema-check.ts'
-import type { Turn } from './engine.ts'
 
 /** How a run ended. */
 export type RunEnd =
@@ -12,10 +12,11 @@ export type RunEnd =
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'stopped'; readonly error: CallboardError }
 
+/** The end that a machine's state is; only asked of one that is not active. */
 export function endOf(
   definition: WorkflowDefinition,
   runId: string,
-  { status, error, output }: Pick<Turn['snapshot'], 'status' | 'error' | 'output'>,
+  { status, error, output }: Pick<MachineSnapshot, 'status' | 'error' | 'output'>,
 ): RunEnd {
   if (status === 'error') return { kind: 'failed', error }
   try {
@@ -25,7 +26,7 @@ export function endOf(
   }
 }
 
-/** Undefined for a run that goes on. */
+/** The end of a stored run; undefined for one that goes on. */
 export function endOfStored(
   definition: WorkflowDefinition,
   runId: string,

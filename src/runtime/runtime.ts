@@ -1,57 +1,32 @@
 // Runtime: the only place where runs begin. It owns the clock, the ids, the global entries and the filters of its runs.
 import type { AnyStateMachine } from 'xstate'
 import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
-import type { Clock, Ids } from '../base/index.ts'
-import { Filters, isWellFormedKey, patternsOverlap } from '../context/index.ts'
+import type { Ids } from '../base/index.ts'
+import { Filters, patternsOverlap } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
 import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
-import { workflowOf } from '../workflow/index.ts'
-import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import { storeFork } from './fork.ts'
+import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { seqOfPoint } from './point.ts'
+import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
+import type { RunHost } from './run.ts'
+import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
+import { readToOpen } from './open-run.ts'
+import type { StoredRun } from './open-run.ts'
 import { assertCount, keepingRules } from './retention.ts'
-import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 import { Roster } from './roster.ts'
+import type { RunState } from './run-state.ts'
+import type { RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
+import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
 import { Seat } from './seat.ts'
-
-export interface RuntimeOptions {
-  /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
-  readonly store?: Store
-  /** Whose global entries its runs share; `default` unless given. */
-  readonly tenant?: string
-  /** The workflows whose stored runs it can open. */
-  readonly workflows?: readonly AnyStateMachine[]
-  readonly clock?: Clock
-  readonly ids?: Ids
-  /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */
-  readonly random?: () => number
-  /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
-  readonly waitTimeoutMs?: number
-  /** When the whole state of a run is stored, so that opening it begins there. */
-  readonly snapshots?: SnapshotOptions
-  /** How much of a run's history stays; everything unless given. */
-  readonly retention?: RetentionOptions
-  /** Runs in memory beyond which idle ones go to rest, until a message or a deadline; 1,000 unless given. */
-  readonly maxActiveRuns?: number
-  /** XState's inspection events of every run. An inspector that throws harms nothing. */
-  readonly inspect?: (event: unknown) => void
-}
-
-export interface StartOptions<Input> {
-  readonly input?: Input
-  /** Chosen by the runtime unless given; refused if a run has it already. */
-  readonly runId?: string
-}
-
-/** `input` may be left out only where the workflow takes none. */
-type StartArguments<Input> = undefined extends Input
-  ? [options?: StartOptions<Input>]
-  : [options: StartOptions<Input> & { readonly input: Input }]
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
 const MOST_ACTIVE_RUNS = 1_000
@@ -63,6 +38,8 @@ export class Runtime {
   readonly #ids: Ids
   readonly #roster: Roster
   readonly #workflows = new Map<string, AnyStateMachine>()
+  readonly #opening = new Map<string, Promise<Seat>>()
+  readonly #machines = new WeakMap<Run, AnyStateMachine>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
   #updates = 0
@@ -87,9 +64,10 @@ export class Runtime {
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
-      inspect: options.inspect === undefined ? undefined : guarded(options.inspect, topics),
+      inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
+      track: (work) => this.#track(work),
       startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
       announceGlobals: (from, changes, by, at) => {
         const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
@@ -123,7 +101,7 @@ export class Runtime {
       maxActive: assertCount('maxActiveRuns', options.maxActiveRuns ?? MOST_ACTIVE_RUNS, 1),
       canReturn: ({ core }) => this.#workflows.get(core.definition.name) === core.machine,
       bring: (runId) => this.#bring(runId),
-      onFailure: (error) => topics.emit('failure', { topic: 'rest', error }),
+      onFailure: this.#onRestFailure,
       track: (work) => this.#track(work),
     })
   }
@@ -155,7 +133,8 @@ export class Runtime {
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
    * finished steps are not repeated, deadlines keep their instants. One that rests comes back.
-   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`
+   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
+   *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
     const known = this.get(runId)
@@ -166,15 +145,35 @@ export class Runtime {
   async #bring(runId: string): Promise<Seat> {
     const summary = await this.store.summary(runId)
     if (summary === undefined) throw unknownError(runId)
-    const machine = this.#workflows.get(summary.workflow)
-    if (machine === undefined) {
-      throw new CallboardError(
-        'workflow.unregistered',
-        `run ${runId} belongs to workflow "${summary.workflow}", which this runtime does not know; give it to createRuntime({ workflows }); known are ${[...this.#workflows.keys()].join(', ') || 'none'}`,
-        { runId, workflow: summary.workflow },
-      )
+    return this.#open(this.#machineOf(summary), summary)
+  }
+
+  /**
+   * A new run that goes on from a point of another one, which stays as it is, be it active, at rest or ended: with the
+   * entries and the state of that point, its steps finished, and the time left that was left then.
+   * @throws CallboardError `run.unknown`, `run.no-such-seq`, `run.exists`, `run.invalid-id`, `workflow.unregistered`;
+   *   `run.finished` for a point at which the machine had ended
+   */
+  async fork(runId: string, point: Point, { runId: to, by = 'outside', reason }: ForkOptions = {}): Promise<Run> {
+    this.#assertOpen()
+    const summary = await this.store.summary(runId)
+    if (summary === undefined || isGlobals(runId)) throw unknownError(runId)
+    const machine = this.#machineOf(summary)
+    const newId = to ?? this.#ids.next('run')
+    assertRunId(newId)
+    const { store } = this
+    const snapshots = this.get(runId)?.snapshots() ?? (await this.#load(machine, runId)).notes.snapshots
+    const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
+    const at = this.#services.clock.now()
+    const stored = await storeFork({ store, machine, summary, seq, to: newId, at, by, reason })
+    try {
+      const { run } = await this.#open(machine, stored.summary)
+      this.#services.topics.emit('run', { runId: newId, workflow: summary.workflow })
+      return run
+    } catch (error) {
+      await stored.remove()
+      throw error
     }
-    return this.#open(machine, summary)
   }
 
   /**
@@ -264,14 +263,9 @@ export class Runtime {
     machine: AnyStateMachine,
     { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
   ): Promise<Run> {
-    if (this.#closed) throw closedError()
+    this.#assertOpen()
     const definition = definitionOf(machine)
-    if (!isWellFormedKey(runId) || isGlobals(runId))
-      throw new CallboardError(
-        'run.invalid-id',
-        'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
-        { runId },
-      )
+    assertRunId(runId)
     const stored = await this.store.summary(runId)
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
@@ -280,7 +274,7 @@ export class Runtime {
       this.#services,
     )
     if (!this.#workflows.has(definition.name)) this.#workflows.set(definition.name, machine)
-    const seat = this.#seatFor(core)
+    const seat = this.#seatFor(core, machine)
     this.#roster.add(runId, seat)
     try {
       await core.start()
@@ -303,36 +297,77 @@ export class Runtime {
       : (this.get(seed.runId) ?? (await this.#open(machine, summary)).run)
   }
 
-  async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Seat> {
+  /** Two that ask for one run at once get the same. */
+  #open(machine: AnyStateMachine, summary: RunSummary): Promise<Seat> {
+    const { runId } = summary
+    const opening = this.#opening.get(runId)
+    if (opening !== undefined) return opening
+    const promise = this.#openNow(machine, summary).finally(() => this.#opening.delete(runId))
+    this.#opening.set(runId, promise)
+    return promise
+  }
+
+  async #openNow(machine: AnyStateMachine, stored: RunSummary): Promise<Seat> {
+    const { store, clock } = this.#services
+    const opened = await readToOpen({ store, machine, summary: stored, at: clock.now(), onUnusable: this.#onUnusable })
+    return this.#roster.inMemory(stored.runId) ?? this.#resume(machine, opened)
+  }
+
+  #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
+    const { catalogue } = definitionOf(machine)
+    return loadRun({ store: this.store, catalogue, runId, onUnusable: this.#onUnusable })
+  }
+
+  readonly #onRestFailure = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'rest', error })
+
+  readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
+
+  #resume(machine: AnyStateMachine, { summary, state, shown }: StoredRun): Seat {
+    this.#assertOpen()
     const { runId, parent } = summary
     const definition = definitionOf(machine)
-    const { catalogue } = definition
-    const onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
-    const state = await loadRun({ store: this.store, catalogue, runId, onUnusable })
-    const already = this.#roster.atWork(runId)
-    if (already !== undefined) return already
-    if (this.#closed) throw closedError()
     const rested = this.#roster.atRest(runId)
+    const origin = { state, summary }
     const core = new RunCore(
-      { runId, machine, definition, origin: { state, summary }, parent, rested: rested?.core },
+      { runId, machine: shown, definition, origin, parent, rested: rested?.core },
       this.#services,
     )
     this.#roster.takeFromRest(runId)
     rested?.arrive(core)
-    const seat = rested ?? this.#seatFor(core)
+    const seat = rested ?? this.#seatFor(core, machine)
     if (summary.status === 'active') this.#roster.add(runId, seat)
-    else this.#roster.end(runId, seat.run)
+    else this.#roster.end(runId, seat)
     core.resume(state)
     return seat
   }
 
-  #seatFor(core: RunCore): Seat {
+  /** A run that this runtime knows already has brought its machine along. */
+  #machineOf({ runId, workflow }: RunSummary): AnyStateMachine {
+    const known = this.get(runId)
+    const machine = (known === undefined ? undefined : this.#machines.get(known)) ?? this.#workflows.get(workflow)
+    if (machine !== undefined) return machine
+    throw unregisteredError(runId, workflow, this.#workflows.keys())
+  }
+
+  /** Where a run sits, with what the outside holds of it. */
+  #seatFor(core: RunCore, machine: AnyStateMachine): Seat {
+    const { runId } = core
     const host = {
-      wake: (runId: string) => this.#roster.come(runId),
+      wake: () => this.#roster.come(runId),
       keep: (seat: Seat) => this.#roster.keep(seat),
-      onFailure: (error: unknown) => this.#services.topics.emit('failure', { topic: 'rest', error }),
+      onFailure: this.#onRestFailure,
     }
-    return new Seat(core, host, (seat) => new Run(seat, this.store, (kind) => this.#ids.next(kind)))
+    const runHost: RunHost = {
+      nextId: (kind) => this.#ids.next(kind),
+      fork: (point, options) => this.fork(runId, point, options),
+    }
+    const seat = new Seat(core, host, (place) => new Run(place, this.store, runHost))
+    this.#machines.set(seat.run, machine)
+    return seat
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
   }
 
   #isShared(pattern: string): boolean {
@@ -358,36 +393,4 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const runtime = new Runtime(options)
   await runtime.load()
   return runtime
-}
-
-function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
-  const definition = workflowOf(machine)
-  if (definition !== undefined) return definition
-  throw new CallboardError(
-    'workflow.unknown',
-    `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
-    { machine: machine.id },
-  )
-}
-
-function closedError(): CallboardError {
-  return new CallboardError('runtime.closed', 'the runtime is closed; create another one')
-}
-
-function unknownError(runId: string): CallboardError {
-  return new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
-}
-
-function existsError(runId: string): CallboardError {
-  return new CallboardError('run.exists', `there is a run ${runId} already; choose another id`, { runId })
-}
-
-function guarded(inspect: (event: unknown) => void, topics: Bus<RuntimeTopics>): (event: unknown) => void {
-  return (event) => {
-    try {
-      inspect(event)
-    } catch (error) {
-      topics.emit('failure', { topic: 'inspect', error })
-    }
-  }
 }

@@ -9,7 +9,7 @@ import type { RunEnd } from './run-end.ts'
 
 export interface SeatHost {
   /** Brings a run that rests back to work. */
-  wake(runId: string): Promise<unknown>
+  wake(): Promise<unknown>
   /** Somebody awaits the end of a run that rests. */
   keep(seat: Seat): void
   /** Told of what could not be attached. */
@@ -63,7 +63,7 @@ export class Seat {
 
   /** The run at work, brought back if it rests. */
   async awake(): Promise<RunCore> {
-    while (this.#rests) await this.#host.wake(this.runId)
+    while (this.#rests) await this.#host.wake()
     return this.#core
   }
 

@@ -148,7 +148,7 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
           value: { a: 'b' },
           persisted: { children: {}, nothing: undefined },
           context: { count: 1n },
-          timers: [{ id: 't', event: { type: 'x' }, dueAt: 5, target: undefined }],
+          timers: [{ id: 't', event: { type: 'x' }, dueAt: 5, source: [], target: ['child'] }],
           invocations: 3,
           output: undefined,
           error: { code: 'c', message: 'm' },
