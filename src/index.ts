@@ -74,8 +74,10 @@ export type {
   Producer,
   Restored,
   RestoreOptions,
+  Recovered,
   RetentionOptions,
   RunExport,
+  CloseOptions,
   RuntimeOptions,
   RuntimeTopics,
   SnapshotInfo,
@@ -83,8 +85,8 @@ export type {
   StartOptions,
   WaitExplanation,
 } from './runtime/index.ts'
-export { createVolatileStore } from './store/index.ts'
-export type { Batch, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
+export { createVolatileStore, exportLedger, importLedger } from './store/index.ts'
+export type { Batch, ImportOptions, Labels, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
 export type { DeliveryRecord, Notification, NotificationHandler, WaitForGraph, WaitForNode } from './waits/index.ts'
 export { defineContext, entry } from './workflow/index.ts'
 export type {

@@ -214,7 +214,7 @@ export class Roster {
   #putToRest(seat: Seat, { until, concerns }: Rest): void {
     const { runId, core } = seat
     faultPoint('rest:before')
-    core.leave()
+    core.goToRest()
     seat.leave()
     this.#active.delete(runId)
     if (seat.isAwaited) this.#held.set(runId, seat)
@@ -235,12 +235,13 @@ export class Roster {
     track(store.noteRest(runId, { seq, until }).catch(onFailure))
   }
 
-  /** Nobody comes back any more. */
+  /** Nobody comes back any more; whoever awaits the end of a run that rests is told. */
   async close(): Promise<void> {
     this.#isClosed = true
     for (const deadline of this.#deadlines.values()) deadline.cancel()
     this.#deadlines.clear()
     this.#concerns.clear()
+    for (const seat of this.heldAtRest()) seat.abandon()
     await Promise.allSettled(this.#coming.values())
   }
 }

@@ -19,7 +19,7 @@ import type {
   UpdateOptions,
 } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
-import type { RunSummary } from '../store/index.ts'
+import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
@@ -55,6 +55,7 @@ import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
 import type { Turn } from './turn.ts'
+import { WaitNotes } from './wait-notes.ts'
 import { ViewCache } from './view-cache.ts'
 import type { ViewSlot } from './view-cache.ts'
 
@@ -66,6 +67,7 @@ export interface RunSeed {
   /** The input of a new run, or the state that a stored one is to go on from. */
   readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  readonly labels?: Labels | undefined
   /** Set for a run that comes back from rest: what it was when it went. */
   readonly rested?: RunCore | undefined
 }
@@ -85,6 +87,7 @@ export class RunCore {
   /** As it was given to the runtime. */
   readonly machine: AnyStateMachine
   readonly parent: RunSeed['parent']
+  readonly labels: Labels | undefined
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly random: () => number
@@ -103,10 +106,12 @@ export class RunCore {
   // Made when they are needed: most runs in memory are idle, and each collection takes its 200 bytes.
   #subscriptions: Subscriptions | undefined
   #requests: Requests | undefined
+  #waitNotes: WaitNotes | undefined
   #access: Map<string, Access> | undefined
   #wakers: Set<() => void> | undefined
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
+  #isLost = false
   #stopping: Promise<void> | undefined
   #resting: Resting | undefined
   /** How many outside have a stake in its being at work. */
@@ -122,6 +127,7 @@ export class RunCore {
     this.definition = seed.definition
     this.machine = seed.machine
     this.parent = seed.parent
+    this.labels = 'summary' in seed.origin ? seed.origin.summary.labels : seed.labels
     this.#services = services
     this.clock = services.clock
     this.deadlines = services.deadlines
@@ -165,6 +171,10 @@ export class RunCore {
     return (this.#requests ??= new Requests())
   }
 
+  get waitNotes(): WaitNotes {
+    return (this.#waitNotes ??= new WaitNotes(this))
+  }
+
   get catalogue(): Catalogue {
     return this.definition.catalogue
   }
@@ -192,9 +202,15 @@ export class RunCore {
     return this.#end
   }
 
+  /** It ended here and not in the store. */
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
   get status(): MachineState['status'] {
     switch (this.#end?.kind) {
       case undefined:
+      case 'left':
         return 'active'
       case 'done':
         return 'done'
@@ -358,6 +374,43 @@ export class RunCore {
     return () => subscription.unsubscribe()
   }
 
+  /** Whether another process has gone on with the run, or made another of this id. */
+  isOvertakenBy(stored: RunSummary | undefined): boolean {
+    if (this.#committedSeq === 0) return false
+    return stored === undefined || stored.createdAt !== this.createdAt || stored.seq > this.#engine.seq
+  }
+
+  /** Lets the run go without a record: it is to be read anew from the store. */
+  giveUp(): void {
+    const message = `run ${this.runId}: another process has written to it since; open it again to go on from there`
+    this.#letGo(new CallboardError('run.overtaken', message, { runId: this.runId }))
+  }
+
+  /**
+   * Takes the run out of this process without ending it, once everything that was asked for before is stored: it goes on
+   * from there when it is opened again.
+   */
+  async leave(): Promise<void> {
+    const asked = this.#engine.seq
+    while (this.#committedSeq < asked && this.#end === undefined) {
+      await new Promise<void>((resolve) => this.onNextCommit(resolve))
+    }
+    if (this.#end !== undefined) return
+    const message = `run ${this.runId} was left where its ledger ends: the runtime was closed; runtime.open() goes on with it`
+    const error = new CallboardError('run.left', message, { runId: this.runId })
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(error)
+    this.#engine.halt()
+    this.#finish({ kind: 'left', error })
+  }
+
+  #letGo(error: CallboardError): void {
+    if (this.#end !== undefined) return
+    this.#isLost = true
+    this.#engine.halt()
+    this.#finish({ kind: 'failed', error })
+  }
+
   /** Ends the run. */
   stop(reason: string): Promise<void> {
     if (this.#end !== undefined) return Promise.resolve()
@@ -405,8 +458,9 @@ export class RunCore {
       machine: this.#engine.committed,
       processes: this.processes,
       waits: this.waits.list(),
+      waitInstants: this.#waitNotes === undefined ? [] : this.#waitNotes.instants,
       requests: this.notes.requests.values(),
-      subscriptions: this.subscriptions,
+      subscriptions: this.#subscriptions,
       board: this.#engine.committed.context.board.withGlobals(globals.committed),
       nextTimerAt: this.#engine.nextTimerAt,
       now: this.clock.now(),
@@ -414,11 +468,14 @@ export class RunCore {
     })
   }
 
-  /** Stops without a trace; what it was can still be read. Only what `findRest` finds idle may leave. */
-  leave(): void {
+  /** Stops without a trace; what it was can still be read. Only what `findRest` finds idle may go. */
+  goToRest(): void {
     this.#resting = { requests: this.openRequests, explanation: this.explain() }
     this.#expiry?.cancel()
-    this.#invocations.stopForRest()
+    const message = `run ${this.runId} has gone to rest; its agents run again when it comes back, with what they have done`
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(new CallboardError('agent.resting', message, { runId: this.runId }))
+    this.#waitNotes?.end()
     this.#engine.halt()
   }
 
@@ -576,6 +633,7 @@ export class RunCore {
         createdAt: this.createdAt,
         updatedAt: last.at,
         parent: this.parent,
+        ...(this.labels === undefined ? {} : { labels: this.labels }),
       },
     }
     if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
@@ -646,6 +704,7 @@ export class RunCore {
     if (this.#end !== undefined) return
     const described = describeError(error)
     const wasStopped = this.#engine.isStopped
+    this.#isLost = wasStopped
     if (!wasStopped) {
       void this.#engine.append('end', 'workflow', { status: 'error', error: described }).catch(() => {})
       this.#engine.halt()
@@ -660,8 +719,9 @@ export class RunCore {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    this.#invocations.stopAll()
+    this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.waits.rejectAll(() => reason)
+    this.#waitNotes?.end()
     this.#requests?.withdrawAll(reason)
     this.#subscriptions?.end()
     this.#views.clear()

@@ -13,6 +13,8 @@ import { invocationNames } from './persisted-children.ts'
 import type { SnapshotInfo } from './point.ts'
 import type { RecordNote } from './record-note.ts'
 import type { StepLine } from './step.ts'
+import { applyWaits } from './wait-notes.ts'
+import type { WaitLine } from './wait-notes.ts'
 
 /** What an `end` record says. */
 export interface EndLine {
@@ -109,6 +111,7 @@ export class RunNotes {
     const { kind, asked, machine, seq, at } = record
     if (kind === 'update' || kind === 'event') this.#applyNote(asked as RecordNote, record.runId)
     else if (kind === 'step') this.journal.apply(asked as StepLine)
+    else if (kind === 'wait') applyWaits(this.journal, asked as WaitLine)
     else if (kind === 'end') this.#end = asked as EndLine
     else if (kind === 'start' || kind === 'definition') this.#applyDefinition(asked as DefinitionLine | undefined)
     else if (kind === 'request') this.#applyRequest(asked as RequestLine, record.author, at)

@@ -4,7 +4,7 @@ import { entryOf, refusalError } from '../context/index.ts'
 import type { Entry, UpdateOptions, View } from '../context/index.ts'
 import { diffBoards } from '../ledger/index.ts'
 import type { EntryDifference, FoldedState, LedgerRecord } from '../ledger/index.ts'
-import type { RunSummary, Store } from '../store/index.ts'
+import type { Labels, RunSummary, Store } from '../store/index.ts'
 import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
 import type { Accepted, Changes, SubscribeOptions, UpdateResult, WaitOptions } from '../workflow/index.ts'
 import { followChanges } from './changes.ts'
@@ -48,6 +48,7 @@ export interface RunHost {
 }
 
 const OUTSIDE = 'outside'
+const NO_LABELS: Labels = Object.freeze({})
 /** Sights of agents that were never invoked. */
 const MOST_SIGHTS = 1_000
 
@@ -103,6 +104,11 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   /** The name of its workflow. */
   get workflow(): string {
     return this.#core.definition.name
+  }
+
+  /** What whoever started it noted about it. */
+  get labels(): Labels {
+    return this.#core.labels ?? NO_LABELS
   }
 
   get status(): RunSummary['status'] {

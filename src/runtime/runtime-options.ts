@@ -1,6 +1,7 @@
+// What a runtime is made with, and what a run is started with.
 import type { AnyStateMachine } from 'xstate'
 import type { Clock, Ids } from '../base/index.ts'
-import type { Store } from '../store/index.ts'
+import type { Labels, Store } from '../store/index.ts'
 import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 
 export interface RuntimeOptions {
@@ -30,9 +31,16 @@ export interface StartOptions<Input> {
   readonly input?: Input
   /** Chosen by the runtime unless given; refused if a run has it already. */
   readonly runId?: string
+  /** Short texts to know the run by; stored in the clear with its summary. */
+  readonly labels?: Labels
 }
 
 /** `input` may be left out only where the workflow takes none. */
 export type StartArguments<Input> = undefined extends Input
   ? [options?: StartOptions<Input>]
   : [options: StartOptions<Input> & { readonly input: Input }]
+
+export interface CloseOptions {
+  /** `keep` lets go of the runs as they are stored, `stop` ends them. */
+  readonly runs?: 'keep' | 'stop'
+}

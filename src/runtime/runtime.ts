@@ -2,13 +2,14 @@
 import type { AnyStateMachine } from 'xstate'
 import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
 import type { Ids } from '../base/index.ts'
-import { Filters, patternsOverlap } from '../context/index.ts'
+import { Filters } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
-import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
+import type { RunFilter, RunSummary, Store } from '../store/index.ts'
 import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
 import { storeFork } from './fork.ts'
 import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { admitLabels } from './labels.ts'
 import { seqOfPoint } from './point.ts'
 import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
@@ -19,14 +20,18 @@ import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
 import { readToOpen } from './open-run.ts'
 import type { StoredRun } from './open-run.ts'
+import { recoverRuns } from './recover.ts'
+import type { Recovered } from './recover.ts'
 import { assertCount, keepingRules } from './retention.ts'
+import { isWrittenGlobally } from './rest.ts'
 import { Roster } from './roster.ts'
 import type { RunState } from './run-state.ts'
-import type { RuntimeOptions, StartArguments } from './runtime-options.ts'
+import type { CloseOptions, RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
 import { Seat } from './seat.ts'
+import { stopForClosing } from './stop-for-closing.ts'
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
 const MOST_ACTIVE_RUNS = 1_000
@@ -76,9 +81,12 @@ export class Runtime {
       },
       onCommitted: (runId) => this.#roster.onCommitted(runId),
       onQuiet: () => this.#roster.onQuiet(),
-      isShared: (pattern) => this.#isShared(pattern),
+      isShared: (pattern) => isWrittenGlobally(pattern, [...this.#workflows.values()].map(definitionOf)),
       onEnded: (core, end) => {
-        this.#roster.end(core.runId)
+        // Of a lost run, what the store has is not what is here.
+        if (core.isLost) this.#roster.drop(core.runId)
+        else this.#roster.end(core.runId)
+        if (end.kind === 'left') return
         topics.emit('end', {
           runId: core.runId,
           status: end.kind,
@@ -118,28 +126,36 @@ export class Runtime {
   /**
    * Starts a run of a workflow; resolves once its first record is stored.
    * @throws CallboardError `workflow.unknown` for a plain machine, `run.input` for an input that does not fit,
-   *   `run.exists` for an id that is taken, `runtime.closed`
+   *   `run.labels` for labels that are not texts, `run.exists` for an id that is taken, `runtime.closed`
    */
   start<Machine extends AnyStateMachine>(
     workflow: Machine,
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
   ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
-    const { input, runId = this.#ids.next('run') } = options
-    return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<
+    const { input, runId = this.#ids.next('run'), labels } = options
+    return this.#begin(workflow, { runId, input, parent: undefined, labels: admitLabels(labels) }) as Promise<
       Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>
     >
   }
 
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
-   * finished steps are not repeated, deadlines keep their instants. One that rests comes back.
+   * finished steps are not repeated, deadlines keep their instants. What another process has made of it since is read
+   * anew, and so is a run that was lost here because a commit failed. One that rests comes back.
    * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
-    const known = this.get(runId)
-    if (known !== undefined && (known.status !== 'active' || this.#roster.atWork(runId) !== undefined)) return known
-    return (await this.#roster.come(runId)).run
+    const { shared } = this.store.traits
+    const known = this.#roster.atWork(runId)
+    if (known !== undefined && !shared) return known.run
+    const summary = await this.store.summary(runId)
+    const active = this.#roster.atWork(runId)
+    if (active !== undefined && !(shared && active.core.isOvertakenBy(summary))) return active.run
+    active?.core.giveUp()
+    if (summary === undefined) throw unknownError(runId)
+    const ended = this.#roster.inMemory(runId)
+    return ended !== undefined && summary.status !== 'active' ? ended.run : (await this.#roster.come(runId)).run
   }
 
   async #bring(runId: string): Promise<Seat> {
@@ -180,33 +196,15 @@ export class Runtime {
    * Opens every stored run that has not ended; child runs come with their parents. Those that rest are left alone until
    * they are due or sent something: their ids are in `resting`. Gives those that could not be opened, too.
    */
-  async recover(): Promise<{
-    readonly runs: readonly Run[]
-    readonly resting: readonly string[]
-    readonly failures: readonly { readonly runId: string; readonly error: unknown }[]
-  }> {
-    const runs: Run[] = []
-    const resting: string[] = []
-    const failures: { readonly runId: string; readonly error: unknown }[] = []
-    const onDamage = ({ runId = '(unknown)', message, ...details }: Damage): void => {
-      failures.push({ runId, error: new CallboardError('store.damaged', message, { runId, ...details }) })
-    }
-    const rests = await this.store.rests()
-    for (const { runId, parent, workflow } of await this.store.list({ status: 'active' }, { onDamage })) {
-      if (parent !== undefined || isGlobals(runId)) continue
-      const until = rests.get(runId)
-      if (until !== undefined && this.get(runId) === undefined && this.#workflows.has(workflow)) {
+  recover(): Promise<Recovered> {
+    return recoverRuns(this.store, {
+      open: (runId) => this.open(runId),
+      leaveAtRest: ({ runId, workflow }, until) => {
+        if (this.get(runId) !== undefined || !this.#workflows.has(workflow)) return false
         this.#roster.rest(runId, until)
-        resting.push(runId)
-        continue
-      }
-      try {
-        runs.push(await this.open(runId))
-      } catch (error) {
-        failures.push({ runId, error })
-      }
-    }
-    return { runs, resting, failures }
+        return true
+      },
+    })
   }
 
   /** A run that is here: active, ended lately, or at rest while somebody holds it. `open` finds the others. */
@@ -243,12 +241,18 @@ export class Runtime {
     return this.#services.topics.on(topic, handler)
   }
 
-  /** Stops every run and forgets every deadline. Twice is harmless. */
-  async close(): Promise<void> {
+  /**
+   * Ends the runtime: lets go of its runs as they are in the store, so that they go on when they are opened again, or stops
+   * them. Forgets every deadline. Twice is harmless.
+   * @param options `runs`: `keep` on a durable store and `stop` on another one unless given
+   */
+  async close({ runs }: CloseOptions = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    const keeps = (runs ?? (this.store.traits.durable ? 'keep' : 'stop')) === 'keep'
     const comingBack = this.#roster.close()
-    await Promise.all([...this.#roster.active()].map(({ run }) => run.stop('the runtime was closed')))
+    const active = [...this.#roster.active()]
+    await Promise.all(active.map(({ core, run }) => (keeps ? core.leave() : stopForClosing(run))))
     await comingBack
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
@@ -261,7 +265,7 @@ export class Runtime {
 
   async #begin(
     machine: AnyStateMachine,
-    { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
+    { runId, input, parent, labels }: Pick<RunSeed, 'runId' | 'parent' | 'labels'> & { readonly input: unknown },
   ): Promise<Run> {
     this.#assertOpen()
     const definition = definitionOf(machine)
@@ -270,7 +274,7 @@ export class Runtime {
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
     const core = new RunCore(
-      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
+      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent, labels },
       this.#services,
     )
     if (!this.#workflows.has(definition.name)) this.#workflows.set(definition.name, machine)
@@ -310,7 +314,9 @@ export class Runtime {
   async #openNow(machine: AnyStateMachine, stored: RunSummary): Promise<Seat> {
     const { store, clock } = this.#services
     const opened = await readToOpen({ store, machine, summary: stored, at: clock.now(), onUnusable: this.#onUnusable })
-    return this.#roster.inMemory(stored.runId) ?? this.#resume(machine, opened)
+    // What failed here and goes on in the store is not what is asked for.
+    const already = opened.summary.status === 'active' ? 'atWork' : 'inMemory'
+    return this.#roster[already](stored.runId) ?? this.#resume(machine, opened)
   }
 
   #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
@@ -368,14 +374,6 @@ export class Runtime {
 
   #assertOpen(): void {
     if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
-  }
-
-  #isShared(pattern: string): boolean {
-    return [...this.#workflows.values()].some((machine) =>
-      definitionOf(machine).catalogue.entries.some(
-        ({ name, scope, infersScope }) => (scope === 'global' || infersScope) && patternsOverlap(pattern, name),
-      ),
-    )
   }
 
   #track(work: Promise<void>): void {

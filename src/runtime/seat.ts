@@ -3,6 +3,7 @@
 //   S2. Whoever wants the run to do something asks for `awake()`; several who ask bring it back once.
 //   S3. What is to be attached to a run that rests is attached before it goes on.
 // When a run rests and comes back is decided by the roster.
+import { CallboardError } from '../base/index.ts'
 import type { Run } from './run.ts'
 import type { RunCore } from './run-core.ts'
 import type { RunEnd } from './run-end.ts'
@@ -94,6 +95,12 @@ export class Seat {
   /** The run has gone to rest. */
   leave(): void {
     this.#rests = true
+  }
+
+  /** The runtime is closed, and the run stays as it is stored. */
+  abandon(): void {
+    const message = `run ${this.runId} was left at rest: the runtime was closed; runtime.open() goes on with it`
+    this.#ended.resolve({ kind: 'left', error: new CallboardError('run.left', message, { runId: this.runId }) })
   }
 
   /** The run has come back. */

@@ -274,6 +274,31 @@ describe('a run with an agent that waits for a person', () => {
     expect(run.requests()).toEqual([])
   })
 
+  it('or for an entry, for a limited time, rests and still times out at the instant at which it would have', async () => {
+    const waits = board.agent({
+      reads: ['approval'],
+      run: async ({ waitFor }) => waitFor('approval', { timeoutMs: 30_000 }),
+    })
+    const workflow = board.workflow({ name: 'limited', agents: { waits } }).createMachine({
+      initial: 'on',
+      states: { on: { invoke: { src: 'waits', onDone: 'end', onError: 'late' } }, end: {}, late: {} },
+    })
+    const { runtime, clock, rest } = await createCrowdedWorld()
+    const run = await runtime.start(workflow, { runId: 'r' })
+    await clock.advance(1_000) // it is noted after a second
+    const rests = [runtime.activeRuns]
+    for (const ms of [9_000, 10_000, 9_999]) {
+      await rest(run)
+      rests.push(runtime.activeRuns)
+      await clock.advance(ms)
+      await runtime.send('r', { type: 'nobody listens' })
+    }
+    expect(rests).toEqual([1, 1, 1, 1])
+    expect(run.state).toBe('on')
+    await clock.advance(1)
+    expect(run.state).toBe('late')
+  })
+
   it('that holds resources is told, so that it can let them go', async () => {
     const reasons: unknown[] = []
     const holds = board.agent({
@@ -318,7 +343,7 @@ describe('a run that has something to do', () => {
       }),
     ],
     [
-      'an agent that waits for a limited time',
+      'an agent that waits for a time that is in no record yet',
       machineOf(invoking('waits'), {
         waits: board.agent({ reads: ['approval'], run: ({ waitFor }) => waitFor('approval') }),
       }),
