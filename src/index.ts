@@ -74,6 +74,7 @@ export type {
   Producer,
   Restored,
   RestoreOptions,
+  Recovered,
   RetentionOptions,
   RunExport,
   CloseOptions,

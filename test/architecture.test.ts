@@ -264,6 +264,7 @@ describe('the public names', () => {
       'Progress',
       'PutOptions',
       'RecordKind',
+      'Recovered',
       'Refusal',
       'RefusalReason',
       'RenderOptions',

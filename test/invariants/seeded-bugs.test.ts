@@ -5,6 +5,7 @@ import type * as fc from 'fast-check'
 import { afterEach, expect, it, vi } from 'vitest'
 import type { Entry, MergeInput, MergeResult, Policy, PolicyName } from 'callboard'
 import type * as Values from '../../src/base/value.ts'
+import type * as RestModule from '../../src/runtime/rest.ts'
 import type * as Order from '../../src/context/eviction-order.ts'
 import { propertyEviction } from './properties/eviction.ts'
 import { propertyHandlers } from './properties/handlers.ts'
@@ -14,6 +15,7 @@ import { loadModules } from './properties/modules.ts'
 import type { Modules } from './properties/modules.ts'
 import { propertyNonInterference } from './properties/non-interference.ts'
 import { propertyRendering } from './properties/rendering.ts'
+import { propertyResting } from './properties/resting.ts'
 import { firstViolation } from './properties/run-property.ts'
 import { propertySnapshots } from './properties/snapshots.ts'
 import { propertyVersions } from './properties/versions.ts'
@@ -37,6 +39,7 @@ function withPolicy(modules: Modules, name: PolicyName, policy: Policy): Modules
 type BaseValues = typeof Values
 
 const VALUES = '../../src/base/value.ts'
+const REST = '../../src/runtime/rest.ts'
 
 type EvictionOrder = typeof Order
 
@@ -130,6 +133,35 @@ const BUGS: readonly Bug[] = [
         return { ...packed, notes: { ...packed.notes, journal: [] } }
       }
       return { ...modules, runState: { ...modules.runState, packRun: packWithoutJournal } }
+    },
+  },
+  {
+    name: 'a run at rest sleeps through its deadline',
+    property: propertyResting,
+    replace: () => {
+      vi.doMock(REST, async (original) => {
+        const real = await original<typeof RestModule>()
+        const restOf: typeof real.restOf = (facts) => {
+          const rest = real.restOf(facts)
+          return rest && { ...rest, until: Number.POSITIVE_INFINITY }
+        }
+        return { ...real, restOf }
+      })
+    },
+  },
+  {
+    name: 'a run at rest does not hear what other runs write',
+    property: propertyResting,
+    replace: () => {
+      vi.doMock(REST, async (original) => {
+        const real = await original<typeof RestModule>()
+        // Whatever other runs write does not bring it back.
+        const restOf: typeof real.restOf = (facts) => {
+          const rest = real.restOf(facts)
+          return rest && { ...rest, concerns: [] }
+        }
+        return { ...real, restOf }
+      })
     },
   },
   {
@@ -427,6 +459,7 @@ const BUGS: readonly Bug[] = [
 afterEach(() => {
   vi.doUnmock('../../src/base/bus.ts')
   vi.doUnmock(VALUES)
+  vi.doUnmock(REST)
   vi.doUnmock('../../src/context/priority.ts')
   vi.resetModules()
 })
