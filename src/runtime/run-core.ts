@@ -471,11 +471,16 @@ export class RunCore {
 
   /** Stops without a trace; what it was can still be read. Only what `findRest` finds idle may go. */
   goToRest(): void {
+    const message = `run ${this.runId} has gone to rest; its agents run again when it comes back, with what they have done`
+    this.#pause(new CallboardError('agent.resting', message, { runId: this.runId }))
+  }
+
+  #pause(reason: CallboardError): void {
     this.#resting = { requests: this.openRequests, explanation: this.explain() }
     this.#expiry?.cancel()
-    const message = `run ${this.runId} has gone to rest; its agents run again when it comes back, with what they have done`
     // Before their actors are stopped: agents are to know that this is not the end.
-    this.#invocations.stopAll(new CallboardError('agent.resting', message, { runId: this.runId }))
+    this.#invocations.stopAll(reason)
+    this.waits.rejectAll(() => reason)
     this.#waitNotes?.end()
     this.#engine.halt()
   }
@@ -615,6 +620,7 @@ export class RunCore {
       },
       onCommitted: (turn) => this.#onCommitted(turn),
       onFailed: (error) => this.#onFailed(error),
+      onLost: (error) => this.#onLost(error),
     }
   }
 
@@ -660,6 +666,19 @@ export class RunCore {
     this.#expiry = undefined
     if (this.#end === undefined && this.#resting === undefined)
       void this.#engine.send({ type: EXPIRE_EVENT, at: this.clock.now() } as never).catch(() => {})
+  }
+
+  /** Back to what the store says: this is over here, and begins again from there. */
+  #onLost(error: unknown): void {
+    if (this.#end !== undefined || this.#resting !== undefined) return
+    if (this.#committedSeq === 0) {
+      this.#onFailed(error)
+      return
+    }
+    const message = `run ${this.runId} goes back to what is stored of it, because a commit failed; its agents run again`
+    this.#pause(new CallboardError('run.taken-back', message, { runId: this.runId }, { cause: error }))
+    for (const wake of [...(this.#wakers ?? [])]) wake()
+    this.#services.onLost(this.runId)
   }
 
   #onFailed(error: unknown): void {

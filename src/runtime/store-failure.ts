@@ -1,14 +1,16 @@
 // What a runtime makes of a store that fails: an error with a code, and another attempt where there is something to lose.
 import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { Clock, Deadlines } from '../base/index.ts'
+import type { Store } from '../store/index.ts'
 
 /** The store's own error, or `store.failed` for one without a code. */
-export function asStoreError(runId: string, error: unknown): CallboardError {
+export function asStoreError(runId: string | undefined, error: unknown): CallboardError {
   if (isCallboardError(error)) return error
   const message = error instanceof Error ? error.message : String(error)
+  const whose = runId === undefined ? '' : `run ${runId}: `
   return new CallboardError(
     'store.failed',
-    `run ${runId}: the store did not do what it was asked: ${message}; what was to be stored was not acknowledged`,
+    `${whose}the store did not do what it was asked: ${message}; what was to be stored was not acknowledged`,
     { runId },
     { cause: error },
   )
@@ -40,4 +42,31 @@ export async function insist<Result>(
       await new Promise<void>((resolve) => void deadlines.add(clock.now() + pauseAfter(failures), resolve))
     }
   }
+}
+
+/** The same store, whose errors all have a code. */
+export function withTypedErrors(store: Store): Store {
+  const typed = <Result>(runId: string | undefined, asked: Promise<Result>): Promise<Result> =>
+    asked.catch((error: unknown) => {
+      throw asStoreError(runId, error)
+    })
+  const made: Store = {
+    traits: store.traits,
+    // Whoever appends has more to ask when that fails.
+    append: (batches) => store.append(batches),
+    read: (runId, options) => typed(runId, store.read(runId, options)),
+    summary: (runId) => typed(runId, store.summary(runId)),
+    list: (filter, options) => typed(undefined, store.list(filter, options)),
+    putSnapshot: (snapshot) => typed(snapshot.runId, store.putSnapshot(snapshot)),
+    snapshot: (runId, options) => typed(runId, store.snapshot(runId, options)),
+    snapshots: (runId) => typed(runId, store.snapshots(runId)),
+    dropSnapshot: (runId, id) => typed(runId, store.dropSnapshot(runId, id)),
+    trim: (runId, beforeSeq) => typed(runId, store.trim(runId, beforeSeq)),
+    noteRest: (runId, note) => typed(runId, store.noteRest(runId, note)),
+    rests: () => typed(undefined, store.rests()),
+    remove: (runId) => typed(runId, store.remove(runId)),
+    verify: (runId) => typed(runId, store.verify(runId)),
+    close: () => typed(undefined, store.close()),
+  }
+  return made
 }
