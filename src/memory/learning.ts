@@ -169,7 +169,8 @@ export async function processWithLearning<View, Output>(
   } catch (error) {
     const summary = error instanceof Error ? error.message : String(error)
     // The work's own error is what the caller has to hear of, whether or not it could be remembered.
-    onLearned?.(await tryLearning(() => learnFrom(memory, { task, outcome: 'failure', summary }, remember)))
+    const learned = await tryLearning(() => learnFrom(memory, { task, outcome: 'failure', summary }, remember))
+    onLearned?.(learned)
     throw error
   }
   const learned = await tryLearning(() => learnFrom(memory, { task, outcome: 'success', ...learn?.(output) }, remember))

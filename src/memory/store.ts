@@ -95,8 +95,9 @@ export interface MemoryStore {
     page?: { readonly limit?: number; readonly after?: string },
   ): Promise<readonly MemoryItem[]>
   /**
-   * Items with at least one of the words, the best first; of equals the first to arrive. The score is BM25 of the words,
-   * from half of it to all of it as the confidence goes from 0 to 1.
+   * Items with at least one of the words (as `wordsOf` cuts them), the best first; of equals the first to arrive. The
+   * score is BM25 of the words, from half of it to all of it as the confidence goes from 0 to 1. It is counted over what
+   * the filter means: nobody learns from a score what is in other scopes.
    */
   searchWords(words: readonly string[], filter: MemoryFilter, limit: number): Promise<readonly MemoryMatch[]>
   /** The items nearest to a vector of length one, by cosine, which is at least `threshold`; of equals the first. */

@@ -2,22 +2,11 @@
 import { CallboardError } from '../../base/index.ts'
 import type { MemoryItem } from '../item.ts'
 import { itemKey, scopeNameOf } from '../scope.ts'
-import type { MemoryFilter, MemoryMatch, MemoryWrite } from '../store.ts'
+import type { MemoryFilter, MemoryWrite } from '../store.ts'
+import { wordsOf } from '../words.ts'
 import { decodeItem, decodeVector, encodeItem, encodeVector, scopeNames, traitOf, traitsOf } from './codec.ts'
 import type { Database, Row, Statement } from './database.ts'
-import type { VectorRow } from '../vector-table.ts'
-
-/** Which rows a filter means, by number. */
-export interface Allowed {
-  /** By scope number. */
-  readonly scopes: Uint8Array
-  readonly traits: Uint8Array
-  /** What ends at or before it is left out. */
-  readonly now: number
-}
-
-/** How much of its score the least confident item keeps. */
-const LEAST_SHARE = 0.5
+import type { Allowed, ItemRow } from './item-table.ts'
 
 export class ItemRows {
   readonly #db: Database
@@ -69,30 +58,10 @@ export class ItemRows {
     return items
   }
 
-  /**
-   * SQLite gives matches with the best words first; confidence can only take away from a score. So nothing that comes
-   * later can be among the best as soon as a score by words is below the last of the best.
-   */
-  searchWords(words: readonly string[], filter: MemoryFilter, limit: number): readonly MemoryMatch[] {
-    const allowed = this.allow(filter)
-    const query = words.map((word) => `"${word.replaceAll('"', '""')}"`).join(' OR ')
-    const rows = this.sql(
-      `SELECT words.rowid, -words.rank, items.key, items.confidence, items.scope, items.trait, items.expires_at
-       FROM words CROSS JOIN items ON items.id = words.rowid WHERE words MATCH ? ORDER BY words.rank`,
-    ).iterate(query)
-    const best: { readonly id: number; readonly key: string; readonly score: number }[] = []
-    for (const [id, byWords, key, confidence, scope, trait, end] of rows) {
-      const last = best.length < limit ? undefined : best.at(-1)
-      if (last !== undefined && Number(byWords) < last.score) break
-      if (!isAllowed(allowed, scope, trait, end)) continue
-      const score = Number(byWords) * (LEAST_SHARE + (1 - LEAST_SHARE) * Number(confidence))
-      let place = best.length
-      while (place > 0 && isBetter({ score, id: Number(id) }, best[place - 1])) place--
-      if (place >= limit) continue
-      best.splice(place, 0, { id: Number(id), key: String(key), score })
-      if (best.length > limit) best.pop()
-    }
-    return best.map(({ key, score }) => ({ key, score }))
+  /** The rows that have a word, one number for each time. */
+  postings(word: string): readonly number[] {
+    const found = this.sql('SELECT json_group_array(doc) FROM postings WHERE term = ?').get(word)?.[0]
+    return JSON.parse(String(found)) as readonly number[]
   }
 
   /** Which numbers a filter means. */
@@ -111,6 +80,7 @@ export class ItemRows {
 
   write({ item, vector }: MemoryWrite, revision: number): void {
     const key = itemKey(item.scope, item.id)
+    const words = wordsOf(item.text)
     const found = this.sql('SELECT id FROM items WHERE key = ?').get(key)?.[0]
     const values = [
       revision,
@@ -121,21 +91,23 @@ export class ItemRows {
       item.expiresAt ?? null,
       item.subject ?? null,
       encodeItem(item),
+      words.length,
     ] as const
     if (found !== undefined) {
       this.sql(
         `UPDATE items SET revision = ?, scope = ?, trait = ?, confidence = ?, updated_at = ?, expires_at = ?,
-         subject = ?, body = ? WHERE id = ?`,
+         subject = ?, body = ?, words = ? WHERE id = ?`,
       ).run(...values, Number(found))
-      if (vector !== undefined) this.#index(Number(found), item, vector)
+      if (vector !== undefined) this.#index(Number(found), words, vector)
       return
     }
     if (vector === undefined) throw new CallboardError('memory.no-vector', `item ${item.id} is new and has no vector`)
     const { lastInsertRowid } = this.sql(
-      `INSERT INTO items (revision, scope, trait, confidence, updated_at, expires_at, subject, body, key, access_count)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+      `INSERT INTO items (revision, scope, trait, confidence, updated_at, expires_at, subject, body, words, key,
+         access_count)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
     ).run(...values, key)
-    this.#index(Number(lastInsertRowid), item, vector)
+    this.#index(Number(lastInsertRowid), words, vector)
   }
 
   /** Takes items out, by the number of their row. */
@@ -149,20 +121,22 @@ export class ItemRows {
     }
   }
 
-  /** The vectors of items that were written since a revision. */
-  *vectorsSince(revision: number): Iterable<VectorRow> {
+  /** What is compared of the items that were written since a revision. */
+  *since(revision: number): Iterable<ItemRow> {
     const rows = this.sql(
-      `SELECT items.key, items.id, items.scope, items.trait, items.expires_at, vectors.vector
-       FROM items JOIN vectors ON vectors.id = items.id WHERE items.revision > ? ORDER BY items.id`,
+      `SELECT items.id, key, scope, trait, confidence, expires_at, words, vector
+       FROM items LEFT JOIN vectors ON vectors.id = items.id WHERE revision > ? ORDER BY items.id`,
     ).iterate(revision)
-    for (const [key, order, scope, trait, end, vector] of rows) {
+    for (const [id, key, scope, trait, confidence, end, length, vector] of rows) {
       yield {
+        id: Number(id),
         key: String(key),
-        order: Number(order),
         scope: Number(scope),
         trait: Number(trait),
+        confidence: Number(confidence),
         expiresAt: end === null ? Number.POSITIVE_INFINITY : Number(end),
-        vector: decodeVector(vector),
+        length: Number(length),
+        vector: vector === null ? undefined : decodeVector(vector),
       }
     }
   }
@@ -199,10 +173,10 @@ export class ItemRows {
     this.#scopes.clear()
   }
 
-  #index(id: number, { text }: MemoryItem, vector: Float32Array): void {
+  #index(id: number, words: readonly string[], vector: Float32Array): void {
     this.sql('INSERT OR REPLACE INTO vectors (id, vector) VALUES (?, ?)').run(id, encodeVector(vector))
     this.sql('DELETE FROM words WHERE rowid = ?').run(id)
-    this.sql('INSERT INTO words (rowid, text) VALUES (?, ?)').run(id, text)
+    this.sql('INSERT INTO words (rowid, text) VALUES (?, ?)').run(id, words.join(' '))
   }
 
   #decode([key, body, count, at]: Row): MemoryItem {
@@ -229,11 +203,4 @@ export class ItemRows {
 
 function isAllowed({ scopes, traits, now }: Allowed, scope: unknown, trait: unknown, end: unknown): boolean {
   return scopes[Number(scope)] === 1 && traits[Number(trait)] === 1 && (end === null || Number(end) > now)
-}
-
-function isBetter(
-  one: { readonly score: number; readonly id: number },
-  other: { readonly score: number; readonly id: number } | undefined,
-): boolean {
-  return other !== undefined && (one.score > other.score || (one.score === other.score && one.id < other.id))
 }

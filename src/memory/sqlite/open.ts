@@ -14,6 +14,8 @@ export interface SqliteMemoryOptions {
   readonly durability?: 'full' | 'process'
   /** How long to wait for another process that writes; 5,000 unless given. */
   readonly busyTimeoutMs?: number
+  /** The file is never made larger than so many pages of 4,096 bytes. */
+  readonly maxPageCount?: number
   readonly clock?: Clock
 }
 
@@ -34,12 +36,12 @@ export async function openSqliteMemory(path: string, options: SqliteMemoryOption
       { path },
     )
   }
-  const { clock = systemClock, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, durability = 'full' } = options
+  const { clock = systemClock, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS } = options
   const full = resolve(path)
   // Turning a new file into a shared one takes locks for which SQLite does not wait.
   for (const givesUpAt = clock.now() + busyTimeoutMs; ;) {
     try {
-      return openOnce(full, busyTimeoutMs, durability)
+      return openOnce(full, busyTimeoutMs, options)
     } catch (error) {
       const known = memoryError(error, full)
       if (!isCallboardError(known, 'memory.busy') || clock.now() >= givesUpAt) throw known
@@ -55,11 +57,16 @@ export function createVolatileMemory(): MemoryStore {
   return new SqliteMemory(db, 'a volatile memory', false)
 }
 
-function openOnce(path: string, busyTimeoutMs: number, durability: 'full' | 'process'): MemoryStore {
+function openOnce(
+  path: string,
+  busyTimeoutMs: number,
+  { durability = 'full', maxPageCount }: SqliteMemoryOptions,
+): MemoryStore {
   const db = openDatabase(path, busyTimeoutMs)
   try {
     migrate(db, path)
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`)
+    if (maxPageCount !== undefined) db.exec(`PRAGMA max_page_count = ${Math.trunc(maxPageCount)}`)
     return new SqliteMemory(db, path, true)
   } catch (error) {
     db.close()

@@ -23,6 +23,7 @@ const MIGRATIONS: readonly string[] = Object.freeze([
     access_count INTEGER NOT NULL,
     accessed_at REAL,
     subject TEXT,
+    words INTEGER NOT NULL,
     body TEXT NOT NULL
   );
   CREATE INDEX items_by_revision ON items (revision);
@@ -30,10 +31,10 @@ const MIGRATIONS: readonly string[] = Object.freeze([
   CREATE INDEX items_by_end ON items (expires_at) WHERE expires_at IS NOT NULL;
   CREATE INDEX items_by_subject ON items (subject) WHERE subject IS NOT NULL;
   CREATE TABLE vectors (id INTEGER PRIMARY KEY, vector BLOB NOT NULL);
-  -- Words only: the texts are in items.
-  CREATE VIRTUAL TABLE words USING fts5(
-    text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
-  );
+  -- Which item has which word how often. It is given words as wordsOf() cuts them, with nothing left to decide but the
+  -- spaces. SQLite's own ranking is not used: it counts over all items, and so would tell of those in other scopes.
+  CREATE VIRTUAL TABLE words USING fts5(text, content = '', contentless_delete = 1, tokenize = 'ascii');
+  CREATE VIRTUAL TABLE postings USING fts5vocab(words, instance);
   CREATE TABLE batches (id TEXT PRIMARY KEY, status TEXT NOT NULL, proposed_at REAL NOT NULL, body TEXT NOT NULL);
   CREATE INDEX batches_by_age ON batches (proposed_at);
   INSERT INTO meta VALUES ('revision', 0), ('removed', 0);

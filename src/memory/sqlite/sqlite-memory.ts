@@ -1,6 +1,6 @@
 // SqliteMemory: a memory's store in one SQLite file, or in none.
 //   Q1. Everything that writes is one transaction that holds the write lock from its first read.
-//   Q2. The revision grows with everything that changes items; the table of vectors follows it, whoever wrote.
+//   Q2. The revision grows with everything that changes items; the table of items follows it, whoever wrote.
 //   Q3. Recalls are counted in process and written with the next transaction.
 import { faultPoint } from '../../base/index.ts'
 import type { MemoryBatch } from '../batch.ts'
@@ -16,11 +16,11 @@ import type {
   MemoryStoreState,
   MemoryStoreTraits,
 } from '../store.ts'
-import { VectorTable } from '../vector-table.ts'
 import { decodeBatch, encodeBatch, shelfOf } from './codec.ts'
 import { memoryError } from './database.ts'
 import type { Database, Statement } from './database.ts'
 import { ItemRows } from './item-rows.ts'
+import { ItemTable } from './item-table.ts'
 
 interface Meta extends MemoryStoreState {
   /** The revision at which something was last taken out. */
@@ -35,8 +35,8 @@ export class SqliteMemory implements MemoryStore {
   readonly #db: Database
   readonly #path: string
   readonly #rows: ItemRows
-  #vectors: VectorTable | undefined
-  #vectorsAt: Pick<Meta, 'revision' | 'removed'> = { revision: 0, removed: 0 }
+  #table: ItemTable | undefined
+  #tableAt: Pick<Meta, 'revision' | 'removed'> = { revision: 0, removed: 0 }
   #closed = false
 
   constructor(db: Database, path: string, durable: boolean) {
@@ -126,7 +126,11 @@ export class SqliteMemory implements MemoryStore {
   }
 
   async searchWords(words: readonly string[], filter: MemoryFilter, limit: number): Promise<readonly MemoryMatch[]> {
-    return this.#read(() => (words.length === 0 ? [] : this.#rows.searchWords(words, filter, limit)))
+    return this.#read(() => {
+      const table = this.#freshTable()
+      const postings = words.map((word) => this.#rows.postings(word))
+      return table.searchWords(postings, this.#rows.allow(filter), limit)
+    })
   }
 
   async searchVector(
@@ -135,10 +139,10 @@ export class SqliteMemory implements MemoryStore {
     { threshold, limit }: { readonly threshold: number; readonly limit: number },
   ): Promise<readonly MemoryMatch[]> {
     return this.#read(() => {
-      const table = this.#freshVectors()
-      if (table === undefined || table.dimensions !== vector.length) return []
-      const found = table.search({ vector, threshold, limit, ...this.#rows.allow(filter) })
-      return found.map(({ key, similarity: score }) => ({ key, score }))
+      const table = this.#freshTable()
+      return table.dimensions === vector.length
+        ? table.searchVector(vector, this.#rows.allow(filter), { threshold, limit })
+        : []
     })
   }
 
@@ -196,20 +200,19 @@ export class SqliteMemory implements MemoryStore {
     return rows.map(([id]) => Number(id))
   }
 
-  /** The table of vectors as of now; undefined where there are none. */
-  #freshVectors(): VectorTable | undefined {
+  /** The table of items as of now, whoever wrote them. */
+  #freshTable(): ItemTable {
     const { revision, removed, embedder } = this.#meta()
-    if (embedder === undefined) return undefined
-    const isUsable = this.#vectors?.dimensions === embedder.dimensions && this.#vectorsAt.removed === removed
-    if (this.#vectors === undefined || !isUsable) {
-      this.#vectors = new VectorTable(embedder.dimensions)
-      this.#vectorsAt = { revision: 0, removed }
+    const dimensions = embedder?.dimensions ?? 0
+    if (this.#table?.dimensions !== dimensions || this.#tableAt.removed !== removed) {
+      this.#table = new ItemTable(dimensions)
+      this.#tableAt = { revision: 0, removed }
     }
-    if (this.#vectorsAt.revision !== revision) {
-      for (const row of this.#rows.vectorsSince(this.#vectorsAt.revision)) this.#vectors.set(row)
-      this.#vectorsAt = { revision, removed }
+    if (this.#tableAt.revision !== revision) {
+      for (const row of this.#rows.since(this.#tableAt.revision)) this.#table.set(row)
+      this.#tableAt = { revision, removed }
     }
-    return this.#vectors
+    return this.#table
   }
 
   #meta(): Meta {
