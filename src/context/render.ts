@@ -12,6 +12,9 @@ export interface RenderOptions {
   readonly minCutTokens?: number
 }
 
+/** What is shown in place of a sensitive value. */
+export const REDACTED = '[redacted: sensitive]'
+
 /** What became of one entry, and why. */
 export interface RenderPlanLine {
   readonly key: string
@@ -36,6 +39,11 @@ export function estimateTokens(text: string): number {
   let points = 0
   for (const _point of text) points += 1
   return Math.ceil(points / 4)
+}
+
+/** What an entry takes in a prompt, at most: it may become stale later. */
+export function tokensInPrompt(entry: Entry): number {
+  return estimateTokens(sectionOf({ ...entry, stale: true }))
 }
 
 /** @throws CallboardError `view.invalid-budget` for a budget that is not a positive number */
@@ -100,7 +108,7 @@ function isAlwaysIn({ pinned, priority }: Entry): boolean {
 function sectionOf(entry: Entry): string {
   const { key, priority, version, updatedBy, stale, sensitive, value } = entry
   const marks = [priority, `v${version}`, `by ${updatedBy}`, ...(stale ? ['stale'] : [])].join(', ')
-  const body = sensitive ? '[redacted: sensitive]' : typeof value === 'string' ? value : canonicalJson(value)
+  const body = sensitive ? REDACTED : typeof value === 'string' ? value : canonicalJson(value)
   return `## ${key} (${marks})\n${body}\n\n`
 }
 

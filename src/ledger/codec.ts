@@ -26,6 +26,8 @@ export const RECORD_KINDS: readonly RecordKind[] = Object.freeze(
     request: 6,
     snapshot: 7,
     end: 8,
+    definition: 9,
+    wait: 10,
   } satisfies Record<RecordKind, number>) as RecordKind[],
 )
 

@@ -20,8 +20,12 @@ export type RecordKind =
   | 'request'
   /** A snapshot was taken. */
   | 'snapshot'
+  /** Agents have waited for a while, or waits of which that was said have ended. */
+  | 'wait'
   /** The run was stopped, or failed outside its machine. */
   | 'end'
+  /** The run goes on with another definition of its workflow. */
+  | 'definition'
 
 /** The machine's part of a run's state; everything needed to go on from here but the board. */
 export interface MachineState {
@@ -36,7 +40,9 @@ export interface MachineState {
     readonly id: string
     readonly event: { readonly type: string }
     readonly dueAt: number
-    readonly target: string | undefined
+    /** Who has set it and who gets the event: the ids on the way down to an actor; [] for the machine itself. */
+    readonly source: readonly string[]
+    readonly target: readonly string[]
   }[]
   /** How many agents and child workflows have been invoked so far: their names go on from there. */
   readonly invocations: number

@@ -28,6 +28,8 @@ export function describeEvent(event: EventObject, changes: readonly CellChange[]
 }
 
 function describeChange(change: Change, outcome: CellChange | undefined): unknown {
+  // What is put in place is what came of it.
+  if (change.kind === 'place') return null
   const { kind, scope, holder, key, seen } = change
   const base = seen === 'unknown' ? null : seen === 'absent' ? 0 : seen.entry.version
   if (kind === 'drop') return { kind, scope, holder, key, base }

@@ -1,50 +1,54 @@
 // Engine: one run's machine, from event to acknowledgement.
-//   E1. Every macrostep that changed something is one record with the next seq; seq has no gaps.
-//   E2. What a macrostep does to the world (actions, children, timers) happens after its record is in the store, in order.
+//   E1. Every macrostep that changed something, of the machine or of one inside it, is one record; seq has no gaps.
+//   E2. What a macrostep does to the world (actions, agents, children) happens after its record is in the store, in order.
+//       What it does to the machines of its own run goes into the same commit.
 //   E3. After a commit: acknowledge, then resolve waits, then notify. Readers only ever see what is committed.
 //   E4. A commit that fails takes the run back to nothing ahead of the store: everything unacknowledged is refused.
 // Agents, waits and people are the business of the run (run-core.ts), which the engine tells of every commit.
 import { createActor } from 'xstate'
-import type {
-  Actor,
-  ActorScope,
-  AnyActorLogic,
-  AnyStateMachine,
-  EventObject,
-  ExecutableActionObject,
-  Snapshot,
-} from 'xstate'
-import { CallboardError } from '../base/index.ts'
-import type { Clock, Deadline, Deadlines } from '../base/index.ts'
+import type { Actor, AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject } from 'xstate'
+import { CallboardError, faultPoint } from '../base/index.ts'
+import type { Clock, Deadlines } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
-import type { Acceptance, Board, CellChange, Conflict, Refusal, Shelf, Update } from '../context/index.ts'
-import { withoutPrevious } from '../ledger/index.ts'
-import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
+import type { Board, Refusal, Shelf, Update } from '../context/index.ts'
+import type { MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
-import type { UpdateEvent } from '../workflow/index.ts'
+import type { DefinitionStamp, UpdateEvent } from '../workflow/index.ts'
+import { isInTree, pathOf } from './actor-path.ts'
 import { describeEvent } from './describe-event.ts'
-import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
+import { InnerActors } from './inner-actors.ts'
+import type { InnerTransition } from './inner-actors.ts'
+import {
+  endPhase,
+  isMachineChanged,
+  isSameSnapshot,
+  machineStateOf,
+  snapshotOf,
+  withBoard,
+} from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
+import type { PhaseMarks } from './phase-marks.ts'
+import type { RecordNote } from './record-note.ts'
+import { Stage } from './stage.ts'
+import type { Effect, Scope } from './stage.ts'
 import { Timers } from './timers.ts'
-import type { Timer } from './timers.ts'
-
-/** One record on its way into the store, and what is to happen once it is there. */
-export interface Turn {
-  readonly record: LedgerRecord
-  readonly snapshot: MachineSnapshot
-  readonly effects: readonly ExecutableActionObject[]
-  readonly changes: readonly CellChange[]
-  /** Some of the changes are to global entries. */
-  readonly changesGlobals: boolean
-  /** On which reading of the global entries it is built. */
-  readonly globalsEpoch: number
-  readonly settle: ((turn: Turn) => void) | undefined
-  readonly refuse: ((error: unknown) => void) | undefined
-}
+import {
+  createTurn,
+  draftOfNote,
+  joined,
+  NO_CHANGES,
+  NO_CONFLICTS,
+  NO_EFFECTS,
+  NO_REFUSALS,
+  withEffect,
+} from './turn.ts'
+import type { Draft, Turn } from './turn.ts'
 
 /** What the engine needs from the run and the runtime around it. */
 export interface EngineHost {
   readonly runId: string
+  /** With which definition the run begins. */
+  definition(): DefinitionStamp
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly inspect: ((event: unknown) => void) | undefined
@@ -54,6 +58,8 @@ export interface EngineHost {
   globalsEpoch(): number
   /** A transition has made these of them. */
   stageGlobals(globals: Shelf): void
+  /** The phases of the run, and the snapshots they call for. */
+  readonly phases: PhaseMarks
   /** How many invocations there have been. */
   invocationCount(): number
   /** Stores a turn; turns of one run are handed over in order. */
@@ -64,34 +70,13 @@ export interface EngineHost {
   onFailed(error: unknown): void
 }
 
-type Scope = ActorScope<Snapshot<unknown>, EventObject>
 type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
-
-/** The request of a person that an event or update answers, and the answer. */
-export interface AnswerNote {
-  readonly answers: string
-  readonly answer: unknown
-}
 
 interface Request {
   readonly event: EventObject
-  readonly note: AnswerNote | undefined
+  readonly note: RecordNote | undefined
   readonly settle: (turn: Turn | undefined) => void
   readonly refuse: (error: unknown) => void
-}
-
-const NO_CHANGES: readonly CellChange[] = Object.freeze([])
-const NO_REFUSALS: readonly Refusal[] = Object.freeze([])
-const NO_CONFLICTS: readonly Conflict[] = Object.freeze([])
-const NO_EFFECTS: readonly ExecutableActionObject[] = Object.freeze([])
-
-/** What a record is made from. */
-interface Draft
-  extends
-    Pick<LedgerRecord, 'kind' | 'author' | 'asked' | 'at' | 'conflicts' | 'refusals'>,
-    Omit<Turn, 'record' | 'globalsEpoch'> {
-  /** The machine's state before; the same as `snapshot` when the machine had no part in it. */
-  readonly before: MachineSnapshot | undefined
 }
 
 /** Where a run begins: with an input, or where its ledger ends. */
@@ -107,31 +92,43 @@ export class Engine {
   #pending: Turn[] = []
   #flushing = false
   #request: Request | undefined
-  #effects: ExecutableActionObject[] = []
   /** The active states last found to be without eventless transitions. */
   #plainNodes: MachineSnapshot['_nodes'] | undefined
-  #scope: Scope | undefined
+  #stage: Stage | undefined
+  /** While a stored run is set up, what is to begin after that. */
+  #beginnings: Effect[] | undefined
   #stopped = false
-  readonly #timers = new Timers()
+  readonly #timers: Timers
+  readonly #inner: InnerActors
+  /** The timers of a stored run, until it goes on. */
+  #stored: MachineState['timers'] = []
 
   /** @param origin the input of a new run, or the state a stored one is to go on from */
   constructor(machine: AnyStateMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
+    const timers = (this.#timers = new Timers(host.deadlines))
+    this.#inner = new InnerActors({
+      clock: host.clock,
+      timers,
+      isAhead: () => this.#pending.length > 0 || this.#beginnings !== undefined,
+      ignores: (event) => this.#stopped || this.#isEcho(event),
+      record: (transition) => this.#recordInner(transition),
+      afterCommit: (effect) => this.#afterCommit(effect),
+    })
     this.#actor = createActor(this.#tap(machine) as AnyActorLogic, {
       id: host.runId,
       ...('restored' in origin ? { snapshot: snapshotOf(origin.restored) as never } : { input: origin.input }),
-      clock: {
-        setTimeout: (fn: () => void, ms: number) => host.deadlines.add(host.clock.now() + ms, fn),
-        clearTimeout: (deadline: Deadline) => deadline.cancel(),
-      } as never,
       ...(host.inspect === undefined ? {} : { inspect: host.inspect as never }),
     })
     // Without an error listener XState reports a machine's failure as an uncaught exception.
     this.#actor.subscribe({ error: () => {} })
     if (!('restored' in origin)) return
     this.#seq = origin.restored.seq
-    this.#timers.restore(origin.restored.machine.timers)
-    this.#latest = this.#committed = this.#actor.getSnapshot() as unknown as MachineSnapshot
+    this.#stored = origin.restored.machine.timers
+    const restored = this.#actor.getSnapshot() as unknown as Partial<MachineSnapshot>
+    if (restored.context === undefined) throw notRestoredError(host.runId, restored.error)
+    this.#latest = this.#committed = restored as MachineSnapshot
+    host.phases.resume(this.#committed)
     this.#stopped = origin.restored.machine.status !== 'active'
   }
 
@@ -167,8 +164,7 @@ export class Engine {
 
   /** Whether a delayed transition or event is due some time. */
   get hasTimers(): boolean {
-    const { _scheduledEvents: scheduled } = this.#actor.system.getSnapshot() as { readonly _scheduledEvents: object }
-    return this.#timers.size > 0 || Object.keys(scheduled).length > 0
+    return this.#timers.size > 0
   }
 
   /** Begins the run; resolves when its first record is stored. */
@@ -176,7 +172,7 @@ export class Engine {
     return new Promise((resolve, reject) => {
       const initial = this.#actor.getSnapshot() as unknown as MachineSnapshot
       if (initial.status === 'error') {
-        this.#stopped = true
+        this.halt()
         reject(initial.error as Error)
         return
       }
@@ -184,23 +180,24 @@ export class Engine {
       const { globals } = initial.context.board
       const changesGlobals = globals !== this.#host.globals()
       if (changesGlobals) this.#host.stageGlobals(globals)
-      this.#actor.start()
       const { changes, conflicts } = joined(initial.context.board.transcript.map(({ result }) => result))
       this.#enqueue({
         kind: 'start',
         author: 'outside',
-        asked: { input: initial.context['input'] },
+        asked: { input: initial.context['input'], definition: this.#host.definition() },
         snapshot: initial,
         at: initial.context.board.at,
-        effects: this.#takeEffects(),
+        effects: this.#stage?.takeEffects() ?? NO_EFFECTS,
         changes,
         conflicts,
         refusals: NO_REFUSALS,
         changesGlobals,
-        before: undefined,
+        machine: this.#machineState(initial),
         settle: () => resolve(),
         refuse: reject,
       })
+      this.#mark(initial)
+      this.#actor.start()
       void this.#flush()
     })
   }
@@ -208,15 +205,15 @@ export class Engine {
   /** Goes on with a restored run: its timers keep their instants, its children are started again. */
   resume(): void {
     if (this.#stopped) return
-    for (const timer of this.#timers.list()) this.#schedule(timer)
+    this.#timers.restore(this.#stored, this.#actor)
+    const beginnings = (this.#beginnings = [])
     this.#actor.start()
-    for (const child of Object.values(this.committed.children)) {
-      if (child.getSnapshot().status === 'active') (child as unknown as { start(): void }).start()
-    }
+    this.#beginnings = undefined
+    for (const begin of beginnings) this.#perform(begin)
   }
 
   /** Hands an event to the machine. Resolves with the turn it made once that is stored, or undefined if it changed nothing. */
-  send(event: EventObject, note?: AnswerNote): Promise<Turn | undefined> {
+  send(event: EventObject, note?: RecordNote): Promise<Turn | undefined> {
     return new Promise((resolve, reject) => this.submit(event, resolve, reject, note))
   }
 
@@ -225,7 +222,7 @@ export class Engine {
     update: Update,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     const begin = { at: update.at, transitionId: String(this.#seq + 1), globals: this.#host.globals() }
     const event: UpdateEvent = { type: UPDATE_EVENT, update, begin }
@@ -237,7 +234,7 @@ export class Engine {
     event: EventObject,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     if (this.#stopped) {
       refuse(this.#finishedError())
@@ -259,21 +256,9 @@ export class Engine {
     if (this.#latest?.status !== 'active' || this.#stopped) return Promise.reject(this.#finishedError())
     const snapshot = this.#latest
     return new Promise((resolve, reject) => {
-      this.#enqueue({
-        kind,
-        author,
-        asked,
-        snapshot,
-        at: this.#host.clock.now(),
-        effects: NO_EFFECTS,
-        changes: NO_CHANGES,
-        conflicts: NO_CONFLICTS,
-        refusals,
-        changesGlobals: false,
-        before: snapshot,
-        settle: () => resolve(),
-        refuse: reject,
-      })
+      const at = this.#host.clock.now()
+      const note = draftOfNote({ kind, author, asked, snapshot, at })
+      this.#enqueue({ ...note, refusals, settle: () => resolve(), refuse: reject })
       if (!this.#flushing) void this.#flush()
     })
   }
@@ -289,80 +274,97 @@ export class Engine {
   /** Stops the actor without a record: the run goes back to what the store says. */
   halt(): void {
     this.#stopped = true
+    this.#timers.clear()
     this.#actor.stop()
   }
 
-  /** Wraps the machine's transitions, so that nothing of a macrostep escapes before it is committed. */
+  /** Wraps the machine's transitions and those of all it invokes, so that nothing escapes before it is committed. */
   #tap(machine: AnyStateMachine): AnyStateMachine {
-    const tapped = machine.provide({})
+    const tapped = machine.provide({ actors: this.#inner.bindAll(machine.implementations.actors as never) as never })
     const transition = tapped.transition as unknown as Transition
-    const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (
-      scope: Scope,
-      input: unknown,
-    ) => Snapshot<unknown>
+    const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (scope: Scope, input: unknown) => MachineSnapshot
     Object.assign(tapped, {
-      // Children are started by the effects of the turn that invoked them, once it is committed (E2).
-      start: () => {},
       transition: (snapshot: MachineSnapshot, event: EventObject, scope: Scope) =>
         this.#transit(transition, snapshot, event, scope),
       getInitialSnapshot: (scope: Scope, input: unknown) => {
-        setBeginning(scope.self, {
-          runId: this.#host.runId,
-          at: this.#host.clock.now(),
-          transitionId: '1',
-          globals: this.#host.globals(),
-        })
-        return getInitialSnapshot(this.#scopeFor(scope), input)
+        const at = this.#host.clock.now()
+        const globals = this.#host.globals()
+        setBeginning(scope.self, { runId: this.#host.runId, at, transitionId: '1', globals })
+        const stage = this.#stageFor(scope)
+        const initial = getInitialSnapshot(stage.scope, input)
+        stage.applyTimers(this.#timers, at, (ring) => ring())
+        return initial
       },
     })
     return tapped
   }
 
-  /** A scope whose actions are collected instead of executed. One object serves all transitions. */
-  #scopeFor(scope: Scope): Scope {
-    this.#scope ??= { ...scope, defer: (fn: () => void) => fn() }
-    ;(this.#scope as { actionExecutor: unknown }).actionExecutor = (action: ExecutableActionObject) =>
-      this.#effects.push(action)
-    return this.#scope
+  /** One stage serves all transitions of the machine. */
+  #stageFor(scope: Scope): Stage {
+    return (this.#stage ??= new Stage(scope))
   }
 
-  #takeEffects(): readonly ExecutableActionObject[] {
-    if (this.#effects.length === 0) return NO_EFFECTS
-    const effects = this.#effects
-    this.#effects = []
-    return effects
+  #afterCommit(effect: Effect): void {
+    const last = this.#pending.at(-1)
+    if (this.#beginnings !== undefined) this.#beginnings.push(effect)
+    else if (this.#stopped || last === undefined) this.#perform(effect)
+    else this.#pending[this.#pending.length - 1] = withEffect(last, effect)
+  }
+
+  #recordInner({ self, event, at, effects }: InnerTransition): void {
+    const snapshot = this.#latest ?? this.committed
+    this.#enqueue({
+      kind: 'event',
+      author: 'workflow',
+      asked: { ...describeEvent(event, NO_CHANGES), actor: pathOf(self) },
+      at,
+      snapshot,
+      effects,
+      changes: NO_CHANGES,
+      conflicts: NO_CONFLICTS,
+      refusals: NO_REFUSALS,
+      changesGlobals: false,
+      machine: this.#machineState(snapshot),
+      settle: undefined,
+      refuse: undefined,
+    })
+    this.#flushSoon()
+  }
+
+  /** A restored child tells its parent of the snapshot that the parent has been told of before. */
+  #isEcho({ type }: EventObject): boolean {
+    return this.#beginnings !== undefined && type.startsWith('xstate.snapshot.')
   }
 
   #transit(transition: Transition, before: MachineSnapshot, event: EventObject, scope: Scope): MachineSnapshot {
     if (event.type === 'xstate.stop') return transition(before, event, scope)
-    if (this.#timers.size > 0 && !this.#timers.admit(event)) return before
+    if (this.#isEcho(event)) return before
     const request = this.#request?.event === event ? this.#request : undefined
     if (request !== undefined) this.#request = undefined
     const isUpdate = event.type === UPDATE_EVENT
     const begun = isUpdate ? before : this.#begin(before)
+    const stage = this.#stageFor(scope)
     let after: MachineSnapshot
     try {
       after =
         isUpdate && this.#isBoardOnly(before)
           ? withBoard(before, applyUpdate(before.context.board, event as unknown as UpdateEvent))
-          : transition(begun, event, this.#scopeFor(scope))
+          : transition(begun, event, stage.scope)
     } catch (error) {
-      this.#effects = []
+      stage.clear()
       request?.refuse(error)
       queueMicrotask(() => this.#host.onFailed(error))
       throw error
     }
-    // A transition that only acts gives back the very same snapshot: what it does is in the effects.
-    if (
-      this.#effects.length === 0 &&
-      (after === begun ||
-        (after.context === begun.context && after._nodes === begun._nodes && after.status === before.status))
-    ) {
+    // A transition that only acts gives back the very same snapshot.
+    if (!stage.acted && isSameSnapshot(begun, after)) {
       request?.settle(undefined)
       return before
     }
     after = endPhase(before, after)
-    this.#recordTransition(before, after, event, request)
+    stage.applyTimers(this.#timers, after.context.board.at, (ring) => ring())
+    if (after.status !== 'active') this.#timers.clear()
+    this.#recordTransition(before, after, event, request, stage.takeEffects())
     return after
   }
 
@@ -390,6 +392,7 @@ export class Engine {
     after: MachineSnapshot,
     event: EventObject,
     request: Request | undefined,
+    effects: readonly Effect[],
   ): void {
     const { board } = after.context
     const { transcript } = board
@@ -416,52 +419,40 @@ export class Engine {
           : { ...describeEvent(event, accepted.changes), ...request.note },
       at: board.at,
       snapshot: after,
-      effects: this.#takeEffects(),
+      effects,
       changes: accepted.changes,
       conflicts: accepted.conflicts,
       refusals: first?.kind === 'refused' ? [first] : NO_REFUSALS,
       changesGlobals,
-      before,
+      machine: this.#timers.hasChanged || isMachineChanged(before, after) ? this.#machineState(after) : undefined,
       settle: request?.settle,
       refuse: request?.refuse,
     })
-    if (request === undefined && !this.#flushing) queueMicrotask(() => void this.#flush())
+    this.#mark(after, event)
+    if (request === undefined) this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (!this.#flushing) queueMicrotask(() => void this.#flush())
+  }
+
+  #machineState(snapshot: MachineSnapshot): MachineState {
+    const root = this.#actor as AnyActorRef
+    const newest = (actor: AnyActorRef): unknown => (actor === root ? snapshot : this.#inner.snapshotOf(actor))
+    const timers = this.#timers.record((actor) => isInTree(actor, newest))
+    return machineStateOf(this.#actor.logic, snapshot, timers, this.#host.invocationCount())
+  }
+
+  /** What a phase calls for is stored together with the transition that begins or ends it. */
+  #mark(snapshot: MachineSnapshot, event?: EventObject): void {
+    for (const asked of this.#host.phases.take(snapshot, event))
+      this.#enqueue(draftOfNote({ kind: 'snapshot', author: 'workflow', asked, snapshot, at: this.#host.clock.now() }))
   }
 
   #enqueue(draft: Draft): void {
-    const { kind, author, asked, at, snapshot, changes, conflicts, refusals, before } = draft
     this.#seq += 1
     const { runId } = this.#host
-    const recorded = changes.length === 0 ? NO_CHANGES : changes.map(withoutPrevious)
-    const record: LedgerRecord = {
-      seq: this.#seq,
-      runId,
-      at,
-      kind,
-      author,
-      asked,
-      changes: recorded,
-      conflicts,
-      refusals,
-      machine: undefined,
-    }
-    const { effects } = draft
-    const timersChanged = effects.length > 0 && this.#timers.apply(effects, at, this.#actor.id)
-    if (timersChanged || (before !== snapshot && isMachineChanged(before, snapshot))) {
-      const invocations = this.#host.invocationCount()
-      const { logic } = this.#actor
-      ;(record as { machine: MachineState }).machine = machineStateOf(logic, snapshot, this.#timers.list(), invocations)
-    }
-    this.#pending.push({
-      record,
-      snapshot,
-      effects,
-      changes,
-      changesGlobals: draft.changesGlobals,
-      globalsEpoch: draft.changesGlobals ? this.#host.globalsEpoch() : 0,
-      settle: draft.settle,
-      refuse: draft.refuse,
-    })
+    this.#pending.push(createTurn(draft, runId, this.#seq, this.#host.globalsEpoch()))
   }
 
   async #flush(): Promise<void> {
@@ -484,30 +475,22 @@ export class Engine {
 
   #settle(turn: Turn): void {
     this.#committed = turn.snapshot
+    faultPoint('acknowledge:before')
     turn.settle?.(turn)
+    faultPoint('acknowledge:after')
     // First the readers move on, so that an agent invoked by this turn sees what the turn wrote.
     this.#host.onCommitted(turn)
-    for (const effect of turn.effects) this.#execute(effect)
+    for (const effect of turn.effects) this.#perform(effect)
   }
 
-  #execute(effect: ExecutableActionObject): void {
-    const timer = this.#timers.size > 0 ? this.#timers.of(effect) : undefined
-    if (timer !== undefined) {
-      this.#schedule(timer)
-      return
-    }
+  #perform(effect: Effect): void {
     try {
-      ;(effect.exec as ((info: unknown, params: unknown) => void) | undefined)?.(effect.info, effect.params)
+      faultPoint('effect:before')
+      effect()
+      faultPoint('effect:after')
     } catch (error) {
       this.#host.onFailed(error)
     }
-  }
-
-  #schedule({ id, event, dueAt, target }: Timer): void {
-    const self = this.#actor
-    const child = target === undefined ? undefined : this.#latest?.children[target]
-    const remaining = Math.max(0, dueAt - this.#host.clock.now())
-    self.system.scheduler.schedule(self, (child ?? self) as never, event, remaining, id)
   }
 
   /** A commit failed (E4). */
@@ -526,13 +509,13 @@ export class Engine {
   }
 }
 
-function joined(results: readonly (Acceptance | Refusal)[]): {
-  changes: readonly CellChange[]
-  conflicts: readonly Conflict[]
-} {
-  const accepted = results.filter((result) => result.kind === 'accepted')
-  return {
-    changes: accepted.flatMap(({ changes }) => changes),
-    conflicts: accepted.flatMap(({ conflicts }) => conflicts),
-  }
+/** XState keeps what went wrong while restoring in place of a snapshot. */
+function notRestoredError(runId: string, cause: unknown): CallboardError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new CallboardError(
+    'run.not-restored',
+    `run ${runId} cannot go on from what is stored of its machine: ${why}; its definition may have changed since`,
+    { runId },
+    { cause },
+  )
 }

@@ -4,6 +4,7 @@ import { CallboardError } from '../base/index.ts'
 import type { AgentDefinition } from '../workflow/index.ts'
 import { AgentProcess } from './agent-process.ts'
 import type { InvocationHost } from './bind-actors.ts'
+import { invocationName } from './invocation-name.ts'
 import type { RunCore } from './run-core.ts'
 import type { RuntimeServices } from './runtime-services.ts'
 
@@ -46,7 +47,7 @@ export class Invocations implements InvocationHost {
 
   nextInvocation(id: string): string {
     this.#count += 1
-    return `${this.#core.runId}.${id}.${this.#count}`
+    return invocationName(this.#core.runId, id, this.#count)
   }
 
   async startAgent(
@@ -96,9 +97,10 @@ export class Invocations implements InvocationHost {
     this.#core.onAgentWaits()
   }
 
-  /** The run has ended, and everything it started with it. */
-  stopAll(): void {
-    for (const agent of this.#agents.values()) agent.stop(this.#stoppedError(agent.id))
+  /** The run has ended, and everything it started with it; or it was left, and child runs are left by themselves. */
+  stopAll(left?: CallboardError): void {
+    for (const agent of this.#agents.values()) agent.stop(left ?? this.#stoppedError(agent.id))
+    if (left !== undefined) return
     for (const child of this.#children.values())
       void child.stop(`its parent run ${this.#core.runId} has ended`).catch(() => {})
   }

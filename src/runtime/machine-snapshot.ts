@@ -20,6 +20,7 @@ export type MachineSnapshot = {
 
 interface StateNodeLike {
   readonly id: string
+  readonly key: string
   readonly tags: readonly string[]
   readonly always?: readonly unknown[]
   readonly parent?: { readonly parent?: unknown }
@@ -60,21 +61,37 @@ export function machineStateOf(
 
 /** XState's persisted snapshot, made from what a record keeps. Fresh in every part: restoring writes into it. */
 export function snapshotOf({ board, machine }: RestorableState): unknown {
-  const persisted = fromTagged(JSON.parse(JSON.stringify(toTagged(machine.persisted)))) as object
+  const persisted = copy(machine.persisted)
   const error = machine.error === undefined ? undefined : new CallboardError(machine.error.code, machine.error.message)
-  return { ...persisted, error, context: { ...machine.context, board } }
+  return { ...persisted, error, context: { ...copy(machine.context), board } }
+}
+
+function copy(value: unknown): object {
+  return fromTagged(JSON.parse(JSON.stringify(toTagged(value)))) as object
+}
+
+interface PersistedChild {
+  readonly snapshot: { readonly error?: unknown; readonly children?: Readonly<Record<string, PersistedChild>> }
 }
 
 interface PersistedSnapshot {
   readonly context: Readonly<Record<string, unknown>>
-  readonly children: Readonly<Record<string, { readonly snapshot: { readonly error?: unknown } }>>
+  readonly children: Readonly<Record<string, PersistedChild>>
   readonly error?: unknown
 }
 
 /** Errors do not survive being stored; their code and message do. */
-function withPlainError<Child extends { readonly snapshot: { readonly error?: unknown } }>(child: Child): Child {
-  const { error } = child.snapshot
-  return error === undefined ? child : { ...child, snapshot: { ...child.snapshot, error: describeError(error) } }
+function withPlainError(child: PersistedChild): PersistedChild {
+  const { error, children } = child.snapshot
+  if (error === undefined && children === undefined) return child
+  return {
+    ...child,
+    snapshot: {
+      ...child.snapshot,
+      ...(error === undefined ? {} : { error: describeError(error) }),
+      ...(children === undefined ? {} : { children: mapValues(children, withPlainError) }),
+    },
+  }
 }
 
 function mapValues<Value, Mapped>(
@@ -115,4 +132,16 @@ export function isMachineChanged(before: MachineSnapshot | undefined, after: Mac
 export function describeError(error: unknown): { readonly code: string; readonly message: string } {
   if (isCallboardError(error)) return { code: error.code, message: error.message }
   return { code: 'error', message: error instanceof Error ? error.message : String(error) }
+}
+
+/** Whether a transition has come to nothing. A reducer wraps what is the same in a new snapshot. */
+export function isSameSnapshot(before: object, after: object): boolean {
+  const [old, made] = [before, after] as readonly Partial<MachineSnapshot>[]
+  return (
+    before === after ||
+    (made?.context === old?.context &&
+      made?.status === old?.status &&
+      made?._nodes === old?._nodes &&
+      made?.children === old?.children)
+  )
 }

@@ -7,33 +7,50 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError, handOut } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, BoardView, Sight } from '../context/index.ts'
-import type { Board, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
+import type {
+  Author,
+  Board,
+  Catalogue,
+  CellChange,
+  Lineage,
+  PlaceChange,
+  Refusal,
+  Update,
+  UpdateOptions,
+} from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
-import type { RunSummary } from '../store/index.ts'
+import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
-import { accessRulesOf, EXPIRE_EVENT, UPSTREAM_EVENT } from '../workflow/index.ts'
-import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
+import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
+import type { Compact, Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
+import { Compactor } from './compactor.ts'
+import type { CompactorHost } from './compactor.ts'
 import { Engine } from './engine.ts'
-import type { AnswerNote, EngineHost, EngineOrigin, Turn } from './engine.ts'
+import type { EngineHost, EngineOrigin } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
 import { Invocations } from './invocations.ts'
 import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
+import { PhaseMarks } from './phase-marks.ts'
+import type { SnapshotInfo } from './point.ts'
+import type { RecordNote } from './record-note.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
-import type { EndLine } from './run-notes.ts'
+import { endOf, endOfStored } from './run-end.ts'
+import type { RunEnd } from './run-end.ts'
 import type { RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
-import { parseEvent, parseOutput } from './schema-check.ts'
-import type { SnapshotInfo } from './run.ts'
+import { parseEvent } from './schema-check.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
+import type { Turn } from './turn.ts'
+import { WaitNotes } from './wait-notes.ts'
 import { ViewCache } from './view-cache.ts'
 import type { ViewSlot } from './view-cache.ts'
 
@@ -45,13 +62,8 @@ export interface RunSeed {
   /** The input of a new run, or the state that a stored one is to go on from. */
   readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  readonly labels?: Labels | undefined
 }
-
-/** How a run ended. */
-export type RunEnd =
-  | { readonly kind: 'done'; readonly output: unknown }
-  | { readonly kind: 'failed'; readonly error: unknown }
-  | { readonly kind: 'stopped'; readonly error: CallboardError }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
 const NO_CHANGES: readonly CellChange[] = Object.freeze([])
@@ -60,11 +72,13 @@ export class RunCore {
   readonly runId: string
   readonly definition: WorkflowDefinition
   readonly parent: RunSeed['parent']
+  readonly labels: Labels | undefined
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly random: () => number
   readonly waitTimeoutMs: number
   readonly waits: WaitTable
+  readonly waitNotes: WaitNotes
   readonly subscriptions: Subscriptions
   readonly requests = new Requests()
   readonly ended: Promise<RunEnd>
@@ -74,11 +88,13 @@ export class RunCore {
   readonly #updater: Updater
   readonly #invocations: Invocations
   readonly #snapshots: SnapshotTaker
+  readonly #compactor: Compactor | undefined
   readonly #views = new ViewCache()
   readonly #access = new Map<string, Access>()
   readonly #wakers = new Set<() => void>()
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
+  #isLost = false
   #stopping: Promise<void> | undefined
   #board: Board | undefined
   /** When something on the shown board expires. */
@@ -90,6 +106,7 @@ export class RunCore {
     this.runId = seed.runId
     this.definition = seed.definition
     this.parent = seed.parent
+    this.labels = 'summary' in seed.origin ? seed.origin.summary.labels : seed.labels
     this.#services = services
     this.clock = services.clock
     this.deadlines = services.deadlines
@@ -97,6 +114,7 @@ export class RunCore {
     this.waitTimeoutMs = services.waitTimeoutMs
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
+    this.waitNotes = new WaitNotes(this)
     this.subscriptions = new Subscriptions(this.runId)
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
@@ -106,7 +124,6 @@ export class RunCore {
       actors: bindActors(seed.definition, this.#invocations) as never,
     }) as AnyStateMachine
     const state = 'state' in seed.origin ? seed.origin.state : undefined
-    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost())
     this.#snapshots = new SnapshotTaker(
       {
         ...services.keeping(this.runId, this.catalogue),
@@ -114,6 +131,9 @@ export class RunCore {
       },
       state,
     )
+    const { compact } = seed.definition
+    this.#compactor = compact === undefined ? undefined : new Compactor(this.#compactorHost(compact))
+    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#updater = new Updater({
       runId: this.runId,
       catalogue: this.catalogue,
@@ -146,9 +166,15 @@ export class RunCore {
     return this.#end
   }
 
+  /** It ended here and not in the store. */
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
   get status(): MachineState['status'] {
     switch (this.#end?.kind) {
       case undefined:
+      case 'left':
         return 'active'
       case 'done':
         return 'done'
@@ -248,7 +274,7 @@ export class RunCore {
   }
 
   /** Hands an event to the machine; resolves to whether it took it. */
-  async send(event: { readonly type: string }, note?: AnswerNote): Promise<boolean> {
+  async send(event: { readonly type: string }, note?: RecordNote): Promise<boolean> {
     const turn = await this.#engine.send(parseEvent(this.definition, this.runId, event), note)
     return turn !== undefined
   }
@@ -262,12 +288,17 @@ export class RunCore {
     return this.#updater.submit(asker, changes, options)
   }
 
+  /** The update that an agent asks for, or why it cannot be one. */
+  prepareAs(asker: Asker, changes: Readonly<Record<string, unknown>>, options: UpdateOptions): Update | Refusal {
+    return this.#updater.prepare(asker, changes, options)
+  }
+
   /** An update by someone outside, who names no base: it meets whatever is there. */
   updateFromOutside(
     name: string,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
-    note?: AnswerNote,
+    note?: RecordNote,
   ): Promise<UpdateResult> {
     const asker: Asker = {
       author: { kind: 'outside', name },
@@ -280,6 +311,16 @@ export class RunCore {
     return this.#updater.submit(asker, changes, options, note).then(({ result }) => result)
   }
 
+  /** Puts entries in place as `decide` says, looking at the newest board: nothing comes in between. */
+  place(
+    author: Author,
+    decide: (board: Board) => readonly PlaceChange[] | Refusal,
+    note: RecordNote,
+  ): Promise<UpdateAnswer> {
+    const board = this.#engine.board.withGlobals(this.#services.globals.latest)
+    return this.#updater.place(author, decide(board), note)
+  }
+
   /** Adds a record that is not a macrostep. */
   record(kind: RecordKind, author: string, asked: unknown): Promise<void> {
     return this.#engine.append(kind, author, asked)
@@ -289,6 +330,43 @@ export class RunCore {
   onEmitted(type: string, handler: (event: { readonly type: string }) => void): () => void {
     const subscription = this.#engine.actor.on(type as never, handler as never)
     return () => subscription.unsubscribe()
+  }
+
+  /** Whether another process has gone on with the run, or made another of this id. */
+  isOvertakenBy(stored: RunSummary | undefined): boolean {
+    if (this.#committedSeq === 0) return false
+    return stored === undefined || stored.createdAt !== this.createdAt || stored.seq > this.#engine.seq
+  }
+
+  /** Lets the run go without a record: it is to be read anew from the store. */
+  giveUp(): void {
+    const message = `run ${this.runId}: another process has written to it since; open it again to go on from there`
+    this.#letGo(new CallboardError('run.overtaken', message, { runId: this.runId }))
+  }
+
+  /**
+   * Takes the run out of this process without ending it, once everything that was asked for before is stored: it goes on
+   * from there when it is opened again.
+   */
+  async leave(): Promise<void> {
+    const asked = this.#engine.seq
+    while (this.#committedSeq < asked && this.#end === undefined) {
+      await new Promise<void>((resolve) => this.onNextCommit(resolve))
+    }
+    if (this.#end !== undefined) return
+    const message = `run ${this.runId} was left where its ledger ends: the runtime was closed; runtime.open() goes on with it`
+    const error = new CallboardError('run.left', message, { runId: this.runId })
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(error)
+    this.#engine.halt()
+    this.#finish({ kind: 'left', error })
+  }
+
+  #letGo(error: CallboardError): void {
+    if (this.#end !== undefined) return
+    this.#isLost = true
+    this.#engine.halt()
+    this.#finish({ kind: 'failed', error })
   }
 
   /** Ends the run. */
@@ -367,6 +445,7 @@ export class RunCore {
       waits: this.waits.list().map((wait) => this.#explainWait(wait)),
       requests: this.requests.list().map(({ id, agent, question }) => ({ id, agent, question })),
       hasTimers: this.#end === undefined && this.#engine.hasTimers,
+      evictions: this.#snapshots.notes.evictions,
     }
     return Object.freeze({ ...facts, text: describeExplanation(facts) })
   }
@@ -402,11 +481,24 @@ export class RunCore {
     )
   }
 
-  #engineHost(): EngineHost {
+  #compactorHost(compact: Compact): CompactorHost {
+    const { topics, track } = this.#services
     return {
       runId: this.runId,
+      compact,
+      update: (changes, options) => this.updateFromOutside('compact', changes, options),
+      onFailure: (error) => topics.emit('failure', { topic: 'compact', error }),
+      track,
+    }
+  }
+
+  #engineHost(original: AnyStateMachine): EngineHost {
+    return {
+      runId: this.runId,
+      definition: () => stampOf(original),
       clock: this.clock,
       deadlines: this.deadlines,
+      phases: new PhaseMarks(this.definition.agents, this.snapshots),
       invocationCount: () => this.#invocations.count,
       inspect: this.#services.inspect,
       globals: () => this.#services.globals.latest,
@@ -437,6 +529,7 @@ export class RunCore {
         createdAt: this.createdAt,
         updatedAt: last.at,
         parent: this.parent,
+        ...(this.labels === undefined ? {} : { labels: this.labels }),
       },
     }
     if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
@@ -467,6 +560,7 @@ export class RunCore {
       if (changesGlobals) this.#services.globals.commit(changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
+      this.#compactor?.onCommitted(record.seq, record.at, changes)
       if (changesGlobals) {
         this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }
@@ -505,6 +599,7 @@ export class RunCore {
     if (this.#end !== undefined) return
     const described = describeError(error)
     const wasStopped = this.#engine.isStopped
+    this.#isLost = wasStopped
     if (!wasStopped) {
       void this.#engine.append('end', 'workflow', { status: 'error', error: described }).catch(() => {})
       this.#engine.halt()
@@ -519,8 +614,9 @@ export class RunCore {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    this.#invocations.stopAll()
+    this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.waits.rejectAll(() => reason)
+    this.waitNotes.end()
     this.requests.withdrawAll(reason)
     this.subscriptions.end()
     this.#views.clear()
@@ -553,19 +649,6 @@ export class RunCore {
   }
 }
 
-function endOf(
-  definition: WorkflowDefinition,
-  runId: string,
-  { status, error, output }: Pick<Turn['snapshot'], 'status' | 'error' | 'output'>,
-): RunEnd {
-  if (status === 'error') return { kind: 'failed', error }
-  try {
-    return { kind: 'done', output: parseOutput(definition, runId, output) }
-  } catch (invalid) {
-    return { kind: 'failed', error: invalid }
-  }
-}
-
 function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
   if (!('state' in origin)) return origin
   const { seq, board, machine } = origin.state
@@ -577,22 +660,4 @@ function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
     )
   }
   return { restored: { seq, board, machine } }
-}
-
-function endOfStored(
-  definition: WorkflowDefinition,
-  runId: string,
-  machine: MachineState | undefined,
-  end: EndLine | undefined,
-): RunEnd | undefined {
-  if (end?.status === 'stopped') {
-    return {
-      kind: 'stopped',
-      error: new CallboardError('run.stopped', `run ${runId} was stopped: ${end.reason ?? ''}`, { runId }),
-    }
-  }
-  const error = end?.error ?? machine?.error
-  if (error !== undefined) return { kind: 'failed', error: new CallboardError(error.code, error.message, { runId }) }
-  if (machine?.status !== 'done') return undefined
-  return endOf(definition, runId, { status: 'done', output: machine.output, error: undefined })
 }

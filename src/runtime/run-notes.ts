@@ -2,10 +2,19 @@
 //   N1. They are the same whether records are applied as they are committed or folded after a restart.
 //   N2. They do not grow with the run: what ended invocations had done is dropped.
 import type { LedgerRecord, MachineState } from '../ledger/index.ts'
-import { Journal } from './journal.ts'
+import { sharedStamp } from '../workflow/index.ts'
+import type { DefinitionStamp, PersonTarget } from '../workflow/index.ts'
+import { evictionsIn } from './evictions.ts'
+import type { EvictionNote } from './evictions.ts'
+import type { ForkLine } from './fork.ts'
+import { Journal, MERGE_STEP } from './journal.ts'
 import type { PackedJournal } from './journal.ts'
-import type { SnapshotInfo } from './run.ts'
+import { invocationNames } from './persisted-children.ts'
+import type { SnapshotInfo } from './point.ts'
+import type { RecordNote } from './record-note.ts'
 import type { StepLine } from './step.ts'
+import { applyWaits } from './wait-notes.ts'
+import type { WaitLine } from './wait-notes.ts'
 
 /** What an `end` record says. */
 export interface EndLine {
@@ -19,25 +28,45 @@ export interface PackedNotes {
   readonly journal: PackedJournal
   readonly snapshots: readonly SnapshotInfo[]
   readonly end?: EndLine
+  readonly evictions?: readonly EvictionNote[]
+  readonly definition?: DefinitionStamp
+  readonly asked?: readonly (readonly [id: string, target: PersonTarget])[]
 }
 
-/** What an update or event says that answers a person's request. */
-interface AnswerLine {
-  readonly answers?: string
-  readonly answer?: unknown
+/** Evictions that a run can explain without reading its ledger. */
+const MOST_EVICTIONS = 20
+
+/** What the first record says of the definition, and each that goes on with another one. */
+interface DefinitionLine {
+  readonly definition?: DefinitionStamp
+  /** What agents had done before their run was forked. */
+  readonly steps?: ForkLine['steps']
+}
+
+/** What a request record says. */
+interface RequestLine {
+  readonly id: string
+  readonly target: PersonTarget
 }
 
 export class RunNotes {
   readonly journal: Journal
   #snapshots: readonly SnapshotInfo[]
   #end: EndLine | undefined
+  #evictions: readonly EvictionNote[]
   #machine: MachineState | undefined
+  #definition: DefinitionStamp | undefined
+  readonly #asked: Map<string, PersonTarget>
 
-  constructor({ journal = [], snapshots = [], end }: Partial<PackedNotes> = {}, machine?: MachineState) {
+  constructor(packed: Partial<PackedNotes> = {}, machine?: MachineState) {
+    const { journal = [], snapshots = [], end, definition, asked = [], evictions = [] } = packed
     this.journal = Journal.unpack(journal)
     this.#snapshots = snapshots
     this.#end = end
+    this.#evictions = evictions
     this.#machine = machine
+    this.#definition = definition === undefined ? undefined : sharedStamp(definition)
+    this.#asked = new Map(asked)
   }
 
   /** The named points of its history, oldest first. */
@@ -50,24 +79,47 @@ export class RunNotes {
     return this.#end
   }
 
+  /** What made room last, oldest first. */
+  get evictions(): readonly EvictionNote[] {
+    return this.#evictions
+  }
+
   /** The machine after the last record that changed it. */
   get machine(): MachineState | undefined {
     return this.#machine
   }
 
+  /** With which definition it goes on; undefined for a run from before that was recorded. */
+  get definition(): DefinitionStamp | undefined {
+    return this.#definition
+  }
+
+  /** What agents at work ask people and have not been answered, by the id of the request. */
+  get asked(): ReadonlyMap<string, PersonTarget> {
+    return this.#asked
+  }
+
   /** Takes over a record. */
-  apply(record: Pick<LedgerRecord, 'kind' | 'asked' | 'machine' | 'seq' | 'at' | 'runId'>): void {
+  apply(record: Omit<LedgerRecord, 'conflicts' | 'refusals'>): void {
     const { kind, asked, machine, seq, at } = record
-    if (kind === 'update' || kind === 'event') this.#applyAnswer(asked as AnswerLine, record.runId)
+    if (kind === 'update' || kind === 'event') this.#applyNote(asked as RecordNote, record.runId)
     else if (kind === 'step') this.journal.apply(asked as StepLine)
+    else if (kind === 'wait') applyWaits(this.journal, asked as WaitLine)
     else if (kind === 'end') this.#end = asked as EndLine
+    else if (kind === 'start' || kind === 'definition') this.#applyDefinition(asked as DefinitionLine | undefined)
+    else if (kind === 'request') this.#asked.set((asked as RequestLine).id, (asked as RequestLine).target)
     else if (kind === 'snapshot') {
       const { id, reason, metadata } = asked as SnapshotInfo
       this.#snapshots = [...this.#snapshots, Object.freeze({ id, seq, at, reason, metadata })]
     }
+    const evicted = evictionsIn(record)
+    if (evicted.length > 0) this.#evictions = [...this.#evictions, ...evicted].slice(-MOST_EVICTIONS)
     if (machine === undefined) return
     this.#machine = machine
-    if (this.journal.size > 0) this.journal.keepOnly(invocationsOf(machine.persisted))
+    if (this.journal.size === 0 && this.#asked.size === 0) return
+    const atWork = invocationNames(machine.persisted)
+    this.journal.keepOnly(atWork)
+    for (const id of [...this.#asked.keys()]) if (!atWork.has(askerOf(id, record.runId))) this.#asked.delete(id)
   }
 
   /** Drops the named points before a seq but for the newest so many. */
@@ -77,39 +129,36 @@ export class RunNotes {
 
   pack(): PackedNotes {
     const end = this.#end
+    const definition = this.#definition
     return {
       journal: this.journal.pack(),
       snapshots: this.#snapshots,
       ...(end === undefined ? {} : { end }),
+      ...(this.#evictions.length === 0 ? {} : { evictions: this.#evictions }),
+      ...(definition === undefined ? {} : { definition }),
+      ...(this.#asked.size === 0 ? {} : { asked: [...this.#asked] }),
     }
   }
 
-  /** An answer is remembered like a step: the agent that asked is not to ask again. */
-  #applyAnswer({ answers, answer }: AnswerLine, runId: string): void {
-    if (answers === undefined) return
-    const split = answers.indexOf(QUESTION, runId.length)
-    if (split > 0) this.journal.finish(answers.slice(0, split), answers.slice(split + 1), 1, answer)
+  #applyDefinition(line: DefinitionLine | undefined): void {
+    if (line?.definition !== undefined) this.#definition = sharedStamp(line.definition)
+    for (const step of line?.steps ?? []) this.journal.apply(step)
   }
+
+  /** An answer is remembered like a step: the agent that asked is not to ask again. So is the end of one on a branch. */
+  #applyNote({ answers, answer, merges }: RecordNote, runId: string): void {
+    if (merges !== undefined) this.journal.finish(merges, MERGE_STEP, 1, answer)
+    if (answers === undefined) return
+    this.#asked.delete(answers)
+    const asker = askerOf(answers, runId)
+    if (asker !== '') this.journal.finish(asker, answers.slice(asker.length + 1), 1, answer)
+  }
+}
+
+/** The invocation that a request's id begins with. */
+function askerOf(id: string, runId: string): string {
+  return id.slice(0, Math.max(0, id.indexOf(QUESTION, runId.length)))
 }
 
 /** Between the name of an invocation and that of a question; either may hold any other slash. */
 const QUESTION = '/ask '
-
-/** A child as XState persists it: an invocation of ours, or a machine with children of its own. */
-interface PersistedChild {
-  readonly snapshot?: {
-    readonly status?: unknown
-    readonly invocation?: unknown
-    readonly children?: Readonly<Record<string, PersistedChild>>
-  }
-}
-
-/** The invocations that a persisted machine and the machines inside it are waiting for. */
-function invocationsOf(persisted: unknown, found: Set<string> = new Set()): ReadonlySet<string> {
-  for (const { snapshot } of Object.values((persisted as PersistedChild['snapshot'])?.children ?? {})) {
-    if (snapshot?.status !== 'active') continue
-    if (typeof snapshot.invocation === 'string') found.add(snapshot.invocation)
-    invocationsOf(snapshot, found)
-  }
-  return found
-}

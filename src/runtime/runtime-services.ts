@@ -8,7 +8,8 @@ import type { WaitForGraph } from '../waits/index.ts'
 import type { Progress } from '../workflow/index.ts'
 import type { Globals } from './globals.ts'
 import type { OpenRequest } from './requests.ts'
-import type { RunCore, RunEnd } from './run-core.ts'
+import type { RunCore } from './run-core.ts'
+import type { RunEnd } from './run-end.ts'
 import type { SnapshotHost } from './snapshot-taker.ts'
 
 /** What a runtime tells its listeners, by topic. */
@@ -41,6 +42,8 @@ export interface RuntimeServices {
   /** Milliseconds that a wait lasts unless it says otherwise. */
   readonly waitTimeoutMs: number
   nextUpdateId(): string
+  /** Work that whoever closes the runtime waits for. */
+  readonly track: (work: Promise<void>) => void
   startChild(
     machine: AnyStateMachine,
     seed: {

@@ -2,53 +2,32 @@
 import { LRUCache } from 'lru-cache'
 import type { AnyStateMachine } from 'xstate'
 import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
-import type { Clock, Ids } from '../base/index.ts'
-import { Filters, isWellFormedKey } from '../context/index.ts'
+import type { Ids } from '../base/index.ts'
+import { Filters } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
 import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
-import { workflowOf } from '../workflow/index.ts'
-import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import { adoptDefinition } from './adopt.ts'
+import { assessRun } from './assess.ts'
+import { machineForEnded } from './ended-machine.ts'
+import { storeFork } from './fork.ts'
+import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { admitLabels } from './labels.ts'
+import { seqOfPoint } from './point.ts'
+import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
+import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
 import { keepingRules } from './retention.ts'
-import type { RetentionOptions, SnapshotOptions } from './retention.ts'
+import type { RunState } from './run-state.ts'
+import type { CloseOptions, RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
+import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
-
-export interface RuntimeOptions {
-  /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
-  readonly store?: Store
-  /** Whose global entries its runs share; `default` unless given. */
-  readonly tenant?: string
-  /** The workflows whose stored runs it can open. */
-  readonly workflows?: readonly AnyStateMachine[]
-  readonly clock?: Clock
-  readonly ids?: Ids
-  /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */
-  readonly random?: () => number
-  /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
-  readonly waitTimeoutMs?: number
-  /** When the whole state of a run is stored, so that opening it begins there. */
-  readonly snapshots?: SnapshotOptions
-  /** How much of a run's history stays; everything unless given. */
-  readonly retention?: RetentionOptions
-  /** XState's inspection events of every run. An inspector that throws harms nothing. */
-  readonly inspect?: (event: unknown) => void
-}
-
-export interface StartOptions<Input> {
-  readonly input?: Input
-  /** Chosen by the runtime unless given; refused if a run has it already. */
-  readonly runId?: string
-}
-
-/** `input` may be left out only where the workflow takes none. */
-type StartArguments<Input> = undefined extends Input
-  ? [options?: StartOptions<Input>]
-  : [options: StartOptions<Input> & { readonly input: Input }]
+import { stopForClosing } from './stop-for-closing.ts'
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
 /** Ended runs that stay readable through `get`. */
@@ -62,6 +41,8 @@ export class Runtime {
   readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
   readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
   readonly #workflows = new Map<string, AnyStateMachine>()
+  readonly #opening = new Map<string, Promise<Run>>()
+  readonly #machines = new WeakMap<Run, AnyStateMachine>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
   #updates = 0
@@ -86,9 +67,10 @@ export class Runtime {
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
-      inspect: options.inspect === undefined ? undefined : guarded(options.inspect, topics),
+      inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
+      track: (work) => this.#track(work),
       startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
       announceGlobals: (from, changes, by, at) => {
         for (const [runId, { core }] of this.#active) if (runId !== from) core.onGlobalsChanged(changes, by, at)
@@ -96,7 +78,9 @@ export class Runtime {
       onEnded: (core, end) => {
         const active = this.#active.get(core.runId)
         this.#active.delete(core.runId)
-        if (active !== undefined) this.#ended.set(core.runId, active.run)
+        // Of a lost run, what the store has is not what is here.
+        if (active !== undefined && !core.isLost) this.#ended.set(core.runId, active.run)
+        if (end.kind === 'left') return
         topics.emit('end', {
           runId: core.runId,
           status: end.kind,
@@ -126,37 +110,63 @@ export class Runtime {
   /**
    * Starts a run of a workflow; resolves once its first record is stored.
    * @throws CallboardError `workflow.unknown` for a plain machine, `run.input` for an input that does not fit,
-   *   `run.exists` for an id that is taken, `runtime.closed`
+   *   `run.labels` for labels that are not texts, `run.exists` for an id that is taken, `runtime.closed`
    */
   start<Machine extends AnyStateMachine>(
     workflow: Machine,
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
   ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
-    const { input, runId = this.#ids.next('run') } = options
-    return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<
+    const { input, runId = this.#ids.next('run'), labels } = options
+    return this.#begin(workflow, { runId, input, parent: undefined, labels: admitLabels(labels) }) as Promise<
       Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>
     >
   }
 
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
-   * finished steps are not repeated, deadlines keep their instants.
-   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`
+   * finished steps are not repeated, deadlines keep their instants. What another process has made of it since is read
+   * anew, and so is a run that was lost here because a commit failed.
+   * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
+   *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
-    const known = this.get(runId)
-    if (known !== undefined) return known
+    const { shared } = this.store.traits
+    if (!shared && this.#active.has(runId)) return this.#getOrThrow(runId)
     const summary = await this.store.summary(runId)
+    const active = this.#active.get(runId)
+    if (active !== undefined && !(shared && active.core.isOvertakenBy(summary))) return active.run
+    active?.core.giveUp()
     if (summary === undefined) throw unknownError(runId)
-    const machine = this.#workflows.get(summary.workflow)
-    if (machine === undefined) {
-      throw new CallboardError(
-        'workflow.unregistered',
-        `run ${runId} belongs to workflow "${summary.workflow}", which this runtime does not know; give it to createRuntime({ workflows }); known are ${[...this.#workflows.keys()].join(', ') || 'none'}`,
-        { runId, workflow: summary.workflow },
-      )
+    const ended = this.#ended.get(runId)
+    return ended !== undefined && summary.status !== 'active' ? ended : this.#open(this.#machineOf(summary), summary)
+  }
+
+  /**
+   * A new run that goes on from a point of another one, which stays as it is, be it active, at rest or ended: with the
+   * entries and the state of that point, its steps finished, and the time left that was left then.
+   * @throws CallboardError `run.unknown`, `run.no-such-seq`, `run.exists`, `run.invalid-id`, `workflow.unregistered`;
+   *   `run.finished` for a point at which the machine had ended
+   */
+  async fork(runId: string, point: Point, { runId: to, by = 'outside', reason }: ForkOptions = {}): Promise<Run> {
+    this.#assertOpen()
+    const summary = await this.store.summary(runId)
+    if (summary === undefined || isGlobals(runId)) throw unknownError(runId)
+    const machine = this.#machineOf(summary)
+    const newId = to ?? this.#ids.next('run')
+    assertRunId(newId)
+    const { store } = this
+    const snapshots = this.get(runId)?.snapshots() ?? (await this.#load(machine, runId)).notes.snapshots
+    const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
+    const at = this.#services.clock.now()
+    const stored = await storeFork({ store, machine, summary, seq, to: newId, at, by, reason })
+    try {
+      const run = await this.#open(machine, stored.summary)
+      this.#services.topics.emit('run', { runId: newId, workflow: summary.workflow })
+      return run
+    } catch (error) {
+      await stored.remove()
+      throw error
     }
-    return this.#open(machine, summary)
   }
 
   /** Opens every stored run that has not ended; child runs come with their parents. Gives those that could not be. */
@@ -206,11 +216,17 @@ export class Runtime {
     return this.#services.topics.on(topic, handler)
   }
 
-  /** Stops every run and forgets every deadline. Twice is harmless. */
-  async close(): Promise<void> {
+  /**
+   * Ends the runtime: lets go of its runs as they are in the store, so that they go on when they are opened again, or stops
+   * them. Forgets every deadline. Twice is harmless.
+   * @param options `runs`: `keep` on a durable store and `stop` on another one unless given
+   */
+  async close({ runs }: CloseOptions = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    const keeps = (runs ?? (this.store.traits.durable ? 'keep' : 'stop')) === 'keep'
+    const active = [...this.#active.values()]
+    await Promise.all(active.map(({ core, run }) => (keeps ? core.leave() : stopForClosing(run))))
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
@@ -222,24 +238,19 @@ export class Runtime {
 
   async #begin(
     machine: AnyStateMachine,
-    { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
+    { runId, input, parent, labels }: Pick<RunSeed, 'runId' | 'parent' | 'labels'> & { readonly input: unknown },
   ): Promise<Run> {
-    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+    this.#assertOpen()
     const definition = definitionOf(machine)
-    if (!isWellFormedKey(runId) || isGlobals(runId))
-      throw new CallboardError(
-        'run.invalid-id',
-        'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
-        { runId },
-      )
+    assertRunId(runId)
     const stored = await this.store.summary(runId)
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
     const core = new RunCore(
-      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
+      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent, labels },
       this.#services,
     )
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
+    const run = this.#makeRun(core, machine)
     this.#active.set(runId, { core, run })
     try {
       await core.start()
@@ -261,26 +272,92 @@ export class Runtime {
     return summary === undefined ? this.#begin(machine, seed) : (this.get(seed.runId) ?? this.#open(machine, summary))
   }
 
-  async #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
-    const { runId, parent } = summary
-    const definition = definitionOf(machine)
-    const { catalogue } = definition
-    const onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
-    const state = await loadRun({ store: this.store, catalogue, runId, onUnusable })
+  /** Two that ask for one run at once get the same. */
+  #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+    const { runId } = summary
+    const opening = this.#opening.get(runId)
+    if (opening !== undefined) return opening
+    const opened = summary.status === 'active' ? this.#openActive(machine, summary) : this.#openEnded(machine, summary)
+    const promise = opened.finally(() => this.#opening.delete(runId))
+    this.#opening.set(runId, promise)
+    return promise
+  }
+
+  async #openActive(machine: AnyStateMachine, stored: RunSummary): Promise<Run> {
+    const { store, clock } = this.#services
+    const { runId } = stored
+    const assessment = await assessRun({
+      store,
+      machine,
+      summary: stored,
+      at: clock.now(),
+      onUnusable: this.#onUnusable,
+    })
+    if (assessment.error !== undefined) throw assessment.error
+    let { state } = assessment
+    let summary = stored
+    if (assessment.adoption !== undefined) {
+      await adoptDefinition(store, stored, assessment, assessment.adoption, clock.now())
+      state = await this.#load(machine, runId)
+      summary = (await store.summary(runId)) ?? stored
+    }
+    return this.#active.get(runId)?.run ?? this.#resume(machine, summary, state)
+  }
+
+  async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+    const { runId } = summary
+    const state = await this.#load(machine, runId)
     const already = this.get(runId)
     if (already !== undefined) return already
-    const core = new RunCore({ runId, machine, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
+    if (state.machine === undefined) return this.#resume(machine, summary, state)
+    const shown = machineForEnded(machine, state.machine)
+    return this.#resume(machine, summary, { ...state, machine: shown.state }, shown.machine)
+  }
+
+  #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
+    const { catalogue } = definitionOf(machine)
+    return loadRun({ store: this.store, catalogue, runId, onUnusable: this.#onUnusable })
+  }
+
+  readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
+
+  /** @param shown the machine it is restored in, where that is another one */
+  #resume(machine: AnyStateMachine, summary: RunSummary, state: RunState, shown = machine): Run {
+    const { runId, parent } = summary
+    const definition = definitionOf(machine)
+    const core = new RunCore({ runId, machine: shown, definition, origin: { state, summary }, parent }, this.#services)
+    const run = this.#makeRun(core, machine)
     if (summary.status === 'active') this.#active.set(runId, { core, run })
     else this.#ended.set(runId, run)
     core.resume(state)
     return run
   }
 
+  /** A run that this runtime knows already has brought its machine along. */
+  #machineOf({ runId, workflow }: RunSummary): AnyStateMachine {
+    const known = this.get(runId)
+    const machine = (known === undefined ? undefined : this.#machines.get(known)) ?? this.#workflows.get(workflow)
+    if (machine !== undefined) return machine
+    throw unregisteredError(runId, workflow, this.#workflows.keys())
+  }
+
+  /** What the outside holds of a run. */
+  #makeRun(core: RunCore, machine: AnyStateMachine): Run {
+    const run = new Run(core, this.store, {
+      nextId: (kind) => this.#ids.next(kind),
+      fork: (point, options) => this.fork(core.runId, point, options),
+    })
+    this.#machines.set(run, machine)
+    return run
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+  }
+
   #getOrThrow(runId: string): Run {
     const run = this.get(runId)
-    if (run === undefined)
-      throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
+    if (run === undefined) throw unknownError(runId)
     return run
   }
 
@@ -299,32 +376,4 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const runtime = new Runtime(options)
   await runtime.load()
   return runtime
-}
-
-function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
-  const definition = workflowOf(machine)
-  if (definition !== undefined) return definition
-  throw new CallboardError(
-    'workflow.unknown',
-    `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
-    { machine: machine.id },
-  )
-}
-
-function unknownError(runId: string): CallboardError {
-  return new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
-}
-
-function existsError(runId: string): CallboardError {
-  return new CallboardError('run.exists', `there is a run ${runId} already; choose another id`, { runId })
-}
-
-function guarded(inspect: (event: unknown) => void, topics: Bus<RuntimeTopics>): (event: unknown) => void {
-  return (event) => {
-    try {
-      inspect(event)
-    } catch (error) {
-      topics.emit('failure', { topic: 'inspect', error })
-    }
-  }
 }

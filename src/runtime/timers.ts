@@ -1,86 +1,120 @@
-// Timers: the delayed events of one machine, known from what its transitions ask for.
+// Timers: the delayed events of a run's machine and of the machines inside it.
 //   T1. A timer is due at the instant of its transition plus its delay, however long the commit took.
-//   T2. A timer that a transition cancelled never reaches the machine, even if it rings before that is committed.
-//   T3. Pending timers are plain data: they are recorded with the machine and set again after a restart.
-import type { EventObject, ExecutableActionObject } from 'xstate'
+//   T2. A timer that was cancelled, or whose actor has ended, never rings.
+//   T3. Pending timers are plain data: they are recorded with the machine and set again after a restart, in their order.
+import type { AnyActorRef, EventObject } from 'xstate'
+import type { Deadline, Deadlines } from '../base/index.ts'
+import type { MachineState } from '../ledger/index.ts'
+import { actorAt, pathOf } from './actor-path.ts'
 
-/** A delayed event that has not come yet. */
-export interface Timer {
+/** A timer as it is recorded. */
+export type StoredTimer = MachineState['timers'][number]
+
+interface Pending {
   readonly id: string
   readonly event: EventObject
   readonly dueAt: number
-  /** The child it is for; undefined for the machine itself. */
-  readonly target: string | undefined
+  readonly source: AnyActorRef
+  readonly target: AnyActorRef
+  deadline: Deadline | undefined
 }
 
-interface DelayedParams {
+/** What sets a timer. */
+export interface TimerRequest {
+  /** Who asks for it, and may cancel it by its id. */
+  readonly source: AnyActorRef
+  /** Who is to get the event. */
+  readonly target: AnyActorRef
   readonly event: EventObject
   readonly id: string | undefined
-  readonly delay: number
-  readonly to?: { readonly id: string }
+  readonly dueAt: number
 }
 
 export class Timers {
-  readonly #pending = new Map<string, Timer>()
-  readonly #cancelled = new WeakSet<EventObject>()
+  readonly #deadlines: Deadlines
+  readonly #pending = new Set<Pending>()
   #count = 0
+  #changed = false
+
+  constructor(deadlines: Deadlines) {
+    this.#deadlines = deadlines
+  }
 
   get size(): number {
     return this.#pending.size
   }
 
-  list(): readonly Timer[] {
-    return [...this.#pending.values()]
+  /** Sets a timer; gives the function that lets it ring from now on. */
+  set({ id, ...request }: TimerRequest): () => void {
+    this.#count += 1
+    this.#changed = true
+    const pending: Pending = { id: id ?? `#${this.#count}`, ...request, deadline: undefined }
+    this.#pending.add(pending)
+    return () => this.#arm(pending)
   }
 
-  /** Takes over what a transition asked for; answers whether anything about the timers changed. */
-  apply(effects: readonly ExecutableActionObject[], at: number, selfId: string): boolean {
-    let changed = false
-    for (const effect of effects) {
-      const delayed = delayedParamsOf(effect)
-      if (delayed !== undefined) {
-        const id = delayed.id ?? `#${(this.#count += 1)}`
-        const target = delayed.to === undefined || delayed.to.id === selfId ? undefined : delayed.to.id
-        this.#cancel(id)
-        this.#pending.set(id, { id, event: delayed.event, dueAt: at + delayed.delay, target })
-        changed = true
-      } else if (effect.type === 'xstate.cancel') {
-        changed = this.#cancel((effect.params as unknown as { readonly sendId: string }).sendId) || changed
-      }
-    }
-    return changed
+  cancel(source: AnyActorRef, id: string): void {
+    this.#drop((pending) => pending.source === source && pending.id === id)
+  }
+
+  /** An actor has ended. */
+  cancelAll(source: AnyActorRef): void {
+    this.#drop((pending) => pending.source === source)
+  }
+
+  /** The run goes no further here. */
+  clear(): void {
+    this.#drop(() => true)
+  }
+
+  /** Whether there is something that has not been recorded. */
+  get hasChanged(): boolean {
+    return this.#changed
+  }
+
+  /** The timers as they are recorded now; those of actors that are no more are forgotten. */
+  record(isInTree: (actor: AnyActorRef) => boolean): readonly StoredTimer[] {
+    this.#drop(({ source, target }) => !isInTree(source) || !isInTree(target))
+    this.#changed = false
+    return Array.from(this.#pending, ({ id, event, dueAt, source, target }) => ({
+      id,
+      event,
+      dueAt,
+      source: pathOf(source),
+      target: pathOf(target),
+    }))
   }
 
   /** Sets the timers of a stored run again. */
-  restore(timers: readonly Timer[]): void {
-    for (const timer of timers) this.#pending.set(timer.id, timer)
-    this.#count = timers.length
+  restore(timers: readonly StoredTimer[], root: AnyActorRef): void {
+    for (const { source, target, ...timer } of timers) {
+      const [from, to] = [actorAt(root, source), actorAt(root, target)]
+      if (from !== undefined && to !== undefined) this.set({ ...timer, source: from, target: to })()
+    }
+    this.#changed = false
   }
 
-  /** The pending timer that an effect has set. */
-  of(effect: ExecutableActionObject): Timer | undefined {
-    const event = delayedParamsOf(effect)?.event
-    return event === undefined ? undefined : this.list().find((timer) => timer.event === event)
+  #arm(pending: Pending): void {
+    if (!this.#pending.has(pending) || pending.deadline !== undefined) return
+    pending.deadline = this.#deadlines.add(pending.dueAt, () => this.#ring(pending))
   }
 
-  /** An event reaches the machine: false when it is a timer's that was cancelled meanwhile. */
-  admit(event: EventObject): boolean {
-    if (this.#cancelled.has(event)) return false
-    for (const [id, timer] of this.#pending) if (timer.event === event) this.#pending.delete(id)
-    return true
+  #ring(pending: Pending): void {
+    const { source, target, event } = pending
+    this.#pending.delete(pending)
+    this.#changed = true
+    const { system } = source as unknown as {
+      readonly system: { _relay(source: AnyActorRef, target: AnyActorRef, event: EventObject): void }
+    }
+    if ((target.getSnapshot() as { readonly status: string }).status === 'active') system._relay(source, target, event)
   }
 
-  #cancel(id: string): boolean {
-    const timer = this.#pending.get(id)
-    if (timer === undefined) return false
-    this.#cancelled.add(timer.event)
-    return this.#pending.delete(id)
+  #drop(which: (pending: Pending) => boolean): void {
+    for (const pending of this.#pending) {
+      if (!which(pending)) continue
+      pending.deadline?.cancel()
+      this.#pending.delete(pending)
+      this.#changed = true
+    }
   }
-}
-
-/** The parameters of an effect that sends an event later; undefined for any other. */
-function delayedParamsOf({ type, params }: ExecutableActionObject): DelayedParams | undefined {
-  if (type !== 'xstate.raise' && type !== 'xstate.sendTo') return undefined
-  const delayed = params as unknown as DelayedParams
-  return typeof delayed.delay === 'number' ? delayed : undefined
 }

@@ -28,7 +28,12 @@ export interface RunSummary {
   readonly updatedAt: number
   /** The run that started this one, and as what. */
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  /** What whoever started it noted about it; durable stores keep it in the clear. */
+  readonly labels?: Labels
 }
+
+/** Short texts by name. */
+export type Labels = Readonly<Record<string, string>>
 
 /** Records to append to one ledger, and what the run's summary is from then on. */
 export interface Batch {

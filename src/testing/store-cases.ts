@@ -146,7 +146,7 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
           value: { a: 'b' },
           persisted: { children: {}, nothing: undefined },
           context: { count: 1n },
-          timers: [{ id: 't', event: { type: 'x' }, dueAt: 5, target: undefined }],
+          timers: [{ id: 't', event: { type: 'x' }, dueAt: 5, source: [], target: ['child'] }],
           invocations: 3,
           output: undefined,
           error: { code: 'c', message: 'm' },
@@ -326,10 +326,11 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
     assert.deepEqual(await ids({ workflow: 'none' }), [])
   }),
 
-  storeCase('keeps what a summary says of a run, parent included', async (store) => {
+  storeCase('keeps what a summary says of a run, parent and labels included', async (store) => {
     const parent = { runId: 'parent', id: 'child' }
-    await store.append([sampleBatch('run', 1, 1, { summary: { parent, updatedAt: 0.5 } })])
-    assert.deepStrictEqual(await store.summary('run'), sampleSummary('run', 1, { parent, updatedAt: 0.5 }))
+    const labels = { module: 'a "b".ts', 'odd\u0000': '\ud800' }
+    await store.append([sampleBatch('run', 1, 1, { summary: { parent, labels, updatedAt: 0.5 } })])
+    assert.deepStrictEqual(await store.summary('run'), sampleSummary('run', 1, { parent, labels, updatedAt: 0.5 }))
     await store.append([sampleBatch('run', 2, 2, { summary: { parent, version: '2', status: 'stopped' } })])
     assert.deepStrictEqual(
       await store.summary('run'),

@@ -20,6 +20,28 @@ export { writtenKeysOf } from './describe.ts'
 export { entry } from './entry.ts'
 export { EXPIRE_EVENT, isInternalEvent, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
 export type { InternalEvent, UpdateEvent } from './internal-event.ts'
+export type { Compact, Compaction, EvictedEntry, WorkflowLimits } from './limits.ts'
+export type {
+  DefinitionOrigin,
+  Migrate,
+  MigratedEntry,
+  MigratedRunState,
+  MigrationInput,
+  StoredRunState,
+} from './migrate.ts'
+export { schemaIssue } from './schema-print.ts'
+export { isMachine, sharedStamp, sourceOf, stampOf, structureHash, structureOf } from './structure.ts'
+export type {
+  ActorStructure,
+  AgentStructure,
+  DefinitionStamp,
+  KeyStructure,
+  MachineStructure,
+  StateStructure,
+  WorkflowStructure,
+} from './structure.ts'
+export { compareStructures, describeDifference } from './structure-difference.ts'
+export type { StructureDifference } from './structure-difference.ts'
 export type { BoardReader, Changes, Selected, ValuesOf } from './values.ts'
 export { applyUpdate, setBeginning, workflowOf } from './workflow.ts'
 export type {

@@ -21,6 +21,7 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     parent TEXT,
+    labels TEXT,
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
     hash TEXT NOT NULL,

@@ -466,7 +466,8 @@ function newestOf(touched: readonly HeadToRemember[]): readonly HeadToRemember[]
   return [...new Map(touched.map((head) => [head.run, head])).values()]
 }
 
-function copyOf({ runId, workflow, version, status, seq, createdAt, updatedAt, parent }: RunSummary): RunSummary {
+function copyOf(summary: RunSummary): RunSummary {
+  const { runId, workflow, version, status, seq, createdAt, updatedAt, parent, labels } = summary
   return Object.freeze({
     runId,
     workflow,
@@ -476,6 +477,7 @@ function copyOf({ runId, workflow, version, status, seq, createdAt, updatedAt, p
     createdAt,
     updatedAt,
     parent: parent === undefined ? undefined : Object.freeze({ runId: parent.runId, id: parent.id }),
+    ...(labels === undefined ? {} : { labels: Object.isFrozen(labels) ? labels : Object.freeze({ ...labels }) }),
   } satisfies RunSummary)
 }
 
@@ -485,7 +487,8 @@ function differsInProgressOnly(one: RunSummary, other: RunSummary): boolean {
     one.version === other.version &&
     one.createdAt === other.createdAt &&
     one.parent?.runId === other.parent?.runId &&
-    one.parent?.id === other.parent?.id
+    one.parent?.id === other.parent?.id &&
+    (one.labels === other.labels || JSON.stringify(one.labels) === JSON.stringify(other.labels))
   )
 }
 
