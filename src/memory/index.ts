@@ -12,6 +12,8 @@ export type {
   StagedChange,
 } from './batch.ts'
 export type { MemoryChange, NewItem } from './change.ts'
+export { itemToWire, parseChangeRequests } from './change-request.ts'
+export type { ParsedRequests, WireItem } from './change-request.ts'
 export { modelEmbedder } from './embedder.ts'
 export type { Embedder, EmbeddingModel } from './embedder.ts'
 export { MEMORY_KINDS, MEMORY_STATUSES, MEMORY_TYPES } from './item.ts'

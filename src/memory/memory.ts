@@ -33,6 +33,8 @@ export interface RememberingAgent {
   readonly id: string
   /** The name that it is registered under. */
   readonly type: string
+  /** The labels of its run: whose run it is, for example. */
+  readonly labels?: Readonly<Record<string, string>> | undefined
 }
 
 /** Where a runtime gets the memory of each agent from: `createRuntime({ memory })`. */

@@ -77,6 +77,7 @@ export class RunCore {
   readonly deadlines: Deadlines
   readonly random: () => number
   readonly waitTimeoutMs: number
+  readonly memory: RuntimeServices['memory']
   readonly waits: WaitTable
   readonly waitNotes: WaitNotes
   readonly subscriptions: Subscriptions
@@ -112,6 +113,7 @@ export class RunCore {
     this.deadlines = services.deadlines
     this.random = services.random
     this.waitTimeoutMs = services.waitTimeoutMs
+    this.memory = services.memory
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
     this.waitNotes = new WaitNotes(this)
