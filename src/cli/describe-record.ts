@@ -64,7 +64,14 @@ function eventName(event: unknown): string {
   return typeof type === 'string' ? type : ''
 }
 
-const VERBS = { put: 'wrote', drop: 'dropped', expire: 'expired', stale: 'stale', clear: 'cleared' } as const
+const VERBS = {
+  put: 'wrote',
+  drop: 'dropped',
+  expire: 'expired',
+  stale: 'stale',
+  clear: 'cleared',
+  evict: 'evicted',
+} as const
 
 function whatCameOfIt({ changes, conflicts, refusals, machine }: LedgerRecord): readonly string[] {
   const byKind = Map.groupBy(changes, ({ kind }) => kind)

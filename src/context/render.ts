@@ -41,6 +41,11 @@ export function estimateTokens(text: string): number {
   return Math.ceil(points / 4)
 }
 
+/** What an entry takes in a prompt, at most: it may become stale later. */
+export function tokensInPrompt(entry: Entry): number {
+  return estimateTokens(sectionOf({ ...entry, stale: true }))
+}
+
 /** @throws CallboardError `view.invalid-budget` for a budget that is not a positive number */
 export function renderEntries(entries: readonly Entry[], options: RenderOptions): RenderedView {
   const { maxTokens, countTokens = estimateTokens, minCutTokens = DEFAULT_MIN_CUT_TOKENS } = options

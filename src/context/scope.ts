@@ -38,3 +38,7 @@ export function describeAddress({ scope, holder, key }: EntryAddress): string {
   if (holder === undefined) return scope === 'workflow' ? `"${key}"` : `${scope} "${key}"`
   return `${scope} "${key}" of ${holder}`
 }
+
+export function isSameAddress(one: EntryAddress, other: EntryAddress): boolean {
+  return one.key === other.key && one.scope === other.scope && one.holder === other.holder
+}

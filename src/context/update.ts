@@ -126,7 +126,7 @@ export interface Conflict extends PathConflict {
 
 /** What happened to one entry. */
 export interface CellChange extends EntryAddress {
-  readonly kind: 'put' | 'drop' | 'expire' | 'stale' | 'clear'
+  readonly kind: 'put' | 'drop' | 'expire' | 'stale' | 'clear' | 'evict'
   readonly cell: Cell
   readonly previous: Cell | undefined
 }

@@ -8,7 +8,6 @@ import type {
   Board,
   BoardView,
   Cell,
-  CellChange,
   EntryAddress,
   Lineage,
   Seen,
@@ -29,6 +28,7 @@ import type {
   WaitOptions,
 } from '../workflow/index.ts'
 import type { AgentWorld } from './agent-world.ts'
+import { AgentWaits } from './agent-waits.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
 import { Branch } from './branch.ts'
 import { askPerson } from './people.ts'
@@ -36,7 +36,6 @@ import type { RunCore } from './run-core.ts'
 import { describeIssue } from './schema-check.ts'
 import type { Asker } from './updater.ts'
 import { runStep } from './step.ts'
-import { watchView } from './watched-view.ts'
 
 /** Where an agent stands. */
 export type AgentStatus = 'running' | 'waiting' | 'finished' | 'failed' | 'stopped'
@@ -63,6 +62,7 @@ export class AgentProcess {
   readonly #reads = new Map<string, number>()
   #floor: Board
   readonly #asker: Asker
+  readonly #waits: AgentWaits
   /** The last view that was read as a whole. */
   #wholeView: BoardView | undefined
   #lineage: Lineage | undefined = LINEAGE_NONE
@@ -87,6 +87,7 @@ export class AgentProcess {
     this.#world = this.#branch ?? core
     this.#floor = this.#world.readableBoard()
     this.#asker = this.#makeAsker()
+    this.#waits = new AgentWaits(core, this, this.#world)
   }
 
   /** As whom it updates. */
@@ -114,6 +115,10 @@ export class AgentProcess {
   get status(): AgentStatus {
     if (this.#ended !== undefined) return this.#ended
     return this.isBlocked ? 'waiting' : 'running'
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended !== undefined
   }
 
   /** It awaits entries and does nothing else that we know of. */
@@ -209,7 +214,8 @@ export class AgentProcess {
   }
 
   #makeContext(input: unknown): AnyContext {
-    const waitFor = (what: unknown, options: WaitOptions = {}): Promise<unknown> => this.#wait(what, options)
+    const waitFor = (what: unknown, options: WaitOptions = {}): Promise<unknown> =>
+      this.#awaited_(this.#waits.waitFor(what, options))
     return Object.freeze({
       id: this.id,
       type: this.type,
@@ -219,7 +225,7 @@ export class AgentProcess {
       waitFor: waitFor as AnyContext['waitFor'],
       waitForAll: waitFor as AnyContext['waitForAll'],
       waitForAny: ((keys: readonly string[], options: WaitOptions = {}) =>
-        this.#waitForKeys(keys, 'any', options)) as AnyContext['waitForAny'],
+        this.#awaited_(this.#waits.waitForKeys(keys, 'any', options))) as AnyContext['waitForAny'],
       update: (changes, options) =>
         this.#update(changes, options).then((result) => {
           if (result.kind === 'refused') throw refusalError(result, this.#core.runId)
@@ -247,20 +253,21 @@ export class AgentProcess {
       if (slot.isRetired) slot = world.slotOf(this.sight)
       return world.readSlot(slot)
     }
-    const wholeView = (): BoardView | undefined => this.#wholeView
+    // What was noted last, at hand: reading a view again that is still the same has to cost next to nothing.
+    let noted: BoardView | undefined
     const whole = (): BoardView => {
-      const view = current()
-      this.#noteWhole(view)
-      return view
+      noted = current()
+      this.#noteWhole(noted)
+      return noted
     }
     const readOne = (key: string): void => {
-      this.#assertReadable(key)
+      this.assertReadable(key)
       this.read(key)
     }
     return Object.freeze({
       get current(): View {
         const { fresh } = slot
-        return fresh !== undefined && fresh === wholeView() && !world.hasExpiry ? fresh : whole()
+        return fresh !== undefined && fresh === noted && !world.hasExpiry ? fresh : whole()
       },
       get seq(): number {
         return current().seq
@@ -300,7 +307,8 @@ export class AgentProcess {
     )
   }
 
-  #assertReadable(key: string): void {
+  /** @throws CallboardError `view.not-readable` */
+  assertReadable(key: string): void {
     if (this.sight.access.canRead(key)) return
     const { type, reads } = this.sight.access.rules
     throw new CallboardError(
@@ -308,51 +316,6 @@ export class AgentProcess {
       `run ${this.#core.runId}: ${this.id} may not read "${key}"; the reads of agent type ${type} are ${reads.map((pattern) => `"${pattern}"`).join(', ') || 'empty'}`,
       { runId: this.#core.runId, agent: this.id, key },
     )
-  }
-
-  #wait(what: unknown, options: WaitOptions): Promise<unknown> {
-    if (typeof what === 'string') return this.#waitForKeys([what], 'one', options)
-    if (Array.isArray(what)) return this.#waitForKeys(what as string[], 'all', options)
-    return this.#waitForCondition(what as (view: View) => unknown, options)
-  }
-
-  #waitForKeys(keys: readonly string[], mode: 'one' | 'all' | 'any', options: WaitOptions): Promise<unknown> {
-    this.assertRunning()
-    for (const key of keys) {
-      if (this.#core.catalogue.find(key) === undefined) {
-        throw new CallboardError(
-          'wait.unknown-key',
-          `run ${this.#core.runId}: ${this.id} waits for "${key}", which the catalogue does not know; add it to defineContext() or correct the key`,
-          { runId: this.#core.runId, agent: this.id, key },
-        )
-      }
-      this.#assertReadable(key)
-    }
-    const { fresh = false, since = 0 } = options
-    const read = (key: string): Cell | undefined => this.read(key)
-    return this.#awaited_(
-      this.#core.waits.add({ waiter: this.id, keys, mode, read, fresh, since, ...this.#waitBasics(options) }),
-    )
-  }
-
-  #waitForCondition(condition: (view: View) => unknown, options: WaitOptions): Promise<unknown> {
-    this.assertRunning()
-    const evaluate = (): { result: unknown; keys: readonly string[] | 'every' } => {
-      const watched = watchView(this.#world.viewOf(this), (key) => this.read(key))
-      const result = condition(watched.view)
-      return { result, keys: watched.keys() }
-    }
-    const concerns = (change: CellChange): boolean => this.sight.isTouchedBy(change)
-    return this.#awaited_(
-      this.#core.waits.addCondition({ waiter: this.id, evaluate, concerns, ...this.#waitBasics(options) }),
-    )
-  }
-
-  #waitBasics({
-    timeoutMs = this.#core.waitTimeoutMs,
-    signal,
-  }: WaitOptions): Pick<Parameters<RunCore['waits']['add']>[0], 'timeoutMs' | 'signal' | 'onTimeout'> {
-    return { timeoutMs, signal, onTimeout: (wait) => this.#core.timeoutError(wait, this) }
   }
 
   /** Counts as waiting only from when the agent's code awaits it: work between making and awaiting a wait is work. */
@@ -459,7 +422,7 @@ export class AgentProcess {
 
   async #ask(target: { key: string } | { event: string }, options: AskOptions = {}): Promise<unknown> {
     this.assertRunning()
-    if ('key' in target) this.#assertReadable(target.key)
+    if ('key' in target) this.assertReadable(target.key)
     const name = 'key' in target ? target.key : target.event
     const answer = await askPerson(this.#core, this, this.#nextKey(`ask ${name}`), target, options)
     if ('key' in target) this.read(target.key)

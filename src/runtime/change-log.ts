@@ -1,10 +1,11 @@
 // The change log: who changed what, from which version to which, and when; made from the ledger. Sensitive values are
 // redacted, those of ephemeral entries are not in it.
 import { handOut } from '../base/index.ts'
-import { REDACTED } from '../context/index.ts'
+import { evictionReasonOf, REDACTED } from '../context/index.ts'
 import type { CellChange, Cell, Scope } from '../context/index.ts'
 import { foldRecords } from '../ledger/index.ts'
 import type { FoldedState, LedgerRecord } from '../ledger/index.ts'
+import { describeReason } from './evictions.ts'
 import type { ForkLine } from './fork.ts'
 import type { RecordNote } from './record-note.ts'
 
@@ -23,6 +24,8 @@ export type LogOperation =
   | 'expire'
   /** It was ephemeral, and its phase has ended. */
   | 'clear'
+  /** It made room for something that matters more, or that is newer. */
+  | 'evict'
   /** Something that it is made from has changed. */
   | 'stale'
   /** It was put back to what it was, or removed because it was not there then. */
@@ -56,7 +59,7 @@ export interface LogLine {
   readonly after: unknown
   readonly sensitive: boolean
   readonly ephemeral: boolean
-  /** Why it was refused; the reason of a snapshot; from which record something was restored. */
+  /** Why it was refused or evicted; the reason of a snapshot; from which record something was restored. */
   readonly detail: string | undefined
 }
 
@@ -155,11 +158,13 @@ function lineOf(record: LedgerRecord, change: CellChange, previous: Cell | undef
     after: shown(cell),
     sensitive,
     ephemeral: cell.entry.ephemeral,
-    detail: detailOf(record),
+    detail: detailOf(record, change),
   }
 }
 
-function detailOf({ asked }: LedgerRecord): string | undefined {
+function detailOf({ asked }: LedgerRecord, { kind, cell }: CellChange): string | undefined {
+  const reason = kind === 'evict' ? evictionReasonOf(cell) : undefined
+  if (reason !== undefined) return describeReason(reason)
   const { restores, forkedFrom } = (asked ?? {}) as RecordNote & Partial<ForkLine>
   if (restores !== undefined) return `as it was at ${restores}`
   return forkedFrom === undefined ? undefined : `from run ${forkedFrom.runId} at ${forkedFrom.seq}`
@@ -171,6 +176,7 @@ function operationOf({ kind, asked }: LedgerRecord, change: CellChange, hadPrevi
     case 'stale':
     case 'expire':
     case 'clear':
+    case 'evict':
       return change.kind
     case 'put':
     case 'drop':

@@ -4,6 +4,7 @@
 //       and stopped only once the record that says so is in the store.
 import { StateMachine } from 'xstate'
 import type { AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject, Snapshot } from 'xstate'
+import { faultPoint } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
 import { isSameSnapshot } from './machine-snapshot.ts'
 import { Stage } from './stage.ts'
@@ -154,7 +155,9 @@ export class InnerActors {
 function failingIts(self: AnyActorRef, effect: Effect): Effect {
   return () => {
     try {
+      faultPoint('effect:before')
       effect()
+      faultPoint('effect:after')
     } catch (error) {
       if ((self.getSnapshot() as Snapshot<unknown>).status !== 'active') throw error
       self.send({ type: FAIL_EVENT, error } as EventObject)

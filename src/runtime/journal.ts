@@ -45,6 +45,16 @@ export class Journal {
     else this.#set(invocation, step, { attempts: attempt, finished: false, result: undefined, retryAt })
   }
 
+  /** Something is due at an instant. */
+  postpone(invocation: string, stepKey: string, at: number): void {
+    this.#set(invocation, stepKey, { ...NEW_STEP, retryAt: at })
+  }
+
+  drop(invocation: string, stepKey: string): void {
+    const steps = this.#steps.get(invocation)
+    if (steps?.delete(stepKey) === true && steps.size === 0) this.#steps.delete(invocation)
+  }
+
   /** What it knows, as records would say it. */
   lines(): readonly JournalLine[] {
     return [...this.#steps].flatMap(([invocation, steps]) =>
@@ -62,6 +72,11 @@ export class Journal {
 
   get size(): number {
     return this.#steps.size
+  }
+
+  /** Whether it knows anything of an invocation. */
+  has(invocation: string): boolean {
+    return this.#steps.has(invocation)
   }
 
   pack(): PackedJournal {

@@ -23,9 +23,11 @@ import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
-import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
+import type { Compact, Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
+import { Compactor } from './compactor.ts'
+import type { CompactorHost } from './compactor.ts'
 import { Engine } from './engine.ts'
 import type { EngineHost, EngineOrigin } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
@@ -48,6 +50,7 @@ import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
 import type { Turn } from './turn.ts'
+import { WaitNotes } from './wait-notes.ts'
 import { ViewCache } from './view-cache.ts'
 import type { ViewSlot } from './view-cache.ts'
 
@@ -75,6 +78,7 @@ export class RunCore {
   readonly random: () => number
   readonly waitTimeoutMs: number
   readonly waits: WaitTable
+  readonly waitNotes: WaitNotes
   readonly subscriptions: Subscriptions
   readonly requests = new Requests()
   readonly ended: Promise<RunEnd>
@@ -84,11 +88,13 @@ export class RunCore {
   readonly #updater: Updater
   readonly #invocations: Invocations
   readonly #snapshots: SnapshotTaker
+  readonly #compactor: Compactor | undefined
   readonly #views = new ViewCache()
   readonly #access = new Map<string, Access>()
   readonly #wakers = new Set<() => void>()
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
+  #isLost = false
   #stopping: Promise<void> | undefined
   #board: Board | undefined
   /** When something on the shown board expires. */
@@ -108,6 +114,7 @@ export class RunCore {
     this.waitTimeoutMs = services.waitTimeoutMs
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
+    this.waitNotes = new WaitNotes(this)
     this.subscriptions = new Subscriptions(this.runId)
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
@@ -124,6 +131,8 @@ export class RunCore {
       },
       state,
     )
+    const { compact } = seed.definition
+    this.#compactor = compact === undefined ? undefined : new Compactor(this.#compactorHost(compact))
     this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#updater = new Updater({
       runId: this.runId,
@@ -155,6 +164,11 @@ export class RunCore {
 
   get end(): RunEnd | undefined {
     return this.#end
+  }
+
+  /** It ended here and not in the store. */
+  get isLost(): boolean {
+    return this.#isLost
   }
 
   get status(): MachineState['status'] {
@@ -318,6 +332,43 @@ export class RunCore {
     return () => subscription.unsubscribe()
   }
 
+  /** Whether another process has gone on with the run, or made another of this id. */
+  isOvertakenBy(stored: RunSummary | undefined): boolean {
+    if (this.#committedSeq === 0) return false
+    return stored === undefined || stored.createdAt !== this.createdAt || stored.seq > this.#engine.seq
+  }
+
+  /** Lets the run go without a record: it is to be read anew from the store. */
+  giveUp(): void {
+    const message = `run ${this.runId}: another process has written to it since; open it again to go on from there`
+    this.#letGo(new CallboardError('run.overtaken', message, { runId: this.runId }))
+  }
+
+  /**
+   * Takes the run out of this process without ending it, once everything that was asked for before is stored: it goes on
+   * from there when it is opened again.
+   */
+  async leave(): Promise<void> {
+    const asked = this.#engine.seq
+    while (this.#committedSeq < asked && this.#end === undefined) {
+      await new Promise<void>((resolve) => this.onNextCommit(resolve))
+    }
+    if (this.#end !== undefined) return
+    const message = `run ${this.runId} was left where its ledger ends: the runtime was closed; runtime.open() goes on with it`
+    const error = new CallboardError('run.left', message, { runId: this.runId })
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(error)
+    this.#engine.halt()
+    this.#finish({ kind: 'left', error })
+  }
+
+  #letGo(error: CallboardError): void {
+    if (this.#end !== undefined) return
+    this.#isLost = true
+    this.#engine.halt()
+    this.#finish({ kind: 'failed', error })
+  }
+
   /** Ends the run. */
   stop(reason: string): Promise<void> {
     if (this.#end !== undefined) return Promise.resolve()
@@ -329,20 +380,6 @@ export class RunCore {
     const error = new CallboardError('run.stopped', `run ${this.runId} was stopped: ${reason}`, { runId: this.runId })
     await this.#engine.stop(reason)
     this.#finish({ kind: 'stopped', error })
-  }
-
-  /** Takes the run out of this process without ending it: what the store says is where it goes on. */
-  leave(reason: string): void {
-    if (this.#end !== undefined) return
-    const error = new CallboardError(
-      'run.left',
-      `run ${this.runId} was left where its ledger ends: ${reason}; runtime.open() goes on with it`,
-      { runId: this.runId },
-    )
-    // Before their actors are stopped: agents are to know that this is not the end.
-    this.#invocations.stopAll(error)
-    this.#engine.halt()
-    this.#finish({ kind: 'left', error })
   }
 
   /** Calls back once at the next commit, or when the run ends. */
@@ -408,6 +445,7 @@ export class RunCore {
       waits: this.waits.list().map((wait) => this.#explainWait(wait)),
       requests: this.requests.list().map(({ id, agent, question }) => ({ id, agent, question })),
       hasTimers: this.#end === undefined && this.#engine.hasTimers,
+      evictions: this.#snapshots.notes.evictions,
     }
     return Object.freeze({ ...facts, text: describeExplanation(facts) })
   }
@@ -441,6 +479,17 @@ export class RunCore {
       `run ${this.runId}: ${who} was stopped because the state that invoked it was left or the run ended`,
       { runId: this.runId, agent },
     )
+  }
+
+  #compactorHost(compact: Compact): CompactorHost {
+    const { topics, track } = this.#services
+    return {
+      runId: this.runId,
+      compact,
+      update: (changes, options) => this.updateFromOutside('compact', changes, options),
+      onFailure: (error) => topics.emit('failure', { topic: 'compact', error }),
+      track,
+    }
   }
 
   #engineHost(original: AnyStateMachine): EngineHost {
@@ -511,6 +560,7 @@ export class RunCore {
       if (changesGlobals) this.#services.globals.commit(changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
+      this.#compactor?.onCommitted(record.seq, record.at, changes)
       if (changesGlobals) {
         this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }
@@ -549,6 +599,7 @@ export class RunCore {
     if (this.#end !== undefined) return
     const described = describeError(error)
     const wasStopped = this.#engine.isStopped
+    this.#isLost = wasStopped
     if (!wasStopped) {
       void this.#engine.append('end', 'workflow', { status: 'error', error: described }).catch(() => {})
       this.#engine.halt()
@@ -565,6 +616,7 @@ export class RunCore {
     })
     this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.waits.rejectAll(() => reason)
+    this.waitNotes.end()
     this.requests.withdrawAll(reason)
     this.subscriptions.end()
     this.#views.clear()

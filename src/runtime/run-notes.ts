@@ -4,6 +4,8 @@
 import type { LedgerRecord, MachineState } from '../ledger/index.ts'
 import { sharedStamp } from '../workflow/index.ts'
 import type { DefinitionStamp, PersonTarget } from '../workflow/index.ts'
+import { evictionsIn } from './evictions.ts'
+import type { EvictionNote } from './evictions.ts'
 import type { ForkLine } from './fork.ts'
 import { Journal, MERGE_STEP } from './journal.ts'
 import type { PackedJournal } from './journal.ts'
@@ -11,6 +13,8 @@ import { invocationNames } from './persisted-children.ts'
 import type { SnapshotInfo } from './point.ts'
 import type { RecordNote } from './record-note.ts'
 import type { StepLine } from './step.ts'
+import { applyWaits } from './wait-notes.ts'
+import type { WaitLine } from './wait-notes.ts'
 
 /** What an `end` record says. */
 export interface EndLine {
@@ -24,9 +28,13 @@ export interface PackedNotes {
   readonly journal: PackedJournal
   readonly snapshots: readonly SnapshotInfo[]
   readonly end?: EndLine
+  readonly evictions?: readonly EvictionNote[]
   readonly definition?: DefinitionStamp
   readonly asked?: readonly (readonly [id: string, target: PersonTarget])[]
 }
+
+/** Evictions that a run can explain without reading its ledger. */
+const MOST_EVICTIONS = 20
 
 /** What the first record says of the definition, and each that goes on with another one. */
 interface DefinitionLine {
@@ -45,15 +53,17 @@ export class RunNotes {
   readonly journal: Journal
   #snapshots: readonly SnapshotInfo[]
   #end: EndLine | undefined
+  #evictions: readonly EvictionNote[]
   #machine: MachineState | undefined
   #definition: DefinitionStamp | undefined
   readonly #asked: Map<string, PersonTarget>
 
   constructor(packed: Partial<PackedNotes> = {}, machine?: MachineState) {
-    const { journal = [], snapshots = [], end, definition, asked = [] } = packed
+    const { journal = [], snapshots = [], end, definition, asked = [], evictions = [] } = packed
     this.journal = Journal.unpack(journal)
     this.#snapshots = snapshots
     this.#end = end
+    this.#evictions = evictions
     this.#machine = machine
     this.#definition = definition === undefined ? undefined : sharedStamp(definition)
     this.#asked = new Map(asked)
@@ -67,6 +77,11 @@ export class RunNotes {
   /** Set when the run was stopped, or failed outside its machine. */
   get end(): EndLine | undefined {
     return this.#end
+  }
+
+  /** What made room last, oldest first. */
+  get evictions(): readonly EvictionNote[] {
+    return this.#evictions
   }
 
   /** The machine after the last record that changed it. */
@@ -85,10 +100,11 @@ export class RunNotes {
   }
 
   /** Takes over a record. */
-  apply(record: Pick<LedgerRecord, 'kind' | 'asked' | 'machine' | 'seq' | 'at' | 'runId'>): void {
+  apply(record: Omit<LedgerRecord, 'conflicts' | 'refusals'>): void {
     const { kind, asked, machine, seq, at } = record
     if (kind === 'update' || kind === 'event') this.#applyNote(asked as RecordNote, record.runId)
     else if (kind === 'step') this.journal.apply(asked as StepLine)
+    else if (kind === 'wait') applyWaits(this.journal, asked as WaitLine)
     else if (kind === 'end') this.#end = asked as EndLine
     else if (kind === 'start' || kind === 'definition') this.#applyDefinition(asked as DefinitionLine | undefined)
     else if (kind === 'request') this.#asked.set((asked as RequestLine).id, (asked as RequestLine).target)
@@ -96,6 +112,8 @@ export class RunNotes {
       const { id, reason, metadata } = asked as SnapshotInfo
       this.#snapshots = [...this.#snapshots, Object.freeze({ id, seq, at, reason, metadata })]
     }
+    const evicted = evictionsIn(record)
+    if (evicted.length > 0) this.#evictions = [...this.#evictions, ...evicted].slice(-MOST_EVICTIONS)
     if (machine === undefined) return
     this.#machine = machine
     if (this.journal.size === 0 && this.#asked.size === 0) return
@@ -116,6 +134,7 @@ export class RunNotes {
       journal: this.journal.pack(),
       snapshots: this.#snapshots,
       ...(end === undefined ? {} : { end }),
+      ...(this.#evictions.length === 0 ? {} : { evictions: this.#evictions }),
       ...(definition === undefined ? {} : { definition }),
       ...(this.#asked.size === 0 ? {} : { asked: [...this.#asked] }),
     }

@@ -9,6 +9,8 @@ import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
 import type { Accepted, Changes, SubscribeOptions, UpdateResult, WaitOptions } from '../workflow/index.ts'
 import { followChanges } from './changes.ts'
 import type { Change, ChangesOptions } from './changes.ts'
+import { listEvictions } from './evictions.ts'
+import type { EvictionRecord } from './evictions.ts'
 import { conflictsIn, resolveConflict } from './conflicts.ts'
 import type { ConflictsOptions, Decision, ListedConflict } from './conflicts.ts'
 import type { Explanation } from './explain.ts'
@@ -26,6 +28,9 @@ import type { Point, SnapshotInfo } from './point.ts'
 import type { OpenRequest } from './requests.ts'
 import { restoreBoard } from './restore.ts'
 import type { Restored, RestoreOptions } from './restore.ts'
+import { exportRun } from './run-export.ts'
+import type { ExportOptions, RunExport } from './run-export.ts'
+import { unknownError } from './runtime-errors.ts'
 import type { RunCore } from './run-core.ts'
 
 /** Who acts from outside; shown as the author of what they write. */
@@ -46,7 +51,6 @@ const NO_LABELS: Labels = Object.freeze({})
 const MOST_SIGHTS = 1_000
 
 export class Run<Output = unknown, Values extends object = Record<string, unknown>> {
-  readonly id: string
   /** The workflow's output; rejects when the run fails or is stopped. */
   readonly done: Promise<Output>
   readonly #core: RunCore
@@ -56,7 +60,6 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Use `runtime.start` or `runtime.open`. */
   constructor(core: RunCore, store: Store, host: RunHost) {
-    this.id = core.runId
     this.#core = core
     this.#store = store
     this.#host = host
@@ -66,6 +69,10 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     })
     // Whoever does not ask for the outcome is not to be told by an uncaught rejection.
     this.done.catch(() => {})
+  }
+
+  get id(): string {
+    return this.#core.runId
   }
 
   /** The name of its workflow. */
@@ -207,6 +214,11 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return this.#core.explain()
   }
 
+  /** Entries that made room for others, oldest first, as they were; as far back as records are kept. */
+  async evictions(): Promise<readonly EvictionRecord[]> {
+    return handOut(listEvictions(await readLeft(this.#store, this.id))) as readonly EvictionRecord[]
+  }
+
   /** Disagreements that a policy decided, oldest first, and who decided them anew; as far back as records are kept. */
   async conflicts({ open = false }: ConflictsOptions = {}): Promise<readonly ListedConflict[]> {
     const conflicts = conflictsIn(await readLeft(this.#store, this.id))
@@ -298,6 +310,15 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    */
   async ledger({ afterSeq = 0 }: { readonly afterSeq?: number } = {}): Promise<readonly LedgerRecord[]> {
     return handOut(await readRecords(this.#store, this.id, { afterSeq })) as readonly LedgerRecord[]
+  }
+
+  /** Everything that can be said of the run as plain JSON, sensitive values redacted unless asked for. */
+  async export(options: ExportOptions = {}): Promise<RunExport> {
+    const [conflicts, log, summary] = [await this.conflicts(), await this.log(), await this.#store.summary(this.id)]
+    if (summary === undefined) throw unknownError(this.id)
+    const { state } = this
+    const facts = { summary, state, entries: this.entries(), snapshots: this.snapshots(), conflicts, log }
+    return exportRun(facts, options)
   }
 
   /** Ends the run: agents, children and timers stop, `done` rejects with `run.stopped`. Twice is harmless. */

@@ -37,3 +37,8 @@ export interface StartOptions<Input> {
 export type StartArguments<Input> = undefined extends Input
   ? [options?: StartOptions<Input>]
   : [options: StartOptions<Input> & { readonly input: Input }]
+
+export interface CloseOptions {
+  /** `keep` lets go of the runs as they are stored, `stop` ends them. */
+  readonly runs?: 'keep' | 'stop'
+}

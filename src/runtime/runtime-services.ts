@@ -42,6 +42,8 @@ export interface RuntimeServices {
   /** Milliseconds that a wait lasts unless it says otherwise. */
   readonly waitTimeoutMs: number
   nextUpdateId(): string
+  /** Work that whoever closes the runtime waits for. */
+  readonly track: (work: Promise<void>) => void
   startChild(
     machine: AnyStateMachine,
     seed: {

@@ -23,10 +23,11 @@ import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
 import { keepingRules } from './retention.ts'
 import type { RunState } from './run-state.ts'
-import type { RuntimeOptions, StartArguments } from './runtime-options.ts'
+import type { CloseOptions, RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
+import { stopForClosing } from './stop-for-closing.ts'
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
 /** Ended runs that stay readable through `get`. */
@@ -69,6 +70,7 @@ export class Runtime {
       inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
+      track: (work) => this.#track(work),
       startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
       announceGlobals: (from, changes, by, at) => {
         for (const [runId, { core }] of this.#active) if (runId !== from) core.onGlobalsChanged(changes, by, at)
@@ -76,7 +78,8 @@ export class Runtime {
       onEnded: (core, end) => {
         const active = this.#active.get(core.runId)
         this.#active.delete(core.runId)
-        if (active !== undefined) this.#ended.set(core.runId, active.run)
+        // Of a lost run, what the store has is not what is here.
+        if (active !== undefined && !core.isLost) this.#ended.set(core.runId, active.run)
         if (end.kind === 'left') return
         topics.emit('end', {
           runId: core.runId,
@@ -121,16 +124,21 @@ export class Runtime {
 
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
-   * finished steps are not repeated, deadlines keep their instants.
+   * finished steps are not repeated, deadlines keep their instants. What another process has made of it since is read
+   * anew, and so is a run that was lost here because a commit failed.
    * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
-    const known = this.get(runId)
-    if (known !== undefined) return known
+    const { shared } = this.store.traits
+    if (!shared && this.#active.has(runId)) return this.#getOrThrow(runId)
     const summary = await this.store.summary(runId)
+    const active = this.#active.get(runId)
+    if (active !== undefined && !(shared && active.core.isOvertakenBy(summary))) return active.run
+    active?.core.giveUp()
     if (summary === undefined) throw unknownError(runId)
-    return this.#open(this.#machineOf(summary), summary)
+    const ended = this.#ended.get(runId)
+    return ended !== undefined && summary.status !== 'active' ? ended : this.#open(this.#machineOf(summary), summary)
   }
 
   /**
@@ -209,16 +217,16 @@ export class Runtime {
   }
 
   /**
-   * Ends the runtime. Runs on a durable store are left where they are, to be opened again; on another one they are stopped.
-   * Twice is harmless.
+   * Ends the runtime: lets go of its runs as they are in the store, so that they go on when they are opened again, or stops
+   * them. Forgets every deadline. Twice is harmless.
+   * @param options `runs`: `keep` on a durable store and `stop` on another one unless given
    */
-  async close(): Promise<void> {
+  async close({ runs }: CloseOptions = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    const why = 'the runtime was closed'
+    const keeps = (runs ?? (this.store.traits.durable ? 'keep' : 'stop')) === 'keep'
     const active = [...this.#active.values()]
-    if (this.store.traits.durable) for (const { core } of active) core.leave(why)
-    else await Promise.all(active.map(({ run }) => run.stop(why)))
+    await Promise.all(active.map(({ core, run }) => (keeps ? core.leave() : stopForClosing(run))))
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
@@ -293,9 +301,7 @@ export class Runtime {
       state = await this.#load(machine, runId)
       summary = (await store.summary(runId)) ?? stored
     }
-    const already = this.get(runId)
-    if (already !== undefined) return already
-    return this.#resume(machine, summary, state)
+    return this.#active.get(runId)?.run ?? this.#resume(machine, summary, state)
   }
 
   async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {

@@ -3,8 +3,10 @@
 import { AssertionError } from 'node:assert'
 import type * as fc from 'fast-check'
 import { afterEach, expect, it, vi } from 'vitest'
-import type { MergeInput, MergeResult, Policy, PolicyName } from 'callboard'
+import type { Entry, MergeInput, MergeResult, Policy, PolicyName } from 'callboard'
 import type * as Values from '../../src/base/value.ts'
+import type * as Order from '../../src/context/eviction-order.ts'
+import { propertyEviction } from './properties/eviction.ts'
 import { propertyHandlers } from './properties/handlers.ts'
 import { propertyIsolation } from './properties/isolation.ts'
 import { propertyArgumentsStay, propertyOrderDoesNotMatter, propertyThreeWay } from './properties/merging.ts'
@@ -36,7 +38,53 @@ type BaseValues = typeof Values
 
 const VALUES = '../../src/base/value.ts'
 
+type EvictionOrder = typeof Order
+
+const EVICTION_ORDER = '../../src/context/eviction-order.ts'
+
 const BUGS: readonly Bug[] = [
+  {
+    name: 'a pinned entry makes room',
+    property: propertyEviction,
+    replace: () =>
+      vi.doMock(EVICTION_ORDER, async (importOriginal) => {
+        const actual = await importOriginal<EvictionOrder>()
+        return { ...actual, isEvictable: (entry: Entry) => actual.isEvictable({ ...entry, pinned: false }) }
+      }),
+  },
+  {
+    name: 'a critical entry makes room',
+    property: propertyEviction,
+    replace: () =>
+      vi.doMock(EVICTION_ORDER, async (importOriginal) => ({
+        ...(await importOriginal<EvictionOrder>()),
+        isEvictable: ({ pinned, protected: isProtected }: Entry) => !pinned && !isProtected,
+      })),
+  },
+  {
+    name: 'of two entries of one priority the newer makes room',
+    property: propertyEviction,
+    replace: () =>
+      vi.doMock(EVICTION_ORDER, async (importOriginal) => {
+        const { compareForEviction, ...actual } = await importOriginal<EvictionOrder>()
+        const newestFirst = (one: Entry, other: Entry): number =>
+          one.priority === other.priority ? compareForEviction(other, one) : compareForEviction(one, other)
+        return { ...actual, compareForEviction: newestFirst }
+      }),
+  },
+  {
+    name: 'the room of a deleted entry is not given back',
+    property: propertyEviction,
+    sabotage: ({ context: { Occupancy } }) => {
+      const { after } = Occupancy.prototype
+      Occupancy.prototype.after = function (changes) {
+        return after.call(
+          this,
+          changes.filter(({ kind }) => kind !== 'drop'),
+        )
+      }
+    },
+  },
   {
     name: 'versions start again after a deletion',
     property: propertyVersions,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createRuntime, createVolatileStore, defineContext, drop, entry, patch, put } from 'callboard'
 import type { AgentContext, Store } from 'callboard'
+import { wrapStore } from '../store/wrapped.ts'
 import { createTestClock } from '../support/clock.ts'
 import { createGate, createWorld, keysWritten, refusalOf, together } from './world.ts'
 
@@ -295,35 +296,15 @@ describe('a branch and a crash', () => {
   function dyingStore(matches: (asked: object) => boolean, when: 'before' | 'after'): { dying: Store; store: Store } {
     const store = createVolatileStore()
     let isDead = false
-    const dying: Store = Object.create(store, {
-      append: {
-        value: async (batches: Parameters<Store['append']>[0]) => {
-          const isLast = batches.some(({ records }) => records.some(({ asked }) => matches((asked ?? {}) as object)))
-          if (isDead || (isLast && when === 'before')) return new Promise<void>(() => {})
-          isDead = isLast
-          return store.append(batches)
-        },
+    const dying = wrapStore(store, {
+      append: (batches) => {
+        const isLast = batches.some(({ records }) => records.some(({ asked }) => matches((asked ?? {}) as object)))
+        if (isDead || (isLast && when === 'before')) return new Promise<void>(() => {})
+        isDead = isLast
+        return store.append(batches)
       },
-    }) as Store
-    return { dying: bound(dying, store), store }
-  }
-  /** Private fields are reached through the store itself. */
-  function bound(dying: Store, store: Store): Store {
-    return {
-      traits: store.traits,
-      append: (batches) => dying.append(batches),
-      read: (...args) => store.read(...args),
-      summary: (...args) => store.summary(...args),
-      list: (...args) => store.list(...args),
-      putSnapshot: (...args) => store.putSnapshot(...args),
-      snapshot: (...args) => store.snapshot(...args),
-      snapshots: (...args) => store.snapshots(...args),
-      dropSnapshot: (...args) => store.dropSnapshot(...args),
-      trim: (...args) => store.trim(...args),
-      remove: (...args) => store.remove(...args),
-      verify: (...args) => store.verify(...args),
-      close: () => store.close(),
-    }
+    })
+    return { dying, store }
   }
 
   it.each([
