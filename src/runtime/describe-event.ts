@@ -63,13 +63,15 @@ function plainOnly<Fields extends object>(fields: Fields): Fields | object {
 }
 
 /** The error behind what was recorded of it. */
-export function reviveError({ name, message, code, details, cause }: RecordedError): unknown {
+export function reviveError(recorded: RecordedError): unknown {
+  const { name, message, details = {}, cause } = recorded
   if (name === '') return message
   const options = cause === undefined ? {} : { cause: reviveError(cause) }
-  if (name === 'CallboardError') {
-    return new CallboardError(code ?? 'error', message, (fromTagged(details ?? {}) ?? {}) as ErrorDetails, options)
-  }
-  return Object.assign(new Error(message, options), { name }, code === undefined ? {} : { code })
+  const { code } = recorded
+  if (name !== 'CallboardError' || code === undefined)
+    return Object.assign(new Error(message, options), { name }, code === undefined ? {} : { code })
+  const known = { ...recorded, code }
+  return new CallboardError(known.code, message, fromTagged(details) as ErrorDetails, options)
 }
 
 function describeChange(change: Change, outcome: CellChange | undefined): unknown {

@@ -10,7 +10,7 @@ import { canonicalJson, Deadlines, fromTagged, toTagged } from '../base/index.ts
 import { Shelf } from '../context/index.ts'
 import type { Cell, CellChange, EntryAddress } from '../context/index.ts'
 import { encodeRecord } from '../ledger/index.ts'
-import type { LedgerRecord } from '../ledger/index.ts'
+import type { LedgerRecord, RecordKind } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
 import { stampOf } from '../workflow/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
@@ -163,6 +163,7 @@ class Replay {
       case 'step':
       case 'request':
       case 'snapshot':
+      case 'wait':
       case 'end':
         this.#engine?.append(kind, author, asked, record.refusals).catch(() => {})
         break
@@ -209,7 +210,7 @@ class Replay {
 
   /** What neither changes anything nor can be asked of a machine that has ended. */
   #isSilent({ kind }: LedgerRecord): boolean {
-    return kind === 'end' || kind === 'step' || kind === 'request' || kind === 'snapshot' || kind === 'refusal'
+    return SILENT_KINDS.has(kind)
   }
 
   /** Takes the state after a record over as it is stored. */
@@ -313,6 +314,8 @@ class Replay {
     return { seq, key: undefined, message }
   }
 }
+
+const SILENT_KINDS: ReadonlySet<RecordKind> = new Set(['end', 'step', 'request', 'snapshot', 'wait', 'refusal'])
 
 interface EventLine {
   readonly event: string | EventObject
