@@ -185,6 +185,7 @@ describe('the public names', () => {
       'patch',
       'put',
       'randomIds',
+      'replayRun',
       'systemClock',
     ])
   })
@@ -270,6 +271,9 @@ describe('the public names', () => {
       'RenderOptions',
       'RenderPlanLine',
       'RenderedView',
+      'ReplayDifference',
+      'ReplayOptions',
+      'ReplayReport',
       'RestoreOptions',
       'Restored',
       'RetentionOptions',
