@@ -186,6 +186,7 @@ describe('the public names', () => {
       'patch',
       'put',
       'randomIds',
+      'replayRun',
       'systemClock',
     ])
   })
@@ -265,11 +266,15 @@ describe('the public names', () => {
       'Progress',
       'PutOptions',
       'RecordKind',
+      'Recovered',
       'Refusal',
       'RefusalReason',
       'RenderOptions',
       'RenderPlanLine',
       'RenderedView',
+      'ReplayDifference',
+      'ReplayOptions',
+      'ReplayReport',
       'RestoreOptions',
       'Restored',
       'RetentionOptions',

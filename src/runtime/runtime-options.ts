@@ -24,6 +24,8 @@ export interface RuntimeOptions {
   readonly snapshots?: SnapshotOptions
   /** How much of a run's history stays; everything unless given. */
   readonly retention?: RetentionOptions
+  /** Runs in memory beyond which idle ones go to rest, until a message or a deadline; 1,000 unless given. */
+  readonly maxActiveRuns?: number
   /** XState's inspection events of every run. An inspector that throws harms nothing. */
   readonly inspect?: (event: unknown) => void
 }

@@ -57,6 +57,12 @@ export interface RuntimeServices {
   /** Tells every other run of committed changes to global entries. */
   announceGlobals(from: string, changes: readonly CellChange[], by: string, at: number): void
   onEnded(core: RunCore, end: RunEnd): void
+  /** A run has been written to. */
+  onCommitted(runId: string): void
+  /** A run may have become idle. */
+  onQuiet(): void
+  /** Whether some workflow could write a key that a pattern names for all runs. */
+  isShared(pattern: string): boolean
   /** How the snapshots of a ledger are taken. */
   keeping(runId: string, catalogue: Catalogue): Omit<SnapshotHost, 'board'>
 }

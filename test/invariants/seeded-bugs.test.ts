@@ -6,6 +6,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import type { Entry, MergeInput, MergeResult, Policy, PolicyName } from 'callboard'
 import type { MemoryStore } from 'callboard/memory'
 import type * as Values from '../../src/base/value.ts'
+import type * as RestModule from '../../src/runtime/rest.ts'
 import type * as Order from '../../src/context/eviction-order.ts'
 import { propertyEviction } from './properties/eviction.ts'
 import { propertyHandlers } from './properties/handlers.ts'
@@ -16,6 +17,7 @@ import { loadModules } from './properties/modules.ts'
 import type { Modules } from './properties/modules.ts'
 import { propertyNonInterference } from './properties/non-interference.ts'
 import { propertyRendering } from './properties/rendering.ts'
+import { propertyResting } from './properties/resting.ts'
 import { firstViolation } from './properties/run-property.ts'
 import { propertySnapshots } from './properties/snapshots.ts'
 import { propertyVersions } from './properties/versions.ts'
@@ -52,6 +54,7 @@ function withMemoryStore(
 type BaseValues = typeof Values
 
 const VALUES = '../../src/base/value.ts'
+const REST = '../../src/runtime/rest.ts'
 
 type EvictionOrder = typeof Order
 
@@ -145,6 +148,35 @@ const BUGS: readonly Bug[] = [
         return { ...packed, notes: { ...packed.notes, journal: [] } }
       }
       return { ...modules, runState: { ...modules.runState, packRun: packWithoutJournal } }
+    },
+  },
+  {
+    name: 'a run at rest sleeps through its deadline',
+    property: propertyResting,
+    replace: () => {
+      vi.doMock(REST, async (original) => {
+        const real = await original<typeof RestModule>()
+        const restOf: typeof real.restOf = (facts) => {
+          const rest = real.restOf(facts)
+          return rest && { ...rest, until: Number.POSITIVE_INFINITY }
+        }
+        return { ...real, restOf }
+      })
+    },
+  },
+  {
+    name: 'a run at rest does not hear what other runs write',
+    property: propertyResting,
+    replace: () => {
+      vi.doMock(REST, async (original) => {
+        const real = await original<typeof RestModule>()
+        // Whatever other runs write does not bring it back.
+        const restOf: typeof real.restOf = (facts) => {
+          const rest = real.restOf(facts)
+          return rest && { ...rest, concerns: [] }
+        }
+        return { ...real, restOf }
+      })
     },
   },
   {
@@ -474,6 +506,7 @@ const BUGS: readonly Bug[] = [
 afterEach(() => {
   vi.doUnmock('../../src/base/bus.ts')
   vi.doUnmock(VALUES)
+  vi.doUnmock(REST)
   vi.doUnmock('../../src/context/priority.ts')
   vi.resetModules()
 })
