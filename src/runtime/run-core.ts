@@ -93,6 +93,7 @@ export class RunCore {
   readonly deadlines: Deadlines
   readonly random: () => number
   readonly waitTimeoutMs: number
+  readonly memory: RuntimeServices['memory']
   readonly waits: WaitTable
   readonly ended: Promise<RunEnd>
   readonly #isReturning: boolean
@@ -134,6 +135,7 @@ export class RunCore {
     this.deadlines = services.deadlines
     this.random = services.random
     this.waitTimeoutMs = services.waitTimeoutMs
+    this.memory = services.memory
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
     // What was delivered before it rested goes on to be known.

@@ -73,6 +73,7 @@ export class Runtime {
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
+      memory: options.memory,
       inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
