@@ -49,7 +49,7 @@ export type {
   ViewFilter,
 } from './context/index.ts'
 export type { EntryDifference, LedgerRecord, MachineState, RecordKind } from './ledger/index.ts'
-export { createRuntime, Run, Runtime } from './runtime/index.ts'
+export { createRuntime, replayRun, Run, Runtime } from './runtime/index.ts'
 export type {
   AgentStatus,
   Change,
@@ -72,6 +72,9 @@ export type {
   OutsideOptions,
   Point,
   Producer,
+  ReplayDifference,
+  ReplayOptions,
+  ReplayReport,
   Restored,
   RestoreOptions,
   Recovered,

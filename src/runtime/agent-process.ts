@@ -35,6 +35,7 @@ import { askPerson } from './people.ts'
 import type { RunCore } from './run-core.ts'
 import { describeIssue } from './schema-check.ts'
 import type { Asker } from './updater.ts'
+import { withMemory } from './remembering.ts'
 import { runStep } from './step.ts'
 
 /** Where an agent stands. */
@@ -222,7 +223,7 @@ export class AgentProcess {
   #makeContext(input: unknown): AnyContext {
     const waitFor = (what: unknown, options: WaitOptions = {}): Promise<unknown> =>
       this.#awaited_(this.#waits.waitFor(what, options))
-    return Object.freeze({
+    const context = {
       id: this.id,
       type: this.type,
       runId: this.#core.runId,
@@ -249,7 +250,9 @@ export class AgentProcess {
       },
       progress: (progress) => this.#core.onProgress(this, progress),
       signal: this.#abort.signal,
-    } satisfies AnyContext)
+    } satisfies Omit<AnyContext, 'memory'>
+    const { runId, labels } = this.#core
+    return Object.freeze(withMemory(context, this.#core.memory, { runId, id: this.id, type: this.type, labels }))
   }
 
   #liveView(): LiveView<Record<string, unknown>> {

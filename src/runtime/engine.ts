@@ -47,6 +47,8 @@ import type { Draft, Turn } from './turn.ts'
 /** What the engine needs from the run and the runtime around it. */
 export interface EngineHost {
   readonly runId: string
+  /** What happened is gone through again: nothing is done to the world. */
+  readonly isReplay?: true
   /** With which definition the run begins. */
   definition(): DefinitionStamp
   readonly clock: Clock
@@ -498,6 +500,7 @@ export class Engine {
   }
 
   #perform(effect: Effect): void {
+    if (this.#host.isReplay === true) return
     try {
       faultPoint('effect:before')
       effect()

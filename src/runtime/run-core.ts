@@ -28,6 +28,7 @@ import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
 import { Compactor } from './compactor.ts'
 import type { CompactorHost } from './compactor.ts'
+import { commitTurns } from './commit.ts'
 import { deriveMachine } from './derive-machine.ts'
 import { Engine } from './engine.ts'
 import type { EngineHost, EngineOrigin } from './engine.ts'
@@ -92,6 +93,7 @@ export class RunCore {
   readonly deadlines: Deadlines
   readonly random: () => number
   readonly waitTimeoutMs: number
+  readonly memory: RuntimeServices['memory']
   readonly waits: WaitTable
   readonly ended: Promise<RunEnd>
   readonly #isReturning: boolean
@@ -133,6 +135,7 @@ export class RunCore {
     this.deadlines = services.deadlines
     this.random = services.random
     this.waitTimeoutMs = services.waitTimeoutMs
+    this.memory = services.memory
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
     // What was delivered before it rested goes on to be known.
@@ -608,52 +611,13 @@ export class RunCore {
       globals: () => this.#services.globals.latest,
       stageGlobals: (globals) => this.#services.globals.stage(globals),
       globalsEpoch: () => this.#services.globals.epoch,
-      commit: (turns, status) => this.#commit(turns, status),
+      commit: (turns, status) => {
+        const { definition, createdAt, parent, labels } = this
+        return commitTurns(this.#services, { runId: this.runId, definition, createdAt, parent, labels }, turns, status)
+      },
       onCommitted: (turn) => this.#onCommitted(turn),
       onFailed: (error) => this.#onFailed(error),
     }
-  }
-
-  #commit(turns: readonly Turn[], status: MachineState['status']): Promise<void> {
-    const records: LedgerRecord[] = turns.map(({ record }) => record)
-    const first = records[0]
-    const last = records.at(-1)
-    if (first === undefined || last === undefined) return Promise.resolve()
-    const isEnd = last.kind === 'end' ? (last.asked as { readonly status: MachineState['status'] }).status : status
-    const batch = {
-      runId: this.runId,
-      expectedSeq: first.seq - 1,
-      records,
-      summary: {
-        runId: this.runId,
-        workflow: this.definition.name,
-        version: this.definition.version,
-        status: isEnd,
-        seq: last.seq,
-        createdAt: this.createdAt,
-        updatedAt: last.at,
-        parent: this.parent,
-        ...(this.labels === undefined ? {} : { labels: this.labels }),
-      },
-    }
-    if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
-    const { globals, store } = this.#services
-    if (turns.some(({ changesGlobals, globalsEpoch }) => changesGlobals && globalsEpoch !== globals.epoch)) {
-      return Promise.reject(
-        new CallboardError(
-          'globals.lost',
-          `run ${this.runId} has built on global entries that could not be stored; open it again to go on from what is stored`,
-          { runId: this.runId },
-        ),
-      )
-    }
-    const global = globals.batchOf(records)
-    if (global === undefined) return store.append([batch])
-    return store.append([batch, global]).catch(async (error: unknown) => {
-      // What was staged is lost with the run; the other runs go on from what the store says.
-      await globals.load(store)
-      throw error
-    })
   }
 
   #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
@@ -661,7 +625,7 @@ export class RunCore {
     const global = changesGlobals ? changes.filter(({ scope }) => scope === 'global') : NO_CHANGES
     this.#snapshots.onCommitted(record, global)
     if (changes.length > 0) {
-      if (changesGlobals) this.#services.globals.commit(changes)
+      if (changesGlobals) this.#services.globals.commit(record, changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
       this.#compactor?.onCommitted(record.seq, record.at, changes)

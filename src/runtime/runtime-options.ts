@@ -1,6 +1,7 @@
 // What a runtime is made with, and what a run is started with.
 import type { AnyStateMachine } from 'xstate'
 import type { Clock, Ids } from '../base/index.ts'
+import type { MemorySource } from '../memory/index.ts'
 import type { Labels, Store } from '../store/index.ts'
 import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 
@@ -11,6 +12,8 @@ export interface RuntimeOptions {
   readonly tenant?: string
   /** The workflows whose stored runs it can open. */
   readonly workflows?: readonly AnyStateMachine[]
+  /** What its agents remember: `createMemory()` of `callboard/memory`, or `memory.within({ project })`. */
+  readonly memory?: MemorySource
   readonly clock?: Clock
   readonly ids?: Ids
   /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */

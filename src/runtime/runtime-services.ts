@@ -3,6 +3,7 @@ import type { AnyStateMachine } from 'xstate'
 import type { Bus, Clock, Deadlines } from '../base/index.ts'
 import type { Catalogue, CellChange, Filters } from '../context/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
+import type { MemorySource } from '../memory/index.ts'
 import type { Store } from '../store/index.ts'
 import type { WaitForGraph } from '../waits/index.ts'
 import type { Progress } from '../workflow/index.ts'
@@ -38,6 +39,7 @@ export interface RuntimeServices {
   readonly globals: Globals
   readonly filters: Filters
   readonly topics: Bus<RuntimeTopics>
+  readonly memory: MemorySource | undefined
   readonly inspect: ((event: unknown) => void) | undefined
   /** Milliseconds that a wait lasts unless it says otherwise. */
   readonly waitTimeoutMs: number

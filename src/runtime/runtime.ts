@@ -1,6 +1,6 @@
 // Runtime: the only place where runs begin. It owns the clock, the ids, the global entries and the filters of its runs.
 import type { AnyStateMachine } from 'xstate'
-import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
+import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, steadyClock, systemClock } from '../base/index.ts'
 import type { Ids } from '../base/index.ts'
 import { Filters } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
@@ -52,7 +52,8 @@ export class Runtime {
 
   /** Use `createRuntime`. */
   constructor(options: RuntimeOptions = {}) {
-    const { clock = systemClock, ids = randomIds } = options
+    const { ids = randomIds } = options
+    const clock = steadyClock(options.clock ?? systemClock)
     for (const machine of options.workflows ?? []) this.#workflows.set(definitionOf(machine).name, machine)
     this.#ids = ids
     const topics: Bus<RuntimeTopics> = new Bus<RuntimeTopics>((failure) => {
@@ -69,6 +70,7 @@ export class Runtime {
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
+      memory: options.memory,
       inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,

@@ -1,13 +1,13 @@
-// Measures memory in a process of its own: what is in the heap after all garbage is collected, divided by the runs that
+// Measures the heap in a process of its own: what is in the heap after all garbage is collected, divided by the runs that
 // were started in between. Writes one line of JSON.
-//   node --expose-gc test/bench/memory.child.ts <active | rest> <file> <runs>
+//   node --expose-gc test/bench/heap.child.ts <active | rest> <file> <runs>
 import { createRuntime, defineContext, entry } from 'callboard'
 import type { Runtime } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
 import { createActor, createMachine } from 'xstate'
 import { z } from 'zod'
 import { collectGarbage } from './harness.ts'
-import type { MemoryFigures } from './memory.ts'
+import type { HeapFigures } from './heap.ts'
 
 const [mode = 'active', file = '', count = '1000'] = process.argv.slice(2)
 const RUNS = Number(count)
@@ -84,7 +84,7 @@ const runtime = await createRuntime({ store, maxActiveRuns, workflows: [waiting,
 const waitingBytes = await heapPerRun(runtime, waiting)
 const timedBytes = await heapPerRun(runtime, timed)
 const askingBytes = await heapPerRun(runtime, asking)
-const figures: MemoryFigures = {
+const figures: HeapFigures = {
   waiting: waitingBytes,
   timed: timedBytes,
   asking: askingBytes,
