@@ -77,6 +77,7 @@ export type {
   ReplayReport,
   Restored,
   RestoreOptions,
+  Recovered,
   RetentionOptions,
   RunExport,
   CloseOptions,

@@ -98,6 +98,7 @@ const LONG_FILES: Readonly<Record<string, string>> = {
   'src/runtime/run-core.ts': 'the order of what follows a commit (R2) is read in one place',
   'src/runtime/engine.ts': 'from event to acknowledgement is one story with four invariants',
   'src/runtime/agent-process.ts': 'everything an agent is handed, with what ends it',
+  'src/testing/memory-cases.ts': 'a list of cases as data, read one at a time',
   'src/testing/store-cases.ts': 'a list of cases as data, read one at a time',
   'src/store/sqlite/sqlite-store.ts': 'one transaction, its statements and its damage report',
 }
@@ -265,6 +266,7 @@ describe('the public names', () => {
       'Progress',
       'PutOptions',
       'RecordKind',
+      'Recovered',
       'Refusal',
       'RefusalReason',
       'RenderOptions',

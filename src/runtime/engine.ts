@@ -68,8 +68,10 @@ export interface EngineHost {
   commit(turns: readonly Turn[], status: MachineState['status']): Promise<void>
   /** A turn is in the store; its acknowledgement has been given. */
   onCommitted(turn: Turn): void
-  /** The run cannot go on: a commit failed, or an action did. */
+  /** The run cannot go on: an action failed. */
   onFailed(error: unknown): void
+  /** A commit failed: what was here and not in the store is lost. */
+  onLost(error: unknown): void
 }
 
 type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
@@ -105,7 +107,10 @@ export class Engine {
   /** The timers of a stored run, until it goes on. */
   #stored: MachineState['timers'] = []
 
-  /** @param origin the input of a new run, or the state a stored one is to go on from */
+  /**
+   * @param machine this run's own: its transitions are wrapped
+   * @param origin the input of a new run, or the state a stored one is to go on from
+   */
   constructor(machine: AnyStateMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
     const timers = (this.#timers = new Timers(host.deadlines))
@@ -156,6 +161,11 @@ export class Engine {
     return (this.#latest ?? this.committed).context.board
   }
 
+  /** Its machine has ended, and that is on its way into the store. */
+  get isEnding(): boolean {
+    return !this.#stopped && this.#latest !== undefined && this.#latest.status !== 'active'
+  }
+
   get isStopped(): boolean {
     return this.#stopped
   }
@@ -167,6 +177,11 @@ export class Engine {
   /** Whether a delayed transition or event is due some time. */
   get hasTimers(): boolean {
     return this.#timers.size > 0
+  }
+
+  /** The instant of the next of them. */
+  get nextTimerAt(): number | undefined {
+    return this.#timers.nextDueAt
   }
 
   /** Begins the run; resolves when its first record is stored. */
@@ -281,8 +296,9 @@ export class Engine {
   }
 
   /** Wraps the machine's transitions and those of all it invokes, so that nothing escapes before it is committed. */
-  #tap(machine: AnyStateMachine): AnyStateMachine {
-    const tapped = machine.provide({ actors: this.#inner.bindAll(machine.implementations.actors as never) as never })
+  #tap(tapped: AnyStateMachine): AnyStateMachine {
+    const { implementations } = tapped
+    Object.assign(implementations, { actors: this.#inner.bindAll(implementations.actors as never) })
     const transition = tapped.transition as unknown as Transition
     const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (scope: Scope, input: unknown) => MachineSnapshot
     Object.assign(tapped, {
@@ -500,9 +516,11 @@ export class Engine {
   #lose(turns: readonly Turn[], error: unknown): void {
     const lost = [...turns, ...this.#pending]
     this.#pending = []
+    this.#stopped = true
+    // Before the actors are stopped: agents are to know that this is not the end.
+    this.#host.onLost(error)
     this.halt()
     for (const turn of lost) turn.refuse?.(error)
-    this.#host.onFailed(error)
   }
 
   #finishedError(): CallboardError {

@@ -1,6 +1,7 @@
 // What a runtime is made with, and what a run is started with.
 import type { AnyStateMachine } from 'xstate'
 import type { Clock, Ids } from '../base/index.ts'
+import type { MemorySource } from '../memory/index.ts'
 import type { Labels, Store } from '../store/index.ts'
 import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 
@@ -11,6 +12,8 @@ export interface RuntimeOptions {
   readonly tenant?: string
   /** The workflows whose stored runs it can open. */
   readonly workflows?: readonly AnyStateMachine[]
+  /** What its agents remember: `createMemory()` of `callboard/memory`, or `memory.within({ project })`. */
+  readonly memory?: MemorySource
   readonly clock?: Clock
   readonly ids?: Ids
   /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */
@@ -21,6 +24,8 @@ export interface RuntimeOptions {
   readonly snapshots?: SnapshotOptions
   /** How much of a run's history stays; everything unless given. */
   readonly retention?: RetentionOptions
+  /** Runs in memory beyond which idle ones go to rest, until a message or a deadline; 1,000 unless given. */
+  readonly maxActiveRuns?: number
   /** XState's inspection events of every run. An inspector that throws harms nothing. */
   readonly inspect?: (event: unknown) => void
 }

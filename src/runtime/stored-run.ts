@@ -2,7 +2,7 @@
 import { CallboardError } from '../base/index.ts'
 import { Access, BoardView, Filters, Sight } from '../context/index.ts'
 import type { View } from '../context/index.ts'
-import type { LedgerRecord, MachineState } from '../ledger/index.ts'
+import type { MachineState } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
 import { accessRulesOf } from '../workflow/index.ts'
 import type { PersonTarget, WorkflowDefinition } from '../workflow/index.ts'
@@ -19,23 +19,12 @@ export interface StoredRequest {
   readonly askedAt: number
 }
 
-/** The open requests of a run, oldest first; who asks and what is in the records, where those are kept. */
-export function openRequestsIn({ notes }: RunState, records: Iterable<LedgerRecord>): readonly StoredRequest[] {
-  if (notes.asked.size === 0 || notes.end !== undefined) return []
-  const found = new Map<string, StoredRequest>()
-  for (const { kind, asked, author, at } of records) {
-    if (kind !== 'request') continue
-    const { id, question } = asked as Pick<StoredRequest, 'id' | 'question'>
-    const target = notes.asked.get(id)
-    // Asked again after a restart, it is as old as it was.
-    if (target !== undefined && !found.has(id))
-      found.set(id, Object.freeze({ id, agent: author, target, question, askedAt: at }))
-  }
-  // Of a question whose record was dropped, what is asked for is known all the same.
-  for (const [id, target] of notes.asked) {
-    if (!found.has(id)) found.set(id, Object.freeze({ id, agent: '', target, question: undefined, askedAt: 0 }))
-  }
-  return [...found.values()]
+/** The open requests of a run, oldest first. */
+export function openRequestsIn({ notes }: RunState): readonly StoredRequest[] {
+  if (notes.end !== undefined) return []
+  return Array.from(notes.requests.values(), ({ id, agent, target, question, askedAt }) =>
+    Object.freeze({ id, agent, target, question, askedAt }),
+  )
 }
 
 export interface StoredViewOptions {

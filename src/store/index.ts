@@ -3,6 +3,7 @@ export type {
   Damage,
   DamageKind,
   Labels,
+  RestNote,
   RunFilter,
   RunSummary,
   Store,

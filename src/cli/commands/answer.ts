@@ -2,13 +2,12 @@ import { Command } from 'commander'
 import { CallboardError } from '../../base/index.ts'
 import { createRuntime, openRequestsIn } from '../../runtime/index.ts'
 import type { StoredRequest } from '../../runtime/index.ts'
-import type { LedgerRecord } from '../../ledger/index.ts'
 import { concludeRun } from '../conclude.ts'
 import { databaseOption, openExisting } from '../database.ts'
 import type { Database } from '../database.ts'
 import { findRun, rootOf } from '../find-run.ts'
 import { loadWorkflow } from '../load-module.ts'
-import { recordsOf, stateAt } from '../look.ts'
+import { stateAt } from '../look.ts'
 import { moduleOf } from '../module-of.ts'
 import { resumeInTerminal } from '../run-in-terminal.ts'
 import type { Terminal } from '../terminal.ts'
@@ -48,9 +47,7 @@ export function answerCommand(terminal: Terminal, end: (code: number) => void): 
 }
 
 async function openRequests({ store }: Database, runId: string): Promise<readonly StoredRequest[]> {
-  const records: LedgerRecord[] = []
-  for await (const record of recordsOf(store, runId)) records.push(record)
-  return openRequestsIn(await stateAt(store, runId), records)
+  return openRequestsIn(await stateAt(store, runId))
 }
 
 /** @throws CallboardError `cli.no-such-request` */

@@ -3,7 +3,6 @@ import { entryOf } from '../../context/index.ts'
 import type { Cell } from '../../context/index.ts'
 import { openRequestsIn } from '../../runtime/index.ts'
 import type { RunState, StoredRequest } from '../../runtime/index.ts'
-import type { LedgerRecord } from '../../ledger/index.ts'
 import type { RunSummary } from '../../store/index.ts'
 import { databaseOption, openExisting } from '../database.ts'
 import type { Database } from '../database.ts'
@@ -50,19 +49,17 @@ async function look(database: Database, summary: RunSummary): Promise<Shown> {
   const { store } = database
   const { runId } = summary
   const state = await stateAt(store, runId)
-  const asked: LedgerRecord[] = []
   let conflicts = 0
   let refusals = 0
   for await (const record of recordsOf(store, runId)) {
     conflicts += record.conflicts.length
     refusals += record.refusals.length
-    asked.push(record)
   }
   return {
     summary,
     state,
     cells: [...state.board.cells()].filter(({ live }) => live),
-    requests: openRequestsIn(state, asked),
+    requests: openRequestsIn(state),
     children: (await listRuns(database, {}, () => {})).filter(({ parent }) => parent?.runId === runId),
     conflicts,
     refusals,
