@@ -183,6 +183,7 @@ describe('the public names', () => {
       'patch',
       'put',
       'randomIds',
+      'redactSecrets',
       'systemClock',
     ])
   })
@@ -285,6 +286,7 @@ describe('the public names', () => {
       'SubscribeOptions',
       'UpdateOptions',
       'UpdateResult',
+      'ValuesOf',
       'View',
       'ViewFilter',
       'WaitExplanation',

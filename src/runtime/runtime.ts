@@ -150,6 +150,7 @@ export class Runtime {
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
+    this.#assertOpen()
     const { shared } = this.store.traits
     if (!shared && this.#active.has(runId)) return this.#getOrThrow(runId)
     const summary = await this.store.summary(runId)
