@@ -49,7 +49,7 @@ export type {
   ViewFilter,
 } from './context/index.ts'
 export type { EntryDifference, LedgerRecord, MachineState, RecordKind } from './ledger/index.ts'
-export { createRuntime, Run, Runtime } from './runtime/index.ts'
+export { createRuntime, replayRun, Run, Runtime } from './runtime/index.ts'
 export type {
   AgentStatus,
   Change,
@@ -72,10 +72,15 @@ export type {
   OutsideOptions,
   Point,
   Producer,
+  ReplayDifference,
+  ReplayOptions,
+  ReplayReport,
   Restored,
   RestoreOptions,
+  Recovered,
   RetentionOptions,
   RunExport,
+  CloseOptions,
   RuntimeOptions,
   RuntimeTopics,
   SnapshotInfo,
@@ -83,8 +88,8 @@ export type {
   StartOptions,
   WaitExplanation,
 } from './runtime/index.ts'
-export { createVolatileStore } from './store/index.ts'
-export type { Batch, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
+export { createVolatileStore, exportLedger, importLedger } from './store/index.ts'
+export type { Batch, ImportOptions, Labels, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
 export type { DeliveryRecord, Notification, NotificationHandler, WaitForGraph, WaitForNode } from './waits/index.ts'
 export { defineContext, entry } from './workflow/index.ts'
 export type {

@@ -35,6 +35,7 @@ import { askPerson } from './people.ts'
 import type { RunCore } from './run-core.ts'
 import { describeIssue } from './schema-check.ts'
 import type { Asker } from './updater.ts'
+import { withMemory } from './remembering.ts'
 import { runStep } from './step.ts'
 
 /** Where an agent stands. */
@@ -67,6 +68,7 @@ export class AgentProcess {
   #wholeView: BoardView | undefined
   #lineage: Lineage | undefined = LINEAGE_NONE
   #awaited = 0
+  #asking = 0
   #busy = 0
   #ended: 'finished' | 'failed' | 'stopped' | undefined
   #step: string | undefined
@@ -126,6 +128,11 @@ export class AgentProcess {
     return this.#ended === undefined && this.#awaited > 0 && this.#busy === 0
   }
 
+  /** It awaits entries or people, and does nothing else that we know of. */
+  get isIdle(): boolean {
+    return this.#ended === undefined && this.#awaited + this.#asking > 0 && this.#busy === 0
+  }
+
   /** The step that is under way. */
   get step(): string | undefined {
     return this.#step
@@ -149,7 +156,7 @@ export class AgentProcess {
 
   stop(reason: CallboardError): void {
     if (this.#ended !== undefined) return
-    this.#end('stopped')
+    this.#end('stopped', reason)
     this.#abort.abort(reason)
   }
 
@@ -195,10 +202,10 @@ export class AgentProcess {
     this.#lineage = undefined
   }
 
-  #end(how: 'finished' | 'failed' | 'stopped'): void {
+  #end(how: 'finished' | 'failed' | 'stopped', reason?: CallboardError): void {
     if (this.#ended !== undefined) return
     this.#ended = how
-    this.#core.onAgentEnded(this, how)
+    this.#core.onAgentEnded(this, how, reason)
   }
 
   #parseInput(input: unknown): unknown {
@@ -216,7 +223,7 @@ export class AgentProcess {
   #makeContext(input: unknown): AnyContext {
     const waitFor = (what: unknown, options: WaitOptions = {}): Promise<unknown> =>
       this.#awaited_(this.#waits.waitFor(what, options))
-    return Object.freeze({
+    const context = {
       id: this.id,
       type: this.type,
       runId: this.#core.runId,
@@ -243,7 +250,9 @@ export class AgentProcess {
       },
       progress: (progress) => this.#core.onProgress(this, progress),
       signal: this.#abort.signal,
-    } satisfies AnyContext)
+    } satisfies Omit<AnyContext, 'memory'>
+    const { runId, labels } = this.#core
+    return Object.freeze(withMemory(context, this.#core.memory, { runId, id: this.id, type: this.type, labels }))
   }
 
   #liveView(): LiveView<Record<string, unknown>> {
@@ -319,18 +328,18 @@ export class AgentProcess {
   }
 
   /** Counts as waiting only from when the agent's code awaits it: work between making and awaiting a wait is work. */
-  #awaited_(promise: Promise<unknown>): Promise<unknown> {
+  #awaited_(promise: Promise<unknown>, count: (by: number) => void = (by) => (this.#awaited += by)): Promise<unknown> {
     let counted = false
     let over = false
     const settled = (): void => {
       over = true
-      if (counted) this.#awaited -= 1
+      if (counted) count(-1)
     }
     promise.then(settled, settled)
     return new AwaitedPromise(promise, () => {
       if (counted || over) return
       counted = true
-      this.#awaited += 1
+      count(1)
       this.#core.onAgentWaits()
     })
   }
@@ -420,7 +429,11 @@ export class AgentProcess {
     })
   }
 
-  async #ask(target: { key: string } | { event: string }, options: AskOptions = {}): Promise<unknown> {
+  #ask(target: { key: string } | { event: string }, options: AskOptions = {}): Promise<unknown> {
+    return this.#awaited_(this.#askPerson(target, options), (by) => (this.#asking += by))
+  }
+
+  async #askPerson(target: { key: string } | { event: string }, options: AskOptions): Promise<unknown> {
     this.assertRunning()
     if ('key' in target) this.assertReadable(target.key)
     const name = 'key' in target ? target.key : target.event

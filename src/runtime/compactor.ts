@@ -28,6 +28,11 @@ export class Compactor {
     this.#host = host
   }
 
+  /** It has something to hand over, or is at it. */
+  get isBusy(): boolean {
+    return this.#isBusy
+  }
+
   /** A record is in the store. */
   onCommitted(seq: number, at: number, changes: readonly CellChange[]): void {
     const evicted = changes.flatMap((change) => evictedEntryOf(change) ?? [])

@@ -47,6 +47,8 @@ import type { Draft, Turn } from './turn.ts'
 /** What the engine needs from the run and the runtime around it. */
 export interface EngineHost {
   readonly runId: string
+  /** What happened is gone through again: nothing is done to the world. */
+  readonly isReplay?: true
   /** With which definition the run begins. */
   definition(): DefinitionStamp
   readonly clock: Clock
@@ -103,7 +105,10 @@ export class Engine {
   /** The timers of a stored run, until it goes on. */
   #stored: MachineState['timers'] = []
 
-  /** @param origin the input of a new run, or the state a stored one is to go on from */
+  /**
+   * @param machine this run's own: its transitions are wrapped
+   * @param origin the input of a new run, or the state a stored one is to go on from
+   */
   constructor(machine: AnyStateMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
     const timers = (this.#timers = new Timers(host.deadlines))
@@ -154,6 +159,11 @@ export class Engine {
     return (this.#latest ?? this.committed).context.board
   }
 
+  /** Its machine has ended, and that is on its way into the store. */
+  get isEnding(): boolean {
+    return !this.#stopped && this.#latest !== undefined && this.#latest.status !== 'active'
+  }
+
   get isStopped(): boolean {
     return this.#stopped
   }
@@ -165,6 +175,11 @@ export class Engine {
   /** Whether a delayed transition or event is due some time. */
   get hasTimers(): boolean {
     return this.#timers.size > 0
+  }
+
+  /** The instant of the next of them. */
+  get nextTimerAt(): number | undefined {
+    return this.#timers.nextDueAt
   }
 
   /** Begins the run; resolves when its first record is stored. */
@@ -279,8 +294,9 @@ export class Engine {
   }
 
   /** Wraps the machine's transitions and those of all it invokes, so that nothing escapes before it is committed. */
-  #tap(machine: AnyStateMachine): AnyStateMachine {
-    const tapped = machine.provide({ actors: this.#inner.bindAll(machine.implementations.actors as never) as never })
+  #tap(tapped: AnyStateMachine): AnyStateMachine {
+    const { implementations } = tapped
+    Object.assign(implementations, { actors: this.#inner.bindAll(implementations.actors as never) })
     const transition = tapped.transition as unknown as Transition
     const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (scope: Scope, input: unknown) => MachineSnapshot
     Object.assign(tapped, {
@@ -484,6 +500,7 @@ export class Engine {
   }
 
   #perform(effect: Effect): void {
+    if (this.#host.isReplay === true) return
     try {
       faultPoint('effect:before')
       effect()

@@ -3,7 +3,7 @@
 //   F2. The first record of a fork holds everything it starts from: entries with their versions, the machine, finished steps.
 //   F3. It goes on as the other run would have, had its process ended at that point and come back now: agents in flight run
 //       again, finished steps are not repeated. Its invocations and child runs have names of its own.
-//   F4. What was left of a time at the point is left in the fork: timers, pauses between attempts, entries that expire.
+//   F4. What was left of a time at the point is left in the fork: timers, waits, pauses between attempts, entries that expire.
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { Board, Cell, CellChange } from '../context/index.ts'

@@ -97,9 +97,10 @@ export class Invocations implements InvocationHost {
     this.#core.onAgentWaits()
   }
 
-  /** The run has ended, and everything it started with it. */
-  stopAll(): void {
-    for (const agent of this.#agents.values()) agent.stop(this.#stoppedError(agent.id))
+  /** The run has ended, and everything it started with it; or it was left, and child runs are left by themselves. */
+  stopAll(left?: CallboardError): void {
+    for (const agent of this.#agents.values()) agent.stop(left ?? this.#stoppedError(agent.id))
+    if (left !== undefined) return
     for (const child of this.#children.values())
       void child.stop(`its parent run ${this.#core.runId} has ended`).catch(() => {})
   }

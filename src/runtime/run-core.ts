@@ -19,7 +19,7 @@ import type {
   UpdateOptions,
 } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
-import type { RunSummary } from '../store/index.ts'
+import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
@@ -28,6 +28,7 @@ import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
 import { Compactor } from './compactor.ts'
 import type { CompactorHost } from './compactor.ts'
+import { deriveMachine } from './derive-machine.ts'
 import { Engine } from './engine.ts'
 import type { EngineHost, EngineOrigin } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
@@ -41,8 +42,12 @@ import type { SnapshotInfo } from './point.ts'
 import type { RecordNote } from './record-note.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
+import { reopenRequests } from './people.ts'
+import { restOf } from './rest.ts'
+import type { Rest } from './rest.ts'
 import { endOf, endOfStored } from './run-end.ts'
 import type { RunEnd } from './run-end.ts'
+import type { RunNotes } from './run-notes.ts'
 import type { RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
 import { parseEvent } from './schema-check.ts'
@@ -62,6 +67,15 @@ export interface RunSeed {
   /** The input of a new run, or the state that a stored one is to go on from. */
   readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  readonly labels?: Labels | undefined
+  /** Set for a run that comes back from rest: what it was when it went. */
+  readonly rested?: RunCore | undefined
+}
+
+/** What a run that rests still shows. */
+interface Resting {
+  readonly requests: readonly OpenRequest[]
+  readonly explanation: Explanation
 }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
@@ -70,16 +84,18 @@ const NO_CHANGES: readonly CellChange[] = Object.freeze([])
 export class RunCore {
   readonly runId: string
   readonly definition: WorkflowDefinition
+  /** As it was given to the runtime. */
+  readonly machine: AnyStateMachine
   readonly parent: RunSeed['parent']
+  readonly labels: Labels | undefined
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly random: () => number
   readonly waitTimeoutMs: number
+  readonly memory: RuntimeServices['memory']
   readonly waits: WaitTable
-  readonly waitNotes: WaitNotes
-  readonly subscriptions: Subscriptions
-  readonly requests = new Requests()
   readonly ended: Promise<RunEnd>
+  readonly #isReturning: boolean
   createdAt: number
   readonly #services: RuntimeServices
   readonly #engine: Engine
@@ -88,12 +104,19 @@ export class RunCore {
   readonly #snapshots: SnapshotTaker
   readonly #compactor: Compactor | undefined
   readonly #views = new ViewCache()
-  readonly #access = new Map<string, Access>()
-  readonly #wakers = new Set<() => void>()
+  // Made when they are needed: most runs in memory are idle, and each collection takes its 200 bytes.
+  #subscriptions: Subscriptions | undefined
+  #requests: Requests | undefined
+  #waitNotes: WaitNotes | undefined
+  #access: Map<string, Access> | undefined
+  #wakers: Set<() => void> | undefined
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
   #isLost = false
   #stopping: Promise<void> | undefined
+  #resting: Resting | undefined
+  /** How many outside have a stake in its being at work. */
+  #holds = 0
   #board: Board | undefined
   /** When something on the shown board expires. */
   #nextExpiryAt: number | undefined
@@ -103,23 +126,25 @@ export class RunCore {
   constructor(seed: RunSeed, services: RuntimeServices) {
     this.runId = seed.runId
     this.definition = seed.definition
+    this.machine = seed.machine
     this.parent = seed.parent
+    this.labels = 'summary' in seed.origin ? seed.origin.summary.labels : seed.labels
     this.#services = services
     this.clock = services.clock
     this.deadlines = services.deadlines
     this.random = services.random
     this.waitTimeoutMs = services.waitTimeoutMs
+    this.memory = services.memory
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
-    this.waitNotes = new WaitNotes(this)
-    this.subscriptions = new Subscriptions(this.runId)
+    // What was delivered before it rested goes on to be known.
+    if (seed.rested !== undefined) this.#subscriptions = seed.rested.#subscriptions
+    this.#isReturning = seed.rested !== undefined
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
     this.#invocations = new Invocations(this, services)
-    const machine = seed.machine.provide({
-      actors: bindActors(seed.definition, this.#invocations) as never,
-    }) as AnyStateMachine
+    const machine = deriveMachine(seed.machine, bindActors(seed.definition, this.#invocations))
     const state = 'state' in seed.origin ? seed.origin.state : undefined
     this.#snapshots = new SnapshotTaker(
       {
@@ -140,18 +165,34 @@ export class RunCore {
     })
   }
 
+  get subscriptions(): Subscriptions {
+    return (this.#subscriptions ??= new Subscriptions(this.runId))
+  }
+
+  get requests(): Requests {
+    return (this.#requests ??= new Requests())
+  }
+
+  get waitNotes(): WaitNotes {
+    return (this.#waitNotes ??= new WaitNotes(this))
+  }
+
   get catalogue(): Catalogue {
     return this.definition.catalogue
   }
 
-  /** What its agents have done. */
-  get journal(): Journal {
-    return this.#snapshots.notes.journal
+  /** What is known from its records besides the board. */
+  get notes(): RunNotes {
+    return this.#snapshots.notes
   }
 
   /** The named points of its history. */
   get snapshots(): readonly SnapshotInfo[] {
-    return this.#snapshots.notes.snapshots
+    return this.notes.snapshots
+  }
+
+  get journal(): Journal {
+    return this.notes.journal
   }
 
   /** The seq of the last committed record. */
@@ -171,6 +212,7 @@ export class RunCore {
   get status(): MachineState['status'] {
     switch (this.#end?.kind) {
       case undefined:
+      case 'left':
         return 'active'
       case 'done':
         return 'done'
@@ -181,6 +223,11 @@ export class RunCore {
       default:
         throw new TypeError('unknown end')
     }
+  }
+
+  /** What people are asked for now. */
+  get openRequests(): readonly OpenRequest[] {
+    return this.#resting?.requests ?? this.#requests?.list() ?? []
   }
 
   get stateValue(): unknown {
@@ -210,6 +257,7 @@ export class RunCore {
       return
     }
     this.#invocations.continueFrom(machine?.invocations ?? 0)
+    reopenRequests(this)
     this.#engine.resume()
     this.#armExpiry(this.readableBoard())
   }
@@ -340,13 +388,22 @@ export class RunCore {
     this.#letGo(new CallboardError('run.overtaken', message, { runId: this.runId }))
   }
 
-  /** Lets the run go as it is in the store, with everything in it that was asked for before. */
+  /**
+   * Takes the run out of this process without ending it, once everything that was asked for before is stored: it goes on
+   * from there when it is opened again.
+   */
   async leave(): Promise<void> {
-    while (!this.#engine.isSettled && this.#end === undefined) {
+    const asked = this.#engine.seq
+    while (this.#committedSeq < asked && this.#end === undefined) {
       await new Promise<void>((resolve) => this.onNextCommit(resolve))
     }
-    const message = `run ${this.runId}: the runtime was closed; the run goes on when it is opened again`
-    this.#letGo(new CallboardError('run.left', message, { runId: this.runId }))
+    if (this.#end !== undefined) return
+    const message = `run ${this.runId} was left where its ledger ends: the runtime was closed; runtime.open() goes on with it`
+    const error = new CallboardError('run.left', message, { runId: this.runId })
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(error)
+    this.#engine.halt()
+    this.#finish({ kind: 'left', error })
   }
 
   #letGo(error: CallboardError): void {
@@ -364,15 +421,71 @@ export class RunCore {
   }
 
   async #stop(reason: string): Promise<void> {
+    // It was faster.
+    if (this.#engine.isEnding) return void (await this.ended)
     const error = new CallboardError('run.stopped', `run ${this.runId} was stopped: ${reason}`, { runId: this.runId })
     await this.#engine.stop(reason)
     this.#finish({ kind: 'stopped', error })
   }
 
+  /** Keeps the run at work until the function that is given is called. */
+  hold(): () => void {
+    let isHeld = true
+    this.#holds += 1
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.#holds -= 1
+      this.#services.onQuiet()
+    }
+  }
+
+  /** How it would rest, or undefined while it has something to do. */
+  findRest(): Rest | undefined {
+    const isBusy =
+      this.#end !== undefined ||
+      this.#stopping !== undefined ||
+      this.#committedSeq === 0 ||
+      this.#holds > 0 ||
+      this.parent !== undefined ||
+      this.#invocations.hasChildren ||
+      !this.#engine.isSettled ||
+      this.#snapshots.isTaking ||
+      this.#compactor?.isBusy === true ||
+      this.#subscriptions?.isBusy === true
+    if (isBusy) return undefined
+    const { globals, isShared } = this.#services
+    return restOf({
+      definition: this.definition,
+      machine: this.#engine.committed,
+      processes: this.processes,
+      waits: this.waits.list(),
+      waitInstants: this.#waitNotes === undefined ? [] : this.#waitNotes.instants,
+      requests: this.notes.requests.values(),
+      subscriptions: this.#subscriptions,
+      board: this.#engine.committed.context.board.withGlobals(globals.committed),
+      nextTimerAt: this.#engine.nextTimerAt,
+      now: this.clock.now(),
+      isShared,
+    })
+  }
+
+  /** Stops without a trace; what it was can still be read. Only what `findRest` finds idle may go. */
+  goToRest(): void {
+    this.#resting = { requests: this.openRequests, explanation: this.explain() }
+    this.#expiry?.cancel()
+    const message = `run ${this.runId} has gone to rest; its agents run again when it comes back, with what they have done`
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(new CallboardError('agent.resting', message, { runId: this.runId }))
+    this.#waitNotes?.end()
+    this.#engine.halt()
+  }
+
   /** Calls back once at the next commit, or when the run ends. */
   onNextCommit(wake: () => void): () => void {
+    this.#wakers ??= new Set()
     this.#wakers.add(wake)
-    return () => this.#wakers.delete(wake)
+    return () => this.#wakers?.delete(wake)
   }
 
   /** The runtime's filters have changed. */
@@ -381,8 +494,9 @@ export class RunCore {
     this.waits.touchAll()
   }
 
-  announceRequest(request: OpenRequest): void {
-    this.#services.topics.emit('request', { runId: this.runId, request })
+  /** A question from before a rest is no news. */
+  announceRequest(request: OpenRequest, isNew: boolean): void {
+    if (isNew || !this.#isReturning) this.#services.topics.emit('request', { runId: this.runId, request })
   }
 
   onProgress(process: AgentProcess, progress: Progress): void {
@@ -392,14 +506,16 @@ export class RunCore {
 
   onAgentWaits(): void {
     queueMicrotask(() => this.#endDeadlock())
+    this.#services.onQuiet()
   }
 
-  onAgentEnded(process: AgentProcess, how: string): void {
-    this.waits.cancel(process.id, this.#cancelled(process.id))
-    this.requests.withdrawAll(this.#cancelled(process.id), process.id)
-    this.subscriptions.end(process.id)
+  onAgentEnded(process: AgentProcess, how: string, reason = this.#cancelled(process.id)): void {
+    this.waits.cancel(process.id, reason)
+    this.#requests?.withdrawAll(reason, process.id)
+    this.#subscriptions?.end(process.id)
     this.#views.forget(process.id)
-    this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status: how })
+    const status = this.#resting === undefined ? how : 'resting'
+    this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status })
     this.onAgentWaits()
   }
 
@@ -408,6 +524,7 @@ export class RunCore {
     if (this.#end !== undefined || this.#committedSeq === 0) return
     this.#board = undefined
     this.#afterChanges(changes, by, at)
+    if (this.#resting !== undefined) return
     if (changes.some(({ key }) => this.#engine.board.own.dependantsOf(key).length > 0)) {
       void this.#engine.send({ type: UPSTREAM_EVENT, changes } as never).catch(() => {})
     }
@@ -418,6 +535,7 @@ export class RunCore {
   }
 
   explain(): Explanation {
+    if (this.#resting !== undefined) return this.#resting.explanation
     const facts = {
       runId: this.runId,
       status: this.status,
@@ -430,7 +548,7 @@ export class RunCore {
         progress: progress?.message,
       })),
       waits: this.waits.list().map((wait) => this.#explainWait(wait)),
-      requests: this.requests.list().map(({ id, agent, question }) => ({ id, agent, question })),
+      requests: this.openRequests.map(({ id, agent, question }) => ({ id, agent, question })),
       hasTimers: this.#end === undefined && this.#engine.hasTimers,
       evictions: this.#snapshots.notes.evictions,
     }
@@ -444,7 +562,7 @@ export class RunCore {
   }
 
   #accessOf(type: string): Access {
-    const known = this.#access.get(type)
+    const known = this.#access?.get(type)
     if (known !== undefined) return known
     const definition = this.definition.agents.get(type)
     if (definition === undefined) {
@@ -455,6 +573,7 @@ export class RunCore {
       )
     }
     const access = new Access(accessRulesOf(type, definition))
+    this.#access ??= new Map()
     this.#access.set(type, access)
     return access
   }
@@ -516,6 +635,7 @@ export class RunCore {
         createdAt: this.createdAt,
         updatedAt: last.at,
         parent: this.parent,
+        ...(this.labels === undefined ? {} : { labels: this.labels }),
       },
     }
     if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
@@ -551,11 +671,12 @@ export class RunCore {
         this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }
     }
-    if (this.#wakers.size > 0) for (const wake of Array.from(this.#wakers)) wake()
+    if (this.#wakers !== undefined) for (const wake of Array.from(this.#wakers)) wake()
     if (this.#services.topics.has('record'))
       this.#services.topics.emit('record', { runId: this.runId, record: handOut(record) as LedgerRecord })
     if (snapshot.status !== 'active') this.#finish(endOf(this.definition, this.runId, snapshot))
     else if (this.waits.size > 0) this.onAgentWaits()
+    this.#services.onCommitted(this.runId)
   }
 
   /** What every reader of the board is told, in order (R2). */
@@ -564,11 +685,11 @@ export class RunCore {
     this.#show(board, changes)
     this.#armExpiry(board)
     if (this.waits.size > 0) this.waits.touch(changes)
-    this.subscriptions.publish(changes, by, at)
+    this.#subscriptions?.publish(changes, by, at)
   }
 
   #armExpiry(board: Board): void {
-    const at = board.nextExpiryAt
+    const at = this.#resting === undefined ? board.nextExpiryAt : undefined
     if (at === this.#expiry?.at) return
     this.#expiry?.cancel()
     this.#expiry = at === undefined ? undefined : this.deadlines.add(at, () => this.#sendExpiry())
@@ -577,7 +698,7 @@ export class RunCore {
   #sendExpiry(): void {
     this.#expiry?.cancel()
     this.#expiry = undefined
-    if (this.#end === undefined)
+    if (this.#end === undefined && this.#resting === undefined)
       void this.#engine.send({ type: EXPIRE_EVENT, at: this.clock.now() } as never).catch(() => {})
   }
 
@@ -600,27 +721,28 @@ export class RunCore {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    this.#invocations.stopAll()
+    this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.waits.rejectAll(() => reason)
-    this.waitNotes.end()
-    this.requests.withdrawAll(reason)
-    this.subscriptions.end()
+    this.#waitNotes?.end()
+    this.#requests?.withdrawAll(reason)
+    this.#subscriptions?.end()
     this.#views.clear()
-    for (const wake of [...this.#wakers]) wake()
+    for (const wake of [...(this.#wakers ?? [])]) wake()
     this.#services.onEnded(this, end)
     this.#resolveEnded(end)
   }
 
   /** R3, looked at whenever an agent begins to wait, an agent ends, or a turn is committed. */
   #endDeadlock(): void {
-    if (this.#end !== undefined || !this.#engine.isSettled || this.waits.size === 0) return
+    if (this.#end !== undefined || this.#resting !== undefined) return
+    if (!this.#engine.isSettled || this.waits.size === 0) return
     const { definition, processes } = this
     const deadlock = findDeadlock({
       definition,
       machine: this.#engine.committed,
       processes,
       waits: this.waits.list(),
-      requests: this.requests.list(),
+      requests: this.openRequests,
       subscriptions: this.subscriptions,
       hasTimers: this.#engine.hasTimers,
       hasChildren: this.#invocations.hasChildren,

@@ -11,6 +11,8 @@ export type RunEnd =
   | { readonly kind: 'done'; readonly output: unknown }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'stopped'; readonly error: CallboardError }
+  /** It has not ended, but is no longer in this process. */
+  | { readonly kind: 'left'; readonly error: CallboardError }
 
 /** The end that a machine's state is; only asked of one that is not active. */
 export function endOf(

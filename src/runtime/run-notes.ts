@@ -30,7 +30,7 @@ export interface PackedNotes {
   readonly end?: EndLine
   readonly evictions?: readonly EvictionNote[]
   readonly definition?: DefinitionStamp
-  readonly asked?: readonly (readonly [id: string, target: PersonTarget])[]
+  readonly requests?: readonly RequestLine[]
 }
 
 /** Evictions that a run can explain without reading its ledger. */
@@ -43,11 +43,18 @@ interface DefinitionLine {
   readonly steps?: ForkLine['steps']
 }
 
-/** What a request record says. */
-interface RequestLine {
+/** A question to a person that is open: it was asked, is not answered, and the agent that asked is still at work. */
+export interface RequestLine {
   readonly id: string
   readonly target: PersonTarget
+  readonly question?: string
+  readonly timeoutMs?: number
+  /** The agent that asks, and since when. */
+  readonly agent: string
+  readonly askedAt: number
 }
+
+const NO_REQUESTS: ReadonlyMap<string, RequestLine> = new Map()
 
 export class RunNotes {
   readonly journal: Journal
@@ -56,17 +63,17 @@ export class RunNotes {
   #evictions: readonly EvictionNote[]
   #machine: MachineState | undefined
   #definition: DefinitionStamp | undefined
-  readonly #asked: Map<string, PersonTarget>
+  #requests: ReadonlyMap<string, RequestLine> = NO_REQUESTS
 
   constructor(packed: Partial<PackedNotes> = {}, machine?: MachineState) {
-    const { journal = [], snapshots = [], end, definition, asked = [], evictions = [] } = packed
+    const { journal = [], snapshots = [], end, definition, requests = [], evictions = [] } = packed
     this.journal = Journal.unpack(journal)
     this.#snapshots = snapshots
     this.#end = end
     this.#evictions = evictions
     this.#machine = machine
     this.#definition = definition === undefined ? undefined : sharedStamp(definition)
-    this.#asked = new Map(asked)
+    if (requests.length > 0) this.#requests = new Map(requests.map((line) => [line.id, line]))
   }
 
   /** The named points of its history, oldest first. */
@@ -94,9 +101,9 @@ export class RunNotes {
     return this.#definition
   }
 
-  /** What agents at work ask people and have not been answered, by the id of the request. */
-  get asked(): ReadonlyMap<string, PersonTarget> {
-    return this.#asked
+  /** The open questions to people, by id, oldest first. */
+  get requests(): ReadonlyMap<string, RequestLine> {
+    return this.#requests
   }
 
   /** Takes over a record. */
@@ -107,7 +114,7 @@ export class RunNotes {
     else if (kind === 'wait') applyWaits(this.journal, asked as WaitLine)
     else if (kind === 'end') this.#end = asked as EndLine
     else if (kind === 'start' || kind === 'definition') this.#applyDefinition(asked as DefinitionLine | undefined)
-    else if (kind === 'request') this.#asked.set((asked as RequestLine).id, (asked as RequestLine).target)
+    else if (kind === 'request') this.#applyRequest(asked as RequestLine, record.author, at)
     else if (kind === 'snapshot') {
       const { id, reason, metadata } = asked as SnapshotInfo
       this.#snapshots = [...this.#snapshots, Object.freeze({ id, seq, at, reason, metadata })]
@@ -116,10 +123,10 @@ export class RunNotes {
     if (evicted.length > 0) this.#evictions = [...this.#evictions, ...evicted].slice(-MOST_EVICTIONS)
     if (machine === undefined) return
     this.#machine = machine
-    if (this.journal.size === 0 && this.#asked.size === 0) return
+    if (this.journal.size === 0 && this.#requests.size === 0) return
     const atWork = invocationNames(machine.persisted)
     this.journal.keepOnly(atWork)
-    for (const id of [...this.#asked.keys()]) if (!atWork.has(askerOf(id, record.runId))) this.#asked.delete(id)
+    this.#keepRequests((id) => atWork.has(askerOf(id, record.runId)))
   }
 
   /** Drops the named points before a seq but for the newest so many. */
@@ -136,7 +143,7 @@ export class RunNotes {
       ...(end === undefined ? {} : { end }),
       ...(this.#evictions.length === 0 ? {} : { evictions: this.#evictions }),
       ...(definition === undefined ? {} : { definition }),
-      ...(this.#asked.size === 0 ? {} : { asked: [...this.#asked] }),
+      ...(this.#requests.size === 0 ? {} : { requests: [...this.#requests.values()] }),
     }
   }
 
@@ -145,11 +152,22 @@ export class RunNotes {
     for (const step of line?.steps ?? []) this.journal.apply(step)
   }
 
+  #keepRequests(isKept: (id: string) => boolean): void {
+    if (this.#requests.size > 0) this.#requests = new Map([...this.#requests].filter(([id]) => isKept(id)))
+  }
+
+  #applyRequest({ id, target, question, timeoutMs }: RequestLine, agent: string, askedAt: number): void {
+    const limit = timeoutMs === undefined ? {} : { timeoutMs }
+    const text = question === undefined ? {} : { question }
+    const line = Object.freeze({ id, target, agent, askedAt, ...text, ...limit })
+    this.#requests = new Map([...this.#requests, [id, line]])
+  }
+
   /** An answer is remembered like a step: the agent that asked is not to ask again. So is the end of one on a branch. */
   #applyNote({ answers, answer, merges }: RecordNote, runId: string): void {
     if (merges !== undefined) this.journal.finish(merges, MERGE_STEP, 1, answer)
     if (answers === undefined) return
-    this.#asked.delete(answers)
+    this.#keepRequests((id) => id !== answers)
     const asker = askerOf(answers, runId)
     if (asker !== '') this.journal.finish(asker, answers.slice(asker.length + 1), 1, answer)
   }

@@ -4,7 +4,7 @@ import { entryOf, refusalError } from '../context/index.ts'
 import type { Entry, UpdateOptions, View } from '../context/index.ts'
 import { diffBoards } from '../ledger/index.ts'
 import type { EntryDifference, FoldedState, LedgerRecord } from '../ledger/index.ts'
-import type { RunSummary, Store } from '../store/index.ts'
+import type { Labels, RunSummary, Store } from '../store/index.ts'
 import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
 import type { Accepted, Changes, SubscribeOptions, UpdateResult, WaitOptions } from '../workflow/index.ts'
 import { followChanges } from './changes.ts'
@@ -22,6 +22,7 @@ import type { ForkOptions } from './fork.ts'
 import { loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
+import { AwaitedPromise } from './awaited-promise.ts'
 import { answerRequest } from './people.ts'
 import { readLeft, seqOfPoint, takeSnapshot } from './point.ts'
 import type { Point, SnapshotInfo } from './point.ts'
@@ -32,6 +33,7 @@ import { exportRun } from './run-export.ts'
 import type { ExportOptions, RunExport } from './run-export.ts'
 import { unknownError } from './runtime-errors.ts'
 import type { RunCore } from './run-core.ts'
+import type { Seat } from './seat.ts'
 
 /** Who acts from outside; shown as the author of what they write. */
 export interface OutsideOptions extends UpdateOptions {
@@ -46,37 +48,67 @@ export interface RunHost {
 }
 
 const OUTSIDE = 'outside'
+const NO_LABELS: Labels = Object.freeze({})
 /** Sights of agents that were never invoked. */
 const MOST_SIGHTS = 1_000
 
 export class Run<Output = unknown, Values extends object = Record<string, unknown>> {
   /** The workflow's output; rejects when the run fails or is stopped. */
   readonly done: Promise<Output>
-  readonly #core: RunCore
+  readonly #seat: Seat
   readonly #store: Store
   readonly #host: RunHost
-  readonly #sights = new Map<string, ReturnType<RunCore['sightOf']>>()
+  #sights: Map<string, ReturnType<RunCore['sightOf']>> | undefined
 
   /** Use `runtime.start` or `runtime.open`. */
-  constructor(core: RunCore, store: Store, host: RunHost) {
-    this.#core = core
+  constructor(seat: Seat, store: Store, host: RunHost) {
+    this.#seat = seat
     this.#store = store
     this.#host = host
-    this.done = core.ended.then((end) => {
+    const done = seat.ended.then((end) => {
       if (end.kind === 'done') return end.output as Output
       throw end.error
     })
     // Whoever does not ask for the outcome is not to be told by an uncaught rejection.
-    this.done.catch(() => {})
+    done.catch(() => {})
+    this.done = new AwaitedPromise(done, () => seat.onAwaited())
+  }
+
+  /** For reading: the run at work, or as it was when it went to rest. */
+  get #core(): RunCore {
+    return this.#seat.core
+  }
+
+  /** Does one thing with the run at work: at once, unless it rests and has to come back. */
+  #act<Result>(work: (core: RunCore) => Promise<Result>): Promise<Result> {
+    const { active } = this.#seat
+    return active === undefined ? this.#seat.awake().then(work) : work(active)
+  }
+
+  /** Does several things with the run at work; it does not rest in between. */
+  #during<Result>(work: (core: RunCore) => Promise<Result>): Promise<Result> {
+    return this.#act(async (core) => {
+      const release = core.hold()
+      try {
+        return await work(core)
+      } finally {
+        release()
+      }
+    })
   }
 
   get id(): string {
-    return this.#core.runId
+    return this.#seat.runId
   }
 
   /** The name of its workflow. */
   get workflow(): string {
     return this.#core.definition.name
+  }
+
+  /** What whoever started it noted about it. */
+  get labels(): Labels {
+    return this.#core.labels ?? NO_LABELS
   }
 
   get status(): RunSummary['status'] {
@@ -122,12 +154,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Like `update`, but a refusal is a value. */
   tryUpdate(changes: Changes<Values>, { by = OUTSIDE, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
-    return this.#core.updateFromOutside(by, changes, options)
+    return this.#act((core) => core.updateFromOutside(by, changes, options))
   }
 
   /** Sends an event to the machine; resolves, once what came of it is stored, to whether the machine took it. */
   send(event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
-    return this.#core.send(event)
+    return this.#act((core) => core.send(event))
   }
 
   /** Waits for an entry as the workflow sees it. @throws CallboardError `wait.timeout`, `run.finished` */
@@ -143,21 +175,23 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
         }),
       )
     }
-    return this.#core.waits.add({
-      waiter: OUTSIDE,
-      keys: [key],
-      mode: 'one',
-      read: (name) => {
-        const board = this.#core.readableBoard()
-        const own = board.own.plain(name)
-        return own?.live === true ? own : board.globals.plain(name)
-      },
-      fresh,
-      since,
-      timeoutMs,
-      signal,
-      onTimeout: (wait) => this.#core.timeoutError(wait),
-    }) as Promise<Values[Key]>
+    const wait = (core: RunCore): Promise<unknown> =>
+      core.waits.add({
+        waiter: OUTSIDE,
+        keys: [key],
+        mode: 'one',
+        read: (name) => {
+          const board = core.readableBoard()
+          const own = board.own.plain(name)
+          return own?.live === true ? own : board.globals.plain(name)
+        },
+        fresh,
+        since,
+        timeoutMs,
+        signal,
+        onTimeout: (one) => core.timeoutError(one),
+      })
+    return this.#during(wait) as Promise<Values[Key]>
   }
 
   /** Calls the handler after commits that change these keys or patterns; gives the function that ends it. */
@@ -166,18 +200,19 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     handler: NotificationHandler,
     { own = true, by = OUTSIDE }: SubscribeOptions & { readonly by?: string } = {},
   ): () => void {
-    return this.#core.subscriptions.add({
+    const spec = {
       subscriber: by,
       patterns: typeof patterns === 'string' ? [patterns] : patterns,
       handler,
       own,
       admits: () => true,
-    })
+    }
+    return this.#seat.attach((core) => core.subscriptions.add(spec))
   }
 
   /** Calls the handler with every event of a type that the machine emits (`*` for all); gives the function that ends it. */
   on(type: string, handler: (event: { readonly type: string; readonly [field: string]: unknown }) => void): () => void {
-    return this.#core.onEmitted(type, handler as never)
+    return this.#seat.attach((core) => core.onEmitted(type, handler as never))
   }
 
   /** The last deliveries to a subscriber (an agent's id, or `outside`), failures included. */
@@ -187,12 +222,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Every change from a seq on, then those to come, until the run ends. */
   changes(options: ChangesOptions = {}): AsyncIterableIterator<Change> {
-    return followChanges(this.#core, this.#store, options)
+    return followChanges(this.#seat, this.#store, options)
   }
 
   /** What people are asked for now. */
   requests(): readonly OpenRequest[] {
-    return this.#core.requests.list()
+    return this.#core.openRequests
   }
 
   /**
@@ -200,7 +235,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    * @throws CallboardError `request.not-open`; `request.refused` when the answer was not accepted (the request stays open)
    */
   answer(id: string, value: unknown, { by = 'person' }: { readonly by?: string } = {}): Promise<void> {
-    return answerRequest(this.#core, id, value, by)
+    return this.#during((core) => answerRequest(core, id, value, by))
   }
 
   /** Why the run does not move: who waits for what, who could provide it, who is asked. */
@@ -224,12 +259,14 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    * @throws CallboardError `conflict.unknown`, `conflict.resolved`; `policy.unknown`, `policy.refused`; `update.refused`
    */
   resolveConflict(id: string, decision: Decision, { by = 'person' }: { readonly by?: string } = {}): Promise<Accepted> {
-    return resolveConflict(this.#core, id, decision, { by, records: () => readLeft(this.#store, this.id) })
+    const records = (): ReturnType<typeof readLeft> => readLeft(this.#store, this.id)
+    return this.#during((core) => resolveConflict(core, id, decision, { by, records }))
   }
 
   /** Notes this point of the history under an id of its own, with a reason. Metadata is plain data. */
   snapshot(reason: string, metadata: SnapshotInfo['metadata'] = {}): Promise<SnapshotInfo> {
-    return takeSnapshot(this.#core, { id: this.#host.nextId('snap'), reason, metadata }, OUTSIDE)
+    const line = { id: this.#host.nextId('snap'), reason, metadata }
+    return this.#during((core) => takeSnapshot(core, line, OUTSIDE))
   }
 
   /** The named points of its history, oldest first; those that phases made and episodes among them. */
@@ -242,7 +279,8 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    * @throws CallboardError `episode.exists`
    */
   episode(name: string, options: EpisodeOptions = {}): Promise<Episode> {
-    return takeEpisode(this.#core, this.#store, { ...options, name, id: this.#host.nextId('ep') })
+    const episode = { ...options, name, id: this.#host.nextId('ep') }
+    return this.#during((core) => takeEpisode(core, this.#store, episode))
   }
 
   /** Its milestones, oldest first. */
@@ -262,12 +300,11 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    * unless overridden; what is ephemeral has no part in it. The machine stays where it is.
    * @throws CallboardError `run.no-such-seq`, `run.finished`
    */
-  async restore(point?: Point, options: RestoreOptions = {}): Promise<Restored> {
-    return restoreBoard(
-      this.#core,
-      await this.#stateAt(point ?? this.#core.snapshots.at(-1)?.id ?? 'snapshot'),
-      options,
-    )
+  restore(point?: Point, options: RestoreOptions = {}): Promise<Restored> {
+    return this.#during(async (core) => {
+      const then = await this.#stateAt(point ?? core.snapshots.at(-1)?.id ?? 'snapshot')
+      return restoreBoard(core, then, options)
+    })
   }
 
   /**
@@ -317,16 +354,17 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Ends the run: agents, children and timers stop, `done` rejects with `run.stopped`. Twice is harmless. */
   stop(reason = 'asked from outside'): Promise<void> {
-    return this.#core.stop(reason)
+    return this.#act((core) => core.stop(reason))
   }
 
   #sight(agentId: string, type?: string): ReturnType<RunCore['sightOf']> {
     const process = this.#core.processOf(agentId)
     if (process !== undefined) return process.sight
     // Kept, so that the views of an agent that was not invoked are the same object too while nothing in them changes.
-    const sight = this.#sights.get(agentId)
+    const sight = this.#sights?.get(agentId)
     if (sight !== undefined && sight.access.rules.type === (type ?? agentId)) return sight
     const made = this.#core.sightOf(type ?? agentId, agentId)
+    this.#sights ??= new Map()
     if (this.#sights.size >= MOST_SIGHTS) this.#sights.clear()
     this.#sights.set(agentId, made)
     return made

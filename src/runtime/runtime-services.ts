@@ -3,6 +3,7 @@ import type { AnyStateMachine } from 'xstate'
 import type { Bus, Clock, Deadlines } from '../base/index.ts'
 import type { Catalogue, CellChange, Filters } from '../context/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
+import type { MemorySource } from '../memory/index.ts'
 import type { Store } from '../store/index.ts'
 import type { WaitForGraph } from '../waits/index.ts'
 import type { Progress } from '../workflow/index.ts'
@@ -38,6 +39,7 @@ export interface RuntimeServices {
   readonly globals: Globals
   readonly filters: Filters
   readonly topics: Bus<RuntimeTopics>
+  readonly memory: MemorySource | undefined
   readonly inspect: ((event: unknown) => void) | undefined
   /** Milliseconds that a wait lasts unless it says otherwise. */
   readonly waitTimeoutMs: number
@@ -55,6 +57,12 @@ export interface RuntimeServices {
   /** Tells every other run of committed changes to global entries. */
   announceGlobals(from: string, changes: readonly CellChange[], by: string, at: number): void
   onEnded(core: RunCore, end: RunEnd): void
+  /** A run has been written to. */
+  onCommitted(runId: string): void
+  /** A run may have become idle. */
+  onQuiet(): void
+  /** Whether some workflow could write a key that a pattern names for all runs. */
+  isShared(pattern: string): boolean
   /** How the snapshots of a ledger are taken. */
   keeping(runId: string, catalogue: Catalogue): Omit<SnapshotHost, 'board'>
 }

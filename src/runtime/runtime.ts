@@ -1,68 +1,49 @@
 // Runtime: the only place where runs begin. It owns the clock, the ids, the global entries and the filters of its runs.
-import { LRUCache } from 'lru-cache'
 import type { AnyStateMachine } from 'xstate'
 import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
-import type { Clock, Ids } from '../base/index.ts'
+import type { Ids } from '../base/index.ts'
 import { Filters } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
-import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
+import type { RunFilter, RunSummary, Store } from '../store/index.ts'
 import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
-import { adoptDefinition } from './adopt.ts'
-import { assessRun } from './assess.ts'
-import { machineForEnded } from './ended-machine.ts'
 import { storeFork } from './fork.ts'
 import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { admitLabels } from './labels.ts'
 import { seqOfPoint } from './point.ts'
 import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
+import type { RunHost } from './run.ts'
 import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
-import { keepingRules } from './retention.ts'
-import type { RetentionOptions, SnapshotOptions } from './retention.ts'
+import { readToOpen } from './open-run.ts'
+import type { StoredRun } from './open-run.ts'
+import { recoverRuns } from './recover.ts'
+import type { Recovered } from './recover.ts'
+import { assertCount, keepingRules } from './retention.ts'
+import { isWrittenGlobally } from './rest.ts'
+import { Roster } from './roster.ts'
 import type { RunState } from './run-state.ts'
+import type { CloseOptions, RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
-import type { StartArguments } from './start-options.ts'
+import { Seat } from './seat.ts'
 import { stopForClosing } from './stop-for-closing.ts'
 
-export interface RuntimeOptions {
-  /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
-  readonly store?: Store
-  /** Whose global entries its runs share; `default` unless given. */
-  readonly tenant?: string
-  /** The workflows whose stored runs it can open. */
-  readonly workflows?: readonly AnyStateMachine[]
-  readonly clock?: Clock
-  readonly ids?: Ids
-  /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */
-  readonly random?: () => number
-  /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
-  readonly waitTimeoutMs?: number
-  /** When the whole state of a run is stored, so that opening it begins there. */
-  readonly snapshots?: SnapshotOptions
-  /** How much of a run's history stays; everything unless given. */
-  readonly retention?: RetentionOptions
-  /** XState's inspection events of every run. An inspector that throws harms nothing. */
-  readonly inspect?: (event: unknown) => void
-}
-
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
-/** Ended runs that stay readable through `get`. */
-const MOST_ENDED_RUNS = 1_000
+const MOST_ACTIVE_RUNS = 1_000
 
 export class Runtime {
   /** Filters that narrow views by agent type and role; may change while runs go on. */
   readonly filters: Filters
   readonly #services: RuntimeServices
   readonly #ids: Ids
-  readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
-  readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
+  readonly #roster: Roster
   readonly #workflows = new Map<string, AnyStateMachine>()
-  readonly #opening = new Map<string, Promise<Run>>()
+  readonly #opening = new Map<string, Promise<Seat>>()
   readonly #machines = new WeakMap<Run, AnyStateMachine>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
@@ -88,19 +69,25 @@ export class Runtime {
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
+      memory: options.memory,
       inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
       track: (work) => this.#track(work),
       startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
       announceGlobals: (from, changes, by, at) => {
-        for (const [runId, { core }] of this.#active) if (runId !== from) core.onGlobalsChanged(changes, by, at)
+        const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
+        for (const seat of [...this.#roster.active(), ...this.#roster.heldAtRest()]) if (seat.runId !== from) tell(seat)
+        this.#roster.onGlobalsChanged(changes, tell)
       },
+      onCommitted: (runId) => this.#roster.onCommitted(runId),
+      onQuiet: () => this.#roster.onQuiet(),
+      isShared: (pattern) => isWrittenGlobally(pattern, [...this.#workflows.values()].map(definitionOf)),
       onEnded: (core, end) => {
-        const active = this.#active.get(core.runId)
-        this.#active.delete(core.runId)
         // Of a lost run, what the store has is not what is here.
-        if (active !== undefined && !core.isLost) this.#ended.set(core.runId, active.run)
+        if (core.isLost) this.#roster.drop(core.runId)
+        else this.#roster.end(core.runId)
+        if (end.kind === 'left') return
         topics.emit('end', {
           runId: core.runId,
           status: end.kind,
@@ -116,6 +103,16 @@ export class Runtime {
         track: (work) => this.#track(work),
       }),
     }
+    this.#roster = new Roster({
+      store,
+      clock,
+      deadlines: this.#services.deadlines,
+      maxActive: assertCount('maxActiveRuns', options.maxActiveRuns ?? MOST_ACTIVE_RUNS, 1),
+      canReturn: ({ core }) => this.#workflows.get(core.definition.name) === core.machine,
+      bring: (runId) => this.#bring(runId),
+      onFailure: this.#onRestFailure,
+      track: (work) => this.#track(work),
+    })
   }
 
   /** Reads the global entries from the store. Done by `createRuntime`. */
@@ -130,14 +127,14 @@ export class Runtime {
   /**
    * Starts a run of a workflow; resolves once its first record is stored.
    * @throws CallboardError `workflow.unknown` for a plain machine, `run.input` for an input that does not fit,
-   *   `run.exists` for an id that is taken, `runtime.closed`
+   *   `run.labels` for labels that are not texts, `run.exists` for an id that is taken, `runtime.closed`
    */
   start<Machine extends AnyStateMachine>(
     workflow: Machine,
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
   ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
-    const { input, runId = this.#ids.next('run') } = options
-    return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<
+    const { input, runId = this.#ids.next('run'), labels } = options
+    return this.#begin(workflow, { runId, input, parent: undefined, labels: admitLabels(labels) }) as Promise<
       Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>
     >
   }
@@ -145,21 +142,28 @@ export class Runtime {
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
    * finished steps are not repeated, deadlines keep their instants. What another process has made of it since is read
-   * anew, and so is a run that was lost here because a commit failed.
+   * anew, and so is a run that was lost here because a commit failed. One that rests comes back.
    * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
     this.#assertOpen()
     const { shared } = this.store.traits
-    if (!shared && this.#active.has(runId)) return this.#getOrThrow(runId)
+    const known = this.#roster.atWork(runId)
+    if (known !== undefined && !shared) return known.run
     const summary = await this.store.summary(runId)
-    const active = this.#active.get(runId)
+    const active = this.#roster.atWork(runId)
     if (active !== undefined && !(shared && active.core.isOvertakenBy(summary))) return active.run
     active?.core.giveUp()
     if (summary === undefined) throw unknownError(runId)
-    const ended = this.#ended.get(runId)
-    return ended !== undefined && summary.status !== 'active' ? ended : this.#open(this.#machineOf(summary), summary)
+    const ended = this.#roster.inMemory(runId)
+    return ended !== undefined && summary.status !== 'active' ? ended.run : (await this.#roster.come(runId)).run
+  }
+
+  async #bring(runId: string): Promise<Seat> {
+    const summary = await this.store.summary(runId)
+    if (summary === undefined) throw unknownError(runId)
+    return this.#open(this.#machineOf(summary), summary)
   }
 
   /**
@@ -181,7 +185,7 @@ export class Runtime {
     const at = this.#services.clock.now()
     const stored = await storeFork({ store, machine, summary, seq, to: newId, at, by, reason })
     try {
-      const run = await this.#open(machine, stored.summary)
+      const { run } = await this.#open(machine, stored.summary)
       this.#services.topics.emit('run', { runId: newId, workflow: summary.workflow })
       return run
     } catch (error) {
@@ -190,30 +194,29 @@ export class Runtime {
     }
   }
 
-  /** Opens every stored run that has not ended; child runs come with their parents. Gives those that could not be. */
-  async recover(): Promise<{
-    readonly runs: readonly Run[]
-    readonly failures: readonly { readonly runId: string; readonly error: unknown }[]
-  }> {
-    const runs: Run[] = []
-    const failures: { readonly runId: string; readonly error: unknown }[] = []
-    const onDamage = ({ runId = '(unknown)', message, ...details }: Damage): void => {
-      failures.push({ runId, error: new CallboardError('store.damaged', message, { runId, ...details }) })
-    }
-    for (const { runId, parent } of await this.store.list({ status: 'active' }, { onDamage })) {
-      if (parent !== undefined || isGlobals(runId)) continue
-      try {
-        runs.push(await this.open(runId))
-      } catch (error) {
-        failures.push({ runId, error })
-      }
-    }
-    return { runs, failures }
+  /**
+   * Opens every stored run that has not ended; child runs come with their parents. Those that rest are left alone until
+   * they are due or sent something: their ids are in `resting`. Gives those that could not be opened, too.
+   */
+  recover(): Promise<Recovered> {
+    return recoverRuns(this.store, {
+      open: (runId) => this.open(runId),
+      leaveAtRest: ({ runId, workflow }, until) => {
+        if (this.get(runId) !== undefined || !this.#workflows.has(workflow)) return false
+        this.#roster.rest(runId, until)
+        return true
+      },
+    })
   }
 
-  /** A run of this runtime, active or ended lately; undefined when unknown. */
+  /** A run that is here: active, ended lately, or at rest while somebody holds it. `open` finds the others. */
   get(runId: string): Run | undefined {
-    return this.#active.get(runId)?.run ?? this.#ended.get(runId)
+    return this.#roster.find(runId)
+  }
+
+  /** How many runs are at work, in memory. */
+  get activeRuns(): number {
+    return this.#roster.size
   }
 
   /** What is known of the runs in the store, oldest first. */
@@ -222,14 +225,17 @@ export class Runtime {
     return summaries.filter(({ runId }) => !isGlobals(runId))
   }
 
-  /** Ends a run. @throws CallboardError `run.unknown` */
+  /** Ends a run, opened if need be. @throws CallboardError `run.unknown` */
   async stop(runId: string, reason?: string): Promise<void> {
-    await this.#getOrThrow(runId).stop(reason)
+    await (this.get(runId) ?? (await this.open(runId))).stop(reason)
   }
 
-  /** Sends an event to a run's machine; resolves to whether it was taken. @throws CallboardError `run.unknown` */
-  send(runId: string, event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
-    return this.#getOrThrow(runId).send(event)
+  /**
+   * Sends an event to a run's machine, opened if need be; resolves to whether it was taken.
+   * @throws CallboardError `run.unknown`
+   */
+  async send(runId: string, event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
+    return (this.get(runId) ?? (await this.open(runId))).send(event)
   }
 
   /** Listens to what happens in all runs; gives the function that ends it. */
@@ -238,14 +244,18 @@ export class Runtime {
   }
 
   /**
-   * Stops every run, or, with `runs: 'keep'`, lets go of them as they are in the store, so that they go on when they are
-   * opened again. Forgets every deadline. Twice is harmless.
+   * Ends the runtime: lets go of its runs as they are in the store, so that they go on when they are opened again, or stops
+   * them. Forgets every deadline. Twice is harmless.
+   * @param options `runs`: `keep` on a durable store and `stop` on another one unless given
    */
-  async close({ runs = 'stop' }: { readonly runs?: 'stop' | 'keep' } = {}): Promise<void> {
+  async close({ runs }: CloseOptions = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    const active = [...this.#active.values()]
-    await Promise.all(active.map(({ core, run }) => (runs === 'keep' ? core.leave() : stopForClosing(run))))
+    const keeps = (runs ?? (this.store.traits.durable ? 'keep' : 'stop')) === 'keep'
+    const comingBack = this.#roster.close()
+    const active = [...this.#roster.active()]
+    await Promise.all(active.map(({ core, run }) => (keeps ? core.leave() : stopForClosing(run))))
+    await comingBack
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
@@ -257,7 +267,7 @@ export class Runtime {
 
   async #begin(
     machine: AnyStateMachine,
-    { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
+    { runId, input, parent, labels }: Pick<RunSeed, 'runId' | 'parent' | 'labels'> & { readonly input: unknown },
   ): Promise<Run> {
     this.#assertOpen()
     const definition = definitionOf(machine)
@@ -266,20 +276,20 @@ export class Runtime {
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
     const core = new RunCore(
-      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
+      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent, labels },
       this.#services,
     )
-    const run = this.#makeRun(core, machine)
-    this.#active.set(runId, { core, run })
+    if (!this.#workflows.has(definition.name)) this.#workflows.set(definition.name, machine)
+    const seat = this.#seatFor(core, machine)
+    this.#roster.add(runId, seat)
     try {
       await core.start()
     } catch (error) {
-      this.#active.delete(runId)
-      this.#ended.delete(runId)
+      this.#roster.drop(runId)
       throw isCallboardError(error, 'store.conflict') ? existsError(runId) : error
     }
     this.#services.topics.emit('run', { runId, workflow: definition.name })
-    return run
+    return seat.run
   }
 
   /** A child run: started, or, after a restart, found again. */
@@ -288,49 +298,27 @@ export class Runtime {
     seed: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
   ): Promise<Run> {
     const summary = await this.store.summary(seed.runId)
-    return summary === undefined ? this.#begin(machine, seed) : (this.get(seed.runId) ?? this.#open(machine, summary))
+    return summary === undefined
+      ? this.#begin(machine, seed)
+      : (this.get(seed.runId) ?? (await this.#open(machine, summary)).run)
   }
 
   /** Two that ask for one run at once get the same. */
-  #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+  #open(machine: AnyStateMachine, summary: RunSummary): Promise<Seat> {
     const { runId } = summary
     const opening = this.#opening.get(runId)
     if (opening !== undefined) return opening
-    const opened = summary.status === 'active' ? this.#openActive(machine, summary) : this.#openEnded(machine, summary)
-    const promise = opened.finally(() => this.#opening.delete(runId))
+    const promise = this.#openNow(machine, summary).finally(() => this.#opening.delete(runId))
     this.#opening.set(runId, promise)
     return promise
   }
 
-  async #openActive(machine: AnyStateMachine, stored: RunSummary): Promise<Run> {
+  async #openNow(machine: AnyStateMachine, stored: RunSummary): Promise<Seat> {
     const { store, clock } = this.#services
-    const { runId } = stored
-    const assessment = await assessRun({
-      store,
-      machine,
-      summary: stored,
-      at: clock.now(),
-      onUnusable: this.#onUnusable,
-    })
-    if (assessment.error !== undefined) throw assessment.error
-    let { state } = assessment
-    let summary = stored
-    if (assessment.adoption !== undefined) {
-      await adoptDefinition(store, stored, assessment, assessment.adoption, clock.now())
-      state = await this.#load(machine, runId)
-      summary = (await store.summary(runId)) ?? stored
-    }
-    return this.#active.get(runId)?.run ?? this.#resume(machine, summary, state)
-  }
-
-  async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
-    const { runId } = summary
-    const state = await this.#load(machine, runId)
-    const already = this.get(runId)
-    if (already !== undefined) return already
-    if (state.machine === undefined) return this.#resume(machine, summary, state)
-    const shown = machineForEnded(machine, state.machine)
-    return this.#resume(machine, summary, { ...state, machine: shown.state }, shown.machine)
+    const opened = await readToOpen({ store, machine, summary: stored, at: clock.now(), onUnusable: this.#onUnusable })
+    // What failed here and goes on in the store is not what is asked for.
+    const already = opened.summary.status === 'active' ? 'atWork' : 'inMemory'
+    return this.#roster[already](stored.runId) ?? this.#resume(machine, opened)
   }
 
   #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
@@ -338,18 +326,27 @@ export class Runtime {
     return loadRun({ store: this.store, catalogue, runId, onUnusable: this.#onUnusable })
   }
 
+  readonly #onRestFailure = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'rest', error })
+
   readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
 
-  /** @param shown the machine it is restored in, where that is another one */
-  #resume(machine: AnyStateMachine, summary: RunSummary, state: RunState, shown = machine): Run {
+  #resume(machine: AnyStateMachine, { summary, state, shown }: StoredRun): Seat {
+    this.#assertOpen()
     const { runId, parent } = summary
     const definition = definitionOf(machine)
-    const core = new RunCore({ runId, machine: shown, definition, origin: { state, summary }, parent }, this.#services)
-    const run = this.#makeRun(core, machine)
-    if (summary.status === 'active') this.#active.set(runId, { core, run })
-    else this.#ended.set(runId, run)
+    const rested = this.#roster.atRest(runId)
+    const origin = { state, summary }
+    const core = new RunCore(
+      { runId, machine: shown, definition, origin, parent, rested: rested?.core },
+      this.#services,
+    )
+    this.#roster.takeFromRest(runId)
+    rested?.arrive(core)
+    const seat = rested ?? this.#seatFor(core, machine)
+    if (summary.status === 'active') this.#roster.add(runId, seat)
+    else this.#roster.end(runId, seat)
     core.resume(state)
-    return run
+    return seat
   }
 
   /** A run that this runtime knows already has brought its machine along. */
@@ -360,24 +357,25 @@ export class Runtime {
     throw unregisteredError(runId, workflow, this.#workflows.keys())
   }
 
-  /** What the outside holds of a run. */
-  #makeRun(core: RunCore, machine: AnyStateMachine): Run {
-    const run = new Run(core, this.store, {
+  /** Where a run sits, with what the outside holds of it. */
+  #seatFor(core: RunCore, machine: AnyStateMachine): Seat {
+    const { runId } = core
+    const host = {
+      wake: () => this.#roster.come(runId),
+      keep: (seat: Seat) => this.#roster.keep(seat),
+      onFailure: this.#onRestFailure,
+    }
+    const runHost: RunHost = {
       nextId: (kind) => this.#ids.next(kind),
-      fork: (point, options) => this.fork(core.runId, point, options),
-    })
-    this.#machines.set(run, machine)
-    return run
+      fork: (point, options) => this.fork(runId, point, options),
+    }
+    const seat = new Seat(core, host, (place) => new Run(place, this.store, runHost))
+    this.#machines.set(seat.run, machine)
+    return seat
   }
 
   #assertOpen(): void {
     if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
-  }
-
-  #getOrThrow(runId: string): Run {
-    const run = this.get(runId)
-    if (run === undefined) throw unknownError(runId)
-    return run
   }
 
   #track(work: Promise<void>): void {
@@ -386,7 +384,7 @@ export class Runtime {
   }
 
   #onFiltersChanged(): void {
-    for (const { core } of this.#active.values()) core.onFiltersChanged()
+    for (const { core } of [...this.#roster.active(), ...this.#roster.heldAtRest()]) core.onFiltersChanged()
   }
 }
 

@@ -65,6 +65,12 @@ export class WaitNotes {
     }
   }
 
+  /** When the open waits time out; undefined while not all of it is noted. */
+  get instants(): readonly number[] | undefined {
+    if (this.#fresh.size > 0 || this.#over.size > 0) return undefined
+    return Array.from(this.#noted.values(), ({ untilAt }) => untilAt)
+  }
+
   /** Notes what has not been noted; resolves once that is stored. */
   flush(): Promise<void> {
     this.#deadline?.cancel()

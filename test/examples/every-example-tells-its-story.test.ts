@@ -55,6 +55,16 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
     'the destination is Lisbon, the trip undecided, the machine "booked"',
     'Event counts:\n- start: 1\n- update: 1',
   ],
+  'memory.ts': [
+    'the first run\nextractor has no experience with it\nextractor found 12.5 and 7 at attempt 3',
+    'the second run\nextractor remembers: try td.price first\nextractor found 12.5 and 7 at attempt 1',
+    'procedural: Skill extractor_price_extraction: look for td.price',
+    'a reporter knows 0 of it',
+    'can it be committed? false: item currency is the active one about "currency"; supersede it instead',
+    'now: Prices are in dollars',
+    'committing again does nothing: true',
+    'taken back: Prices are in euro',
+  ],
   'chart.ts': [
     'stateDiagram-v2',
     'drafting --> reviewing : writer done',

@@ -232,6 +232,29 @@ describe('a fork', () => {
     expect([attempts, fork.state]).toEqual([2, { timed: 'b', shaky: 'b' }])
   })
 
+  it('lets its agents wait as long as they had left to wait', async () => {
+    const { runtime, clock } = await createWorld()
+    const waiter = board.agent({
+      reads: ['approval'],
+      run: ({ waitFor }) => waitFor('approval', { timeoutMs: 10_000 }),
+    })
+    const workflow = board.workflow({ agents: { waiter } }).createMachine({
+      initial: 'waiting',
+      states: { waiting: { invoke: { src: 'waiter', onError: 'late' } }, late: {} },
+    })
+    const run = await runtime.start(workflow)
+    await clock.advance(4000)
+    await run.update({ plan: 'one' })
+    const point = run.seq
+    await clock.advance(86_400_000)
+    expect(run.state).toBe('late')
+    const fork = await run.fork(point)
+    await clock.advance(5999)
+    expect(fork.state).toBe('waiting')
+    await clock.advance(1)
+    expect(fork.state).toBe('late')
+  })
+
   it('shares the global entries, which are no run’s own', async () => {
     const { runtime } = await createWorld()
     const run = await runtime.start(idle(board))

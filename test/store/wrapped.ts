@@ -14,6 +14,8 @@ export function wrapStore(inner: Store, different: Partial<Store>): Store {
     dropSnapshot: (runId, id) => inner.dropSnapshot(runId, id),
     trim: (runId, beforeSeq) => inner.trim(runId, beforeSeq),
     remove: (runId) => inner.remove(runId),
+    noteRest: (runId, note) => inner.noteRest(runId, note),
+    rests: () => inner.rests(),
     verify: (runId) => inner.verify(runId),
     close: () => inner.close(),
     ...different,

@@ -3,7 +3,8 @@
 //   Q2. An append is acknowledged after COMMIT, which in `full` returns after the log was forced to disk.
 //   Q3. What is remembered of runs between transactions is forgotten as soon as another connection has written.
 //   Q4. A transaction that fails leaves nothing behind, neither in the file nor here.
-//   Q5. The heads file is written after the commit; that it cannot be written fails nothing.
+//   Q5. Notes of rest wait for the next transaction, so that they cost none of their own.
+//   Q6. The heads file is written after the commit; that it cannot be written fails nothing.
 import { LRUCache } from 'lru-cache'
 import { CallboardError, faultPoint, isCallboardError } from '../../base/index.ts'
 import { encodeRecord } from '../../ledger/index.ts'
@@ -11,6 +12,7 @@ import type { LedgerRecord } from '../../ledger/index.ts'
 import type {
   Batch,
   Damage,
+  RestNote,
   RunFilter,
   RunSummary,
   Store,
@@ -36,6 +38,7 @@ import type { StoreKeys } from './envelope.ts'
 import type { HeadsFile, HeadToRemember } from './heads-file.ts'
 import { RecordRows } from './record-rows.ts'
 import type { EncodedRecord } from './record-rows.ts'
+import { RestRows } from './rest-rows.ts'
 import { RunRows, toColumn } from './run-rows.ts'
 import type { RunHead } from './run-rows.ts'
 import { SnapshotRows } from './snapshot-rows.ts'
@@ -73,6 +76,8 @@ interface PendingAppend {
   refusal: unknown
 }
 
+/** Notes of rest that wait for a transaction. */
+const MOST_NOTES = 100
 /** Runs whose heads are remembered between appends. */
 const MOST_KNOWN_HEADS = 5_000
 
@@ -83,6 +88,7 @@ export class SqliteFileStore implements SqliteStore {
   readonly #runs: RunRows
   readonly #records: RecordRows
   readonly #snapshots: SnapshotRows
+  readonly #rests: RestRows
   readonly #census: Census
   readonly #known = new LRUCache<string, RunHead>({ max: MOST_KNOWN_HEADS })
   readonly #begin: Statement
@@ -91,6 +97,7 @@ export class SqliteFileStore implements SqliteStore {
   readonly #dataVersion: Statement
   readonly #generation: Statement
   #queue: PendingAppend[] = []
+  readonly #notes = new Map<string, RestNote>()
   /** Ends of ledgers that the transaction under way writes. */
   #touched: HeadToRemember[] = []
   #seenVersion: unknown
@@ -106,6 +113,7 @@ export class SqliteFileStore implements SqliteStore {
     this.#runs = new RunRows(db, vault)
     this.#records = new RecordRows(db, vault)
     this.#snapshots = new SnapshotRows(db, vault)
+    this.#rests = new RestRows(db, vault)
     this.#census = new Census({ db, heads, runs: this.#runs, records: this.#records, snapshots: this.#snapshots })
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#beginReading = db.prepare('BEGIN')
@@ -228,6 +236,22 @@ export class SqliteFileStore implements SqliteStore {
     return dropped
   }
 
+  async noteRest(runId: string, note: RestNote): Promise<void> {
+    if (this.#closed) throw closedError()
+    this.#notes.set(runId, note)
+    if (this.#notes.size >= MOST_NOTES) this.#writing(() => {})
+  }
+
+  async rests(): Promise<ReadonlyMap<string, number>> {
+    if (this.#notes.size > 0) this.#writing(() => {})
+    return this.#reading(() => {
+      const byId = this.#rests.all()
+      const { heads } = this.#census.list({ status: 'active' })
+      const found = heads.map(({ id, summary }) => [summary.runId, byId.get(id)] as const)
+      return new Map(found.filter((one): one is readonly [string, number] => one[1] !== undefined))
+    })
+  }
+
   async remove(runId: string): Promise<boolean> {
     try {
       return this.#writing(() => {
@@ -286,6 +310,11 @@ export class SqliteFileStore implements SqliteStore {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#flush()
+    try {
+      if (this.#notes.size > 0) this.#writing(() => {})
+    } catch {
+      // They are hints (Q5).
+    }
     this.#closed = true
     this.#known.clear()
     this.#file.heads.close()
@@ -438,6 +467,7 @@ export class SqliteFileStore implements SqliteStore {
       this.#begin.run()
       this.#refresh()
       result = work()
+      if (this.#notes.size > 0) this.#writeNotes()
       this.#commit.run()
     } catch (error) {
       this.#known.clear()
@@ -449,6 +479,20 @@ export class SqliteFileStore implements SqliteStore {
     return result
   }
 
+  /** A note of a run that has gone on since is none (Q5). */
+  #writeNotes(): void {
+    for (const [runId, note] of this.#notes) {
+      try {
+        const head = this.#find(runId)
+        if (head?.summary.seq === note.seq) this.#rests.put(head, note)
+      } catch (error) {
+        // The others' appends are not to suffer for it; whoever reads the run will hear of the damage.
+        if (!isCallboardError(error, 'store.damaged')) throw error
+      }
+    }
+    this.#notes.clear()
+  }
+
   #remember(): void {
     const touched = this.#touched
     if (touched.length === 0) return
@@ -456,7 +500,7 @@ export class SqliteFileStore implements SqliteStore {
     try {
       this.#file.heads.remember(touched.length === 1 ? touched : newestOf(touched))
     } catch {
-      // Q5: the next commit of these runs tries again.
+      // Q6: the next commit of these runs tries again.
     }
   }
 }
@@ -466,7 +510,8 @@ function newestOf(touched: readonly HeadToRemember[]): readonly HeadToRemember[]
   return [...new Map(touched.map((head) => [head.run, head])).values()]
 }
 
-function copyOf({ runId, workflow, version, status, seq, createdAt, updatedAt, parent }: RunSummary): RunSummary {
+function copyOf(summary: RunSummary): RunSummary {
+  const { runId, workflow, version, status, seq, createdAt, updatedAt, parent, labels } = summary
   return Object.freeze({
     runId,
     workflow,
@@ -476,6 +521,7 @@ function copyOf({ runId, workflow, version, status, seq, createdAt, updatedAt, p
     createdAt,
     updatedAt,
     parent: parent === undefined ? undefined : Object.freeze({ runId: parent.runId, id: parent.id }),
+    ...(labels === undefined ? {} : { labels: Object.isFrozen(labels) ? labels : Object.freeze({ ...labels }) }),
   } satisfies RunSummary)
 }
 
@@ -485,7 +531,8 @@ function differsInProgressOnly(one: RunSummary, other: RunSummary): boolean {
     one.version === other.version &&
     one.createdAt === other.createdAt &&
     one.parent?.runId === other.parent?.runId &&
-    one.parent?.id === other.parent?.id
+    one.parent?.id === other.parent?.id &&
+    (one.labels === other.labels || JSON.stringify(one.labels) === JSON.stringify(other.labels))
   )
 }
 

@@ -4,11 +4,10 @@ import formats from 'ajv-formats'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LedgerEvent, WorkingSet, WorkingSetPatch } from 'callboard/machines/task'
-import { jsonSchemaText, TASK_SCHEMAS } from '../../../machines/task/json-schemas.ts'
+import { jsonSchemaOf, TASK_SCHEMAS, titleOf } from '../../../machines/task/json-schemas.ts'
 import { createTaskWorld, patchOf, sliding } from './world.ts'
 
 const FOLDER = new URL('../../../machines/task/schemas/', import.meta.url)
-const titleOf = (file: string): string => file.replace('.schema.json', '')
 
 const ajv = new Ajv2020({ strict: true, allErrors: true })
 // Its types are those of a CommonJS module.
@@ -31,12 +30,11 @@ const isPatch = (value: unknown): boolean => admits('working_set_patch.v2.1.sche
 const isEvent = (value: unknown): boolean => admits('ledger_event.v2.1.schema.json', value)
 
 describe('the published schemas', () => {
-  it.each(Object.entries(TASK_SCHEMAS))(
-    '%s is what the code says (vitest --update writes it)',
-    async (file, schema) => {
-      await expect(jsonSchemaText(schema, titleOf(file))).toMatchFileSnapshot(new URL(file, FOLDER).pathname)
-    },
-  )
+  it.each(Object.entries(TASK_SCHEMAS))('%s is what the code says', (file, schema) => {
+    expect(readSchema(file), 'node machines/task/write-schemas.ts writes it anew').toEqual(
+      JSON.parse(JSON.stringify(jsonSchemaOf(schema, titleOf(file)))),
+    )
+  })
 
   it('are JSON Schema 2020-12, closed, and stand alone', () => {
     for (const file of Object.keys(TASK_SCHEMAS)) {
