@@ -1,7 +1,7 @@
 export { Bus } from './bus.ts'
 export type { ListenerFailure } from './bus.ts'
 export { canonicalJson, fromTagged, toTagged } from './canonical.ts'
-export { systemClock } from './clock.ts'
+export { steadyClock, systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
 export { Deadlines } from './deadlines.ts'
 export type { Deadline } from './deadlines.ts'
