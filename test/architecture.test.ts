@@ -187,6 +187,7 @@ describe('the public names', () => {
       'patch',
       'put',
       'randomIds',
+      'redactSecrets',
       'replayRun',
       'systemClock',
     ])
@@ -297,6 +298,7 @@ describe('the public names', () => {
       'SubscribeOptions',
       'UpdateOptions',
       'UpdateResult',
+      'ValuesOf',
       'View',
       'ViewFilter',
       'WaitExplanation',
