@@ -155,6 +155,7 @@ export class Runtime {
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
+    this.#assertOpen()
     const { shared } = this.store.traits
     const known = this.#roster.atWork(runId)
     if (known !== undefined && !shared) return known.run
