@@ -5,14 +5,15 @@ export default defineConfig({
     alias: [
       { find: /^callboard$/, replacement: new URL('./src/index.ts', import.meta.url).pathname },
       { find: /^callboard\/sqlite$/, replacement: new URL('./src/store/sqlite/index.ts', import.meta.url).pathname },
+      { find: /^callboard\/machines\/(.+)$/, replacement: new URL('./machines/', import.meta.url).pathname + '$1.ts' },
       { find: /^callboard\/(.+)$/, replacement: new URL('./src/', import.meta.url).pathname + '$1/index.ts' },
     ],
   },
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/bench/**', 'node_modules/**'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     typecheck: { enabled: false },
   },
 })

@@ -1,5 +1,5 @@
 // callboard: what a user of the package imports.
-export { CallboardError, isCallboardError, randomIds, systemClock } from './base/index.ts'
+export { CallboardError, isCallboardError, randomIds, redactSecrets, systemClock } from './base/index.ts'
 export type { Clock, ErrorDetails, Ids } from './base/index.ts'
 export {
   DEFAULT_LIMITS,
@@ -25,7 +25,9 @@ export type {
   EntryDefinition,
   EntryInfo,
   EntryOptions,
+  EvictionReason,
   Grants,
+  LimitName,
   Lineage,
   MergeableType,
   MergeInput,
@@ -40,23 +42,45 @@ export type {
   RenderedView,
   RenderOptions,
   RenderPlanLine,
+  RoomLimits,
   Scope,
   UpdateOptions,
   View,
   ViewFilter,
 } from './context/index.ts'
 export type { EntryDifference, LedgerRecord, MachineState, RecordKind } from './ledger/index.ts'
-export { createRuntime, Run, Runtime } from './runtime/index.ts'
+export { createRuntime, replayRun, Run, Runtime } from './runtime/index.ts'
 export type {
   AgentStatus,
   Change,
   ChangesOptions,
+  EvictionNote,
+  EvictionRecord,
+  ConflictsOptions,
+  Decision,
+  Episode,
+  EpisodeOptions,
   Explanation,
+  ExportOptions,
+  ForkOptions,
+  ListedConflict,
+  LogLine,
+  LogOperation,
+  LogOptions,
   Moment,
   OpenRequest,
   OutsideOptions,
+  Point,
   Producer,
+  ReplayDifference,
+  ReplayOptions,
+  ReplayReport,
+  Restored,
+  RestoreOptions,
+  Recovered,
   RetentionOptions,
+  RunExport,
+  CloseOptions,
   RuntimeOptions,
   RuntimeTopics,
   SnapshotInfo,
@@ -64,8 +88,8 @@ export type {
   StartOptions,
   WaitExplanation,
 } from './runtime/index.ts'
-export { createVolatileStore } from './store/index.ts'
-export type { Batch, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
+export { createVolatileStore, exportLedger, importLedger } from './store/index.ts'
+export type { Batch, ImportOptions, Labels, RunFilter, RunSummary, Store, StoreTraits } from './store/index.ts'
 export type { DeliveryRecord, Notification, NotificationHandler, WaitForGraph, WaitForNode } from './waits/index.ts'
 export { defineContext, entry } from './workflow/index.ts'
 export type {
@@ -75,7 +99,10 @@ export type {
   AgentOptions,
   AskOptions,
   Changes,
+  Compact,
+  Compaction,
   ContextDefinition,
+  EvictedEntry,
   DefinitionOrigin,
   LiveView,
   Migrate,
@@ -88,9 +115,11 @@ export type {
   StoredRunState,
   SubscribeOptions,
   UpdateResult,
+  ValuesOf,
   WaitOptions,
   Workflow,
   WorkflowInput,
+  WorkflowLimits,
   WorkflowOptions,
   WorkflowOutput,
   WorkflowStructure,

@@ -1,4 +1,5 @@
 // The agents of an evolution. Each reads and writes what its patterns say; the work itself is the toolkit's.
+// After a restart an agent that was at work runs again: what it wrote before is there, and is not found out again.
 import { systemClock } from 'callboard'
 import type { AgentLogic } from 'callboard'
 import { createRequire } from 'node:module'
@@ -53,9 +54,11 @@ export function createAgents({
 function createScout(): EvolutionAgents['scout'] {
   return board.agent({
     role: 'scout',
+    reads: ['sources'],
     writes: ['sources'],
     input: Place,
-    async run({ input, update, progress, signal }) {
+    async run({ input, view, update, progress, signal }) {
+      if (view.has('sources')) return
       const sources = await findSources({ path: input.path, signal })
       progress({ message: `${sources.files.length} files` })
       await update({ sources })
@@ -67,9 +70,10 @@ function createScout(): EvolutionAgents['scout'] {
 function createAnalyst(now: () => number): EvolutionAgents['analyst'] {
   return board.agent({
     role: 'analyst',
-    reads: ['sources'],
+    reads: ['sources', 'analysis.original'],
     writes: ['analysis.original'],
     async run({ view, update, progress, signal }) {
+      if (view.has('analysis.original')) return
       const sources = view.getOrThrow('sources')
       const analysis = await analyse({ sources, now, signal, onProgress: tellingOf(progress, 'measures') })
       assertParses(analysis)
@@ -82,9 +86,10 @@ function createAnalyst(now: () => number): EvolutionAgents['analyst'] {
 function createResearcher(now: () => number): EvolutionAgents['researcher'] {
   return board.agent({
     role: 'researcher',
-    reads: ['sources'],
+    reads: ['sources', 'research.external'],
     writes: ['research.external'],
     async run({ view, update, progress, signal }) {
+      if (view.has('research.external')) return
       const sources = view.getOrThrow('sources')
       const found = await research({ sources, now, signal, onProgress: tellingOf(progress, 'reads') })
       await update({ 'research.external': found })
@@ -96,9 +101,10 @@ function createResearcher(now: () => number): EvolutionAgents['researcher'] {
 function createPlanner(now: () => number): EvolutionAgents['planner'] {
   return board.agent({
     role: 'planner',
-    reads: ['meta', 'analysis.original', 'research.external'],
+    reads: ['meta', 'analysis.original', 'research.external', 'plan.improvement'],
     writes: ['plan.improvement'],
     async run({ view, waitForAll, update, progress }) {
+      if (view.has('plan.improvement')) return
       // Without a limit: how long it takes depends on the project, and if an agent fails, the machine ends this one too.
       const known = await waitForAll(['analysis.original', 'research.external'], { timeoutMs: Infinity })
       const { focusAreas: focus } = view.getOrThrow('meta')
@@ -113,9 +119,10 @@ function createPlanner(now: () => number): EvolutionAgents['planner'] {
 function createEvaluator(now: () => number): EvolutionAgents['evaluator'] {
   return board.agent({
     role: 'evaluator',
-    reads: ['analysis.original', 'plan.improvement', 'implementation.log', 'state.current'],
+    reads: ['analysis.original', 'plan.improvement', 'implementation.log', 'state.current', 'evaluation.results'],
     writes: ['evaluation.results'],
     async run({ view, update }) {
+      if (view.has('evaluation.results')) return
       const before = view.getOrThrow('analysis.original')
       const plan = view.getOrThrow('plan.improvement')
       const implementation = view.getOrThrow('implementation.log')

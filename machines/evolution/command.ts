@@ -1,9 +1,20 @@
-// The command behind `npm start`: arguments in, files and exit code out.
+// The command behind `npm start`: arguments in, files and exit code out. `callboard resume` finds evolution and conclude
+// here, and finishes what was interrupted.
 import { createRuntime, randomIds } from 'callboard'
-import { EXIT, parseWith, runInTerminal, visibleText, writeError } from 'callboard/cli'
-import type { Terminal, TerminalRun } from 'callboard/cli'
+import type { Run } from 'callboard'
+import {
+  databaseOption,
+  EXIT,
+  hint,
+  openDatabase,
+  parseWith,
+  runInTerminal,
+  visibleText,
+  writeError,
+} from 'callboard/cli'
+import type { Conclude, Terminal, TerminalRun } from 'callboard/cli'
 import { Command, InvalidArgumentError } from 'commander'
-import { relative } from 'node:path'
+import { dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { evolution } from '../evolution.ts'
 import type { EvolutionOutput } from '../evolution.ts'
@@ -15,11 +26,14 @@ import type { WrittenFiles } from './output-folder.ts'
 import { Focus } from './schema.ts'
 import { summarise } from './summary-text.ts'
 
+export { evolution } from '../evolution.ts'
+
 interface Options {
   readonly focus?: Focus[]
-  readonly approve?: true
-  readonly json?: true
+  readonly approve?: boolean
+  readonly json?: boolean
   readonly out?: string
+  readonly db: string
 }
 
 /** One evolution to be carried out. */
@@ -27,7 +41,6 @@ interface Job extends Options {
   readonly evolutionId: string
   readonly path: string
   readonly folder: string
-  readonly cwd: string
   readonly terminal: Terminal
 }
 
@@ -35,6 +48,7 @@ interface Job extends Options {
 const DECLINED = 4
 
 const OWN_SOURCE = fileURLToPath(new URL('../../src', import.meta.url))
+const OWN_MODULE = fileURLToPath(import.meta.url)
 
 /** Failures that are the caller's to mend. */
 const BAD_INPUT = [
@@ -46,7 +60,7 @@ const BAD_INPUT = [
 ] as const
 
 /** Improves a project as the arguments say and gives the exit code. */
-export async function evolve(args: readonly string[], terminal: Terminal, cwd: string): Promise<number> {
+export async function evolve(args: readonly string[], terminal: Terminal): Promise<number> {
   let code: number = EXIT.success
   const command = new Command('npm start --')
     .usage('[path] [options]')
@@ -56,15 +70,16 @@ export async function evolve(args: readonly string[], terminal: Terminal, cwd: s
     .option('--approve', 'ask a person before anything is implemented')
     .option('--json', 'write one JSON document instead of showing what happens')
     .option('--out <folder>', 'where to leave the results; callboard-out/<evolution id> unless given')
+    .addOption(databaseOption())
     .addHelpText(
       'after',
-      `\nexit codes: 0 success or partial success, 1 failed, 2 bad input, 3 approval is needed and nobody is there to be asked,\n${DECLINED} declined, 130 interrupted`,
+      `\nexit codes: 0 success or partial success, 1 failed, 2 bad input, 3 approval is needed and nobody is there to be asked,\n${DECLINED} declined, 130 interrupted; npx callboard resume goes on with what was interrupted`,
     )
     .action(async (path: string | undefined, options: Options) => {
       const evolutionId = randomIds.next('run')
       const folder = options.out ?? defaultFolder(evolutionId)
-      const target = path ?? (relative(cwd, OWN_SOURCE) || '.')
-      code = await carryOut({ ...options, evolutionId, path: target, folder, cwd, terminal })
+      const target = path ?? (relative(terminal.cwd, OWN_SOURCE) || '.')
+      code = await carryOut({ ...options, evolutionId, path: target, folder, terminal })
     })
   return (await parseWith(command, args, terminal)) ?? code
 }
@@ -77,24 +92,32 @@ function readFocus(text: string): Focus[] {
 }
 
 async function carryOut(job: Job): Promise<number> {
-  const { evolutionId, path, folder, cwd, focus, approve = false, json = false, terminal } = job
+  const { evolutionId, path, folder, db, focus, approve = false, json = false, terminal } = job
+  const { cwd } = terminal
   try {
     await assertFolder(folder, { target: path, cwd })
+    await assertFolder(dirname(db), { target: path, cwd, option: '--db' })
   } catch (error) {
     return refuse(error, terminal)
   }
-  await using runtime = await createRuntime()
+  await using database = await openDatabase(db, terminal)
+  using _lock = database.lock(evolutionId)
+  await using runtime = await createRuntime({ store: database.store })
   const input = { path, approve, ...(focus === undefined ? {} : { focus }) }
-  const finished = await runInTerminal(runtime, evolution, { input, terminal, runId: evolutionId, quiet: json })
-  const { outcome } = finished
+  const labels = { module: relative(cwd, OWN_MODULE), out: folder }
+  const finished = await runInTerminal(runtime, evolution, { input, terminal, runId: evolutionId, labels, quiet: json })
+  const { run, outcome } = finished
   switch (outcome.kind) {
     case 'done':
-      return await conclude(job, finished, outcome.output)
+      return await conclude({ run, output: outcome.output }, { terminal, json })
     case 'failed':
       writeError(outcome.error, terminal)
       return EXIT.failed
     case 'ended':
-      terminal.err.write(`stopped by ${outcome.signal}; nothing was changed and no results were written\n`)
+      terminal.err.write(
+        `stopped by ${outcome.signal}; nothing was changed and no results were written\n` +
+          `go on with: ${hint('resume', evolutionId, db)}\n`,
+      )
       return EXIT[outcome.signal]
     case 'waiting':
       return await waitForApproval(job, finished, outcome.requests[0]?.question ?? outcome.explanation)
@@ -110,14 +133,17 @@ function refuse(error: unknown, terminal: Terminal): number {
 
 const isBadInput = (error: unknown): boolean => BAD_INPUT.some((code) => isEvolutionError(error, code))
 
-async function conclude(job: Job, { run }: TerminalRun<EvolutionOutput>, output: EvolutionOutput): Promise<number> {
-  const { terminal, cwd, folder, json = false } = job
+/** Leaves the results of an evolution that is done, and says where they are. */
+export const conclude: Conclude = async ({ run, output: given }, { terminal, json }) => {
+  // The workflow's schema has seen to it.
+  const output = given as EvolutionOutput
+  const { cwd } = terminal
   const { verdict, reason, error } = output
   const isUnusable = BAD_INPUT.some((code) => code === error?.code)
   if (error !== null) terminal.err.write(`error: ${visibleText(reason)}\n`)
   if (isUnusable && json) writeDocument(terminal, { ...output, files: null, next: null })
   if (isUnusable) return EXIT.usage
-  const files = await writeResults(run, { folder, cwd, now: terminal.clock.now })
+  const files = await writeResults(run, { folder: folderOf(run), cwd, now: terminal.clock.now })
   const next = await nextCommand(output, files, cwd)
   if (json) writeDocument(terminal, { ...output, files, next })
   else {
@@ -126,6 +152,8 @@ async function conclude(job: Job, { run }: TerminalRun<EvolutionOutput>, output:
   }
   return exitCodeOf(verdict)
 }
+
+const folderOf = ({ id, labels }: Run): string => labels['out'] ?? defaultFolder(id)
 
 function exitCodeOf(verdict: EvolutionOutput['verdict']): number {
   switch (verdict) {
@@ -152,14 +180,18 @@ async function nextCommand(
 }
 
 /** The plan is there, but nobody who could say yes to it. */
-async function waitForApproval(job: Job, { run }: TerminalRun<EvolutionOutput>, question: string): Promise<number> {
-  const { terminal, cwd, folder, path, json = false } = job
+async function waitForApproval(
+  { folder, db, json = false, terminal }: Job,
+  { run }: TerminalRun<EvolutionOutput>,
+  question: string,
+): Promise<number> {
+  const { cwd } = terminal
   const files = await writeResults(run, { folder, cwd, now: terminal.clock.now })
   if (json) writeDocument(terminal, { evolutionId: run.id, verdict: 'waiting', question, files, next: null })
   terminal.err.write(
     `the plan waits for a person: ${question}\n` +
       `it is in ${relative(cwd, files.context)}; nothing was implemented\n` +
-      `to answer, run this in a terminal: npm start -- ${path} --approve; to go on without asking, leave out --approve\n`,
+      `to answer, go on in a terminal: ${hint('resume', run.id, db)}; to go on without asking, begin anew without --approve\n`,
   )
   return EXIT.waiting
 }

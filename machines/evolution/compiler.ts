@@ -37,9 +37,10 @@ export async function runCompiler(options: {
   readonly signal?: AbortSignal | undefined
 }): Promise<CompilerOutcome> {
   const { compiler, directory, tsconfigFile, timeoutMs, signal } = options
-  signal?.throwIfAborted()
   const off = ['incremental', 'composite', 'emitDeclarationOnly'].flatMap((name) => [`--${name}`, 'false'])
   const flags = ['-p', tsconfigFile, '--noEmit', '--pretty', 'false', ...off, ...(await frugalFlags(compiler))]
+  // Nothing is waited for from here to the start: a signal that came before would not be heard.
+  signal?.throwIfAborted()
   const deadline = AbortSignal.timeout(timeoutMs)
   const stop = signal ? AbortSignal.any([signal, deadline]) : deadline
   const { code, output } = await runDetached([compiler, ...flags], directory, stop)

@@ -32,6 +32,8 @@ export async function makeCopy(
     readonly files?: readonly string[]
     readonly bytesPerFile?: number
     readonly parent?: string
+    /** The folder for the copy, below `parent`, by which it can be found again; what is there goes. One of its own unless given. */
+    readonly name?: string
   } & Watched,
 ): Promise<WorkingCopy> {
   const { bytesPerFile = BYTES_PER_FILE, parent = tmpdir(), files: wanted = [], signal } = options
@@ -39,7 +41,7 @@ export async function makeCopy(
     const message = `no such path "${options.root}"; name an existing folder`
     throw new EvolutionError('evolution.no-such-path', message, options.root, { cause })
   })
-  const holder = await mkdtemp(join(await realpath(parent), PREFIX))
+  const holder = await makeHolder(await realpath(parent), options.name)
   const directory = join(holder, basename(root) || 'project')
   const skipped: Skipped[] = []
   try {
@@ -63,6 +65,22 @@ export async function makeCopy(
     await rm(holder, { recursive: true, force: true })
     throw error
   }
+}
+
+async function makeHolder(parent: string, name: string | undefined): Promise<string> {
+  if (name === undefined) return mkdtemp(join(parent, PREFIX))
+  const holder = join(parent, PREFIX + name)
+  await rm(holder, { recursive: true, force: true })
+  await mkdir(holder, { mode: 0o700 })
+  return holder
+}
+
+/** Makes files of a copy what they are in the project. */
+export async function refreshCopy(
+  { root, directory }: Pick<WorkingCopy, 'root' | 'directory'>,
+  files: readonly string[],
+): Promise<void> {
+  for (const file of files) await copyFile(join(root, file), join(directory, file))
 }
 
 /** Deletes a copy; once it is gone this does nothing. Only folders that `makeCopy` made are deleted. */

@@ -1,15 +1,14 @@
 // Implementer: carries a plan out on a copy of the project.
 //   I1. The project is only read; what comes of the plan is a patch.
-//   I2. The copy lives as long as the agent: it is deleted on every way out, once nothing writes to it any more.
-//   I3. Every stage is a step: after a restart, what was done is not done again.
-import type { AgentContext, AgentLogic } from 'callboard'
+//   I2. After a restart it goes on with the copy and the stages that are finished (workbench.ts).
+import type { AgentLogic } from 'callboard'
 import { analyse } from './analysis.ts'
 import { board } from './board.ts'
-import { makeCopy, removeCopy } from './copy.ts'
-import type { WorkingCopy } from './copy.ts'
+import { makeCopy, refreshCopy } from './copy.ts'
 import { implement } from './implement.ts'
-import { assertUnchanged, makePatch } from './patch.ts'
+import { assertUnchanged, isCarriedOut, makePatch } from './patch.ts'
 import { tellingOf } from './progress.ts'
+import { Workbench } from './workbench.ts'
 
 interface World {
   readonly now: () => number
@@ -20,67 +19,42 @@ interface World {
 export function createImplementer({ now, tscPath }: World): AgentLogic<unknown, void> {
   return board.agent({
     role: 'implementer',
-    reads: ['sources', 'research.external', 'plan.improvement'],
+    reads: ['sources', 'research.external', 'plan.improvement', 'implementation.log'],
     writes: ['implementation.*', 'state.current'],
-    async run({ view, step, update, progress }) {
+    async run({ view, step, update, progress, signal: stopped, runId }) {
       const sources = view.getOrThrow('sources')
       const plan = view.getOrThrow('plan.improvement')
       const { conventions } = view.getOrThrow('research.external')
       const { root, files } = sources
-      await using bench = new Workbench(step)
-      const copy = await bench.copy((signal) =>
-        makeCopy({ root, files, signal, onProgress: tellingOf(progress, 'copies') }),
-      )
+      const planned = new Set(plan.tasks.filter(({ automatic }) => automatic).map(({ file }) => file))
+      const ownFiles = files.filter((file) => planned.has(file))
+      await using bench = new Workbench({ step, signal: stopped, runId })
+      const begin = () =>
+        bench.copy((name, signal) => makeCopy({ root, files, name, signal, onProgress: tellingOf(progress, 'copies') }))
+      const carryOut = () =>
+        bench.stage('implement', async ({ signal, isFirst }) => {
+          if (!isFirst) await refreshCopy(copy, ownFiles)
+          const onProgress = tellingOf(progress, 'edits', 'asks the compiler')
+          return implement({ plan, sources, copy, conventions, tscPath, now, signal, onProgress })
+        })
+      let copy = await begin()
+      // Written as the last thing it does: all that was left is to put the copy away.
+      if (view.has('implementation.log')) return
+      let log = await carryOut()
+      if (!(await isCarriedOut(copy.directory, log.rollbackPoints))) {
+        copy = await begin()
+        log = await carryOut()
+      }
       const { directory } = copy
-      const log = await bench.stage('implement', (signal) =>
-        implement({
-          ...{ plan, sources, copy, conventions, tscPath, now, signal },
-          onProgress: tellingOf(progress, 'edits', 'asks the compiler'),
-        }),
-      )
-      const current = await bench.stage('measure', (signal) => {
+      const current = await bench.stage('measure', ({ signal }) => {
         const onProgress = tellingOf(progress, 'measures')
         return analyse({ sources: { ...sources, root: directory }, now, signal, onProgress })
       })
-      const patch = await bench.stage('compare', async (signal) => {
+      const patch = await bench.stage('compare', async ({ signal }) => {
         await assertUnchanged(root, log.rollbackPoints)
         return makePatch({ root, directory, files: log.modifiedFiles, signal })
       })
       await update({ 'implementation.log': log, 'implementation.patch': patch, 'state.current': current })
     },
   })
-}
-
-/** The copy and the stage at work on it (I2). */
-class Workbench {
-  readonly #step: AgentContext<object, object, unknown>['step']
-  #running: Promise<unknown> = Promise.resolve()
-  #copy: WorkingCopy | undefined
-
-  constructor(step: AgentContext<object, object, unknown>['step']) {
-    this.#step = step
-  }
-
-  /** Makes the copy; an aborted step forgets its result, this does not. */
-  async copy(make: (signal: AbortSignal) => Promise<WorkingCopy>): Promise<WorkingCopy> {
-    this.#copy = await this.stage('copy', async (signal) => {
-      this.#copy = await make(signal)
-      return this.#copy
-    })
-    return this.#copy
-  }
-
-  stage<Result>(name: string, work: (signal: AbortSignal) => Promise<Result>): Promise<Awaited<Result>> {
-    return this.#step(name, ({ signal }) => {
-      const result = work(signal)
-      this.#running = result
-      return result
-    })
-  }
-
-  /** A stage that was aborted may still be writing: it is waited for first. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#running.catch(() => {})
-    if (this.#copy !== undefined) await removeCopy(this.#copy)
-  }
 }

@@ -27,11 +27,14 @@ export const defaultFolder = (evolutionId: string): string => join(FOLDER, evolu
  *
  * @throws EvolutionError `evolution.bad-folder`
  */
-export async function assertFolder(folder: string, { target, cwd }: { target: string; cwd: string }): Promise<void> {
+export async function assertFolder(
+  folder: string,
+  { target, cwd, option = '--out' }: { readonly target: string; readonly cwd: string; readonly option?: string },
+): Promise<void> {
   const bad = (why: string) =>
     new EvolutionError(
       'evolution.bad-folder',
-      `cannot write to "${folder}": ${why}; name another folder with --out`,
+      `cannot write to "${folder}": ${why}; name another folder with ${option}`,
       folder,
     )
   const path = resolve(cwd, folder)

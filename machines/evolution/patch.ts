@@ -49,11 +49,23 @@ export async function assertUnchanged(root: string, points: readonly RollbackPoi
   // The first point of a file holds its original content.
   const originals = new Map(points.toReversed().map(({ file, sha256Before }) => [file, sha256Before]))
   for (const [file, expected] of originals) {
-    const bytes = await readFile(join(root, file)).catch(() => undefined)
-    if (bytes !== undefined && createHash('sha256').update(bytes).digest('hex') === expected) continue
+    if ((await hashOf(join(root, file))) === expected) continue
     const message = `"${file}" was changed or removed while the evolution went on; run it again`
     throw new EvolutionError('evolution.changed-meanwhile', message, file)
   }
+}
+
+/** Whether the files of a copy are still what the tasks made of them. */
+export async function isCarriedOut(directory: string, points: readonly RollbackPoint[]): Promise<boolean> {
+  // The last point of a file holds what became of it.
+  const results = new Map(points.map(({ file, sha256After }) => [file, sha256After]))
+  for (const [file, expected] of results) if ((await hashOf(join(directory, file))) !== expected) return false
+  return true
+}
+
+async function hashOf(path: string): Promise<string | undefined> {
+  const bytes = await readFile(path).catch(() => undefined)
+  return bytes === undefined ? undefined : createHash('sha256').update(bytes).digest('hex')
 }
 
 /** The part of a patch for one file; empty when nothing changed. */

@@ -6,6 +6,7 @@
 import TinyQueue from 'tinyqueue'
 import type { Clock } from './clock.ts'
 import { CallboardError } from './error.ts'
+import { faultPoint } from './fault.ts'
 
 /** One registered instant; `cancel()` withdraws it. */
 export interface Deadline {
@@ -130,7 +131,9 @@ export class Deadlines {
       if (fire === undefined) continue
       slot.fire = undefined
       this.#living -= 1
+      faultPoint('deadline:before')
       fire()
+      faultPoint('deadline:after')
     }
   }
 

@@ -1,7 +1,7 @@
 /** What a command ends with. */
 export const EXIT = {
   success: 0,
-  /** The run failed. */
+  /** The run failed, or what was looked at is damaged. */
   failed: 1,
   /** The command, its arguments or what they name cannot be used. */
   usage: 2,

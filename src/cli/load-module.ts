@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError } from '../base/index.ts'
 import { workflowOf } from '../workflow/index.ts'
+import type { Conclude } from './conclude.ts'
 import { visibleText } from './visible-text.ts'
 
 /** What is to be loaded. */
@@ -13,6 +14,14 @@ export interface ModuleChoice {
   readonly module: string
   /** The name of the export, where there are several. */
   readonly exportName?: string | undefined
+  /** The current folder. */
+  readonly cwd: string
+}
+
+/** What a module says of running its workflow. */
+export interface LoadedWorkflow {
+  readonly workflow: AnyStateMachine
+  readonly conclude: Conclude | undefined
 }
 
 /**
@@ -20,9 +29,13 @@ export interface ModuleChoice {
  *
  * @throws CallboardError `cli.…` with one line that says what to do
  */
-export async function loadWorkflow(choice: ModuleChoice): Promise<AnyStateMachine> {
-  const exported = await loadMachine(choice)
-  if (workflowOf(exported) !== undefined) return exported
+export async function loadWorkflow(choice: ModuleChoice): Promise<LoadedWorkflow> {
+  const exports = await importModule(choice)
+  const exported = pickMachine(exports, choice)
+  const conclude = Object.hasOwn(exports, 'conclude') ? exports['conclude'] : undefined
+  if (workflowOf(exported) !== undefined) {
+    return { workflow: exported, conclude: typeof conclude === 'function' ? (conclude as Conclude) : undefined }
+  }
   throw new CallboardError(
     'cli.not-a-workflow',
     `"${choice.module}" exports the machine "${exported.id}", but it is no workflow of this installation of callboard; ` +
@@ -32,11 +45,11 @@ export async function loadWorkflow(choice: ModuleChoice): Promise<AnyStateMachin
 }
 
 /** Every workflow a module exports. @throws CallboardError `cli.…` with one line that says what to do */
-export async function loadWorkflows(module: string): Promise<readonly AnyStateMachine[]> {
-  const exports = Object.values(await importModule(module))
+export async function loadWorkflows(choice: ModuleChoice): Promise<readonly AnyStateMachine[]> {
+  const exports = Object.values(await importModule(choice))
   const workflows = new Set(exports.filter(isMachine).filter((machine) => workflowOf(machine) !== undefined))
   if (workflows.size > 0) return [...workflows]
-  throw noWorkflowError(module)
+  throw noWorkflowError(choice.module)
 }
 
 function noWorkflowError(module: string): CallboardError {
@@ -45,8 +58,14 @@ function noWorkflowError(module: string): CallboardError {
 }
 
 /** The same for any XState machine; workflows go first. */
-export async function loadMachine({ module, exportName }: ModuleChoice): Promise<AnyStateMachine> {
-  const exports = await importModule(module)
+export async function loadMachine(choice: ModuleChoice): Promise<AnyStateMachine> {
+  return pickMachine(await importModule(choice), choice)
+}
+
+function pickMachine(
+  exports: Readonly<Record<string, unknown>>,
+  { module, exportName }: ModuleChoice,
+): AnyStateMachine {
   if (exportName !== undefined) return pickByName(module, exports, exportName)
   if (isMachine(exports['default'])) return exports['default']
   const found = Object.entries(exports).filter((each): each is [string, AnyStateMachine] => isMachine(each[1]))
@@ -84,8 +103,8 @@ function isMachine(value: unknown): value is AnyStateMachine {
   return typeof root === 'object' && typeof config === 'object' && typeof provide === 'function'
 }
 
-async function importModule(module: string): Promise<Readonly<Record<string, unknown>>> {
-  const path = resolve(module)
+async function importModule({ module, cwd }: ModuleChoice): Promise<Readonly<Record<string, unknown>>> {
+  const path = resolve(cwd, module)
   const found = await stat(path).catch(() => undefined)
   if (found === undefined)
     throw new CallboardError('cli.no-such-module', `there is no file "${module}"; name the module of a workflow`, {

@@ -1,23 +1,61 @@
 // The command line: arguments in, exit code out. Every command is a file of its own in commands/.
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { isCallboardError } from '../base/index.ts'
+import { answerCommand } from './commands/answer.ts'
 import { checkCommand } from './commands/check.ts'
+import { diffCommand } from './commands/diff.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { exportCommand } from './commands/export.ts'
+import { forkCommand } from './commands/fork.ts'
+import { gcCommand } from './commands/gc.ts'
 import { graphCommand } from './commands/graph.ts'
+import { importCommand } from './commands/import.ts'
+import { ledgerCommand } from './commands/ledger.ts'
+import { logCommand } from './commands/log.ts'
+import { migrateCommand } from './commands/migrate.ts'
+import { restoreCommand } from './commands/restore.ts'
+import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
+import { runsCommand } from './commands/runs.ts'
+import { showCommand } from './commands/show.ts'
+import { verifyCommand } from './commands/verify.ts'
+import { viewCommand } from './commands/view.ts'
 import { EXIT } from './exit-code.ts'
 import { writeError } from './fail.ts'
+import { readManifest } from './manifest.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Makes a command; `end` takes the exit code it ends with. */
 export type CommandFactory = (terminal: Terminal, end: (code: number) => void) => Command
 
-const COMMANDS: readonly CommandFactory[] = [runCommand, graphCommand, checkCommand]
+const COMMANDS: readonly CommandFactory[] = [
+  runCommand,
+  resumeCommand,
+  answerCommand,
+  forkCommand,
+  restoreCommand,
+  graphCommand,
+  checkCommand,
+  runsCommand,
+  showCommand,
+  ledgerCommand,
+  logCommand,
+  viewCommand,
+  diffCommand,
+  verifyCommand,
+  exportCommand,
+  importCommand,
+  gcCommand,
+  migrateCommand,
+  doctorCommand,
+]
 
 /** Carries out a command line, without the program's own name, and gives the exit code. */
 export async function callboard(args: readonly string[], terminal: Terminal): Promise<number> {
   let code: number = EXIT.success
-  const program = new Command('callboard').description('runs and draws multi-agent workflows').version(version())
+  const program = new Command('callboard')
+    .description('runs multi-agent workflows, goes on with them, and looks into them')
+    .version(readManifest().version)
   for (const command of COMMANDS) program.addCommand(command(terminal, (ended) => (code = ended)))
   return (await parseWith(program, args, terminal)) ?? code
 }
@@ -53,9 +91,21 @@ export async function parseWith(
 }
 
 const isUsageError = (error: unknown): boolean =>
-  isCallboardError(error) && (error.code.startsWith('cli.') || error.code === 'run.input')
+  isCallboardError(error) && (error.code.startsWith('cli.') || USAGE_ERRORS.has(error.code))
 
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(manifest) as { readonly version: string }).version
-}
+/** What is wrong with what a command was given, in other words than `cli.…`. */
+const USAGE_ERRORS: ReadonlySet<string> = new Set([
+  'run.input',
+  'store.wrong-key',
+  'store.weak-key',
+  'store.format',
+  'store.path',
+  'request.refused',
+  'agent.unknown',
+  'run.no-such-seq',
+  'run.trimmed',
+  'run.exists',
+  'run.invalid-id',
+  'update.refused',
+  'run.finished',
+])

@@ -1,8 +1,9 @@
 // A run as people at a terminal have it: they see what happens, are asked what only they know, and may end it.
 import type { AnyStateMachine } from 'xstate'
 import type { OpenRequest, Run, Runtime } from '../runtime/index.ts'
+import type { Labels } from '../store/index.ts'
 import type { WorkflowInput, WorkflowOutput } from '../workflow/index.ts'
-import { askOnTerminal } from './ask.ts'
+import { askOnTerminal, readAnswer } from './ask.ts'
 import { createDisplay } from './display.ts'
 import type { Display } from './display.ts'
 import type { EndSignal, Terminal } from './terminal.ts'
@@ -11,17 +12,26 @@ import type { EndSignal, Terminal } from './terminal.ts'
 export type TerminalOutcome<Output> =
   | { readonly kind: 'done'; readonly output: Output }
   | { readonly kind: 'failed'; readonly error: unknown }
-  /** The person or the system ended the process; the run is stopped, its agents are still tidying up. */
+  /** The person or the system ended the process. On a durable store the run can be gone on with, else it is stopped. */
   | { readonly kind: 'ended'; readonly signal: EndSignal }
   /** Nothing goes on without somebody outside; `explanation` says why. */
   | { readonly kind: 'waiting'; readonly requests: readonly OpenRequest[]; readonly explanation: string }
 
-export interface TerminalRunOptions<Input> {
-  readonly input: Input
+export interface StayOptions {
   readonly terminal: Terminal
-  readonly runId?: string
   /** Write nothing and ask nobody. */
   readonly quiet?: boolean
+}
+
+export interface ResumeOptions extends StayOptions {
+  /** Answers this request as soon as it is asked again. */
+  readonly answer?: { readonly runId: string; readonly id: string; readonly text: string }
+}
+
+export interface TerminalRunOptions<Input> extends StayOptions {
+  readonly input: Input
+  readonly runId?: string
+  readonly labels?: Labels
 }
 
 export interface TerminalRun<Output> {
@@ -35,27 +45,64 @@ export interface TerminalRun<Output> {
  *
  * @throws CallboardError as `runtime.start` does
  */
-export async function runInTerminal<Machine extends AnyStateMachine>(
+export function runInTerminal<Machine extends AnyStateMachine>(
   runtime: Runtime,
   workflow: Machine,
-  options: TerminalRunOptions<WorkflowInput<Machine>>,
+  { input, runId, labels, ...options }: TerminalRunOptions<WorkflowInput<Machine>>,
 ): Promise<TerminalRun<WorkflowOutput<Machine>>> {
-  const { input, terminal, runId, quiet = false } = options
+  const start = { input, ...(runId === undefined ? {} : { runId }), ...(labels === undefined ? {} : { labels }) }
+  return stayInTerminal<WorkflowOutput<Machine>>(
+    runtime,
+    () => runtime.start<AnyStateMachine>(workflow, start),
+    options,
+  )
+}
+
+/**
+ * Goes on with a stored run, and stays with it likewise; with one that has ended, only its outcome is given.
+ *
+ * @throws CallboardError as `runtime.open` does; `request.refused` when an answer is not accepted
+ */
+export function resumeInTerminal(
+  runtime: Runtime,
+  runId: string,
+  options: ResumeOptions,
+): Promise<TerminalRun<unknown>> {
+  return stayInTerminal(runtime, () => runtime.open(runId), options)
+}
+
+/** Begins somehow, and stays with the run likewise. */
+export async function stayInTerminal<Output>(
+  runtime: Runtime,
+  begin: () => Promise<Run>,
+  { terminal, quiet = false, answer }: ResumeOptions,
+): Promise<TerminalRun<Output>> {
   const display = quiet ? undefined : createDisplay(runtime, terminal)
   const over = new AbortController()
   const { promise: signalled, resolve: end } = Promise.withResolvers<EndSignal>()
+  const { promise: refused, reject: refuse } = Promise.withResolvers<never>()
+  refused.catch(() => {})
   const { promise: idle, resolve: giveUp } = Promise.withResolvers<void>()
   const desk =
     quiet || !terminal.isInteractive ? undefined : new Desk(terminal, display, over.signal, () => end('SIGINT'))
   const offs = [
     terminal.onSignal(end),
     terminal.onIdle(giveUp),
-    runtime.on('request', ({ runId: asker, request }) => desk?.take(runtime.get(asker), request)),
+    runtime.on('request', ({ runId: asker, request }) => {
+      const asking = runtime.get(asker)
+      if (answer?.runId !== asker || answer.id !== request.id || asking === undefined) desk?.take(asking, request)
+      else asking.answer(request.id, readAnswer(answer.text, request.schema)).catch(refuse)
+    }),
   ]
   try {
-    const start = { input, ...(runId === undefined ? {} : { runId }) }
-    const run = (await runtime.start<AnyStateMachine>(workflow, start)) as Run<WorkflowOutput<Machine>>
-    const outcome = await Promise.race([outcomeOf(run), onSignal(run, signalled), onIdle(run, idle)])
+    const run = (await begin()) as Run<Output>
+    const isLasting = runtime.store.traits.durable
+    const outcome = await Promise.race([
+      outcomeOf(run),
+      onSignal(run, signalled, isLasting),
+      onIdle(run, idle),
+      refused,
+    ])
     return { run, outcome }
   } finally {
     over.abort()
@@ -70,10 +117,10 @@ const outcomeOf = <Output>(run: Run<Output>): Promise<TerminalOutcome<Output>> =
     (error: unknown) => ({ kind: 'failed', error }),
   )
 
-async function onSignal(run: Run, signalled: Promise<EndSignal>): Promise<TerminalOutcome<never>> {
+async function onSignal(run: Run, signalled: Promise<EndSignal>, isLasting: boolean): Promise<TerminalOutcome<never>> {
   const signal = await signalled
   // The race is over from here on: what the stop makes of `run.done` is no failure.
-  void run.stop(`the process was sent ${signal}`)
+  if (!isLasting) void run.stop(`the process was sent ${signal}`)
   return { kind: 'ended', signal }
 }
 

@@ -22,6 +22,10 @@ export interface Terminal {
   /** The text in a style, where the output shows styles. */
   style(format: Style, text: string): string
   readonly clock: Clock
+  /** The current folder. */
+  readonly cwd: string
+  /** The variables of its environment. */
+  readonly env: Readonly<Record<string, string | undefined>>
   /** Calls back when the process is told to end; gives the function that ends it. */
   onSignal(handler: (signal: EndSignal) => void): () => void
   /** Calls back when nothing is left that could go on by itself; gives the function that ends it. */
@@ -45,6 +49,8 @@ export function processTerminal(): Terminal {
     rows: () => stdout.rows || USUAL_ROWS,
     style: (format, text) => styleText(format, text, { stream: stdout }),
     clock: systemClock,
+    cwd: process.cwd(),
+    env: process.env,
     onSignal: (handler) => {
       const signals = ['SIGINT', 'SIGTERM'] as const
       for (const signal of signals) process.on(signal, handler)

@@ -96,13 +96,18 @@ export class Watch {
     this.#clock.clearTimeout(this.#look)
   }
 
-  #track(runId: string): Tracked {
+  #track(runId: string, isFirst = false): Tracked {
     const known = this.#runs.get(runId)
     if (known !== undefined) return known
-    const workflow = this.#runtime.get(runId)?.workflow ?? 'workflow'
+    const run = this.#runtime.get(runId)
+    const workflow = run?.workflow ?? 'workflow'
     const tracked: Tracked = { workflow, startedAt: this.#clock.now(), phase: '', agents: new Map() }
     this.#runs.set(runId, tracked)
-    this.#tell({ runId, agent: undefined, text: `${workflow} began as ${runId}`, tone: 'plain' })
+    // One that is met before its first record has been told of begins here.
+    const goesOn = !isFirst && run !== undefined
+    if (goesOn) tracked.phase = describeState(run.state)
+    const how = goesOn ? `goes on as ${runId} in phase ${tracked.phase}` : `began as ${runId}`
+    this.#tell({ runId, agent: undefined, text: `${workflow} ${how}`, tone: 'plain' })
     return tracked
   }
 
@@ -138,7 +143,7 @@ export class Watch {
   }
 
   #onRecord(runId: string, record: LedgerRecord): void {
-    const tracked = this.#track(runId)
+    const tracked = this.#track(runId, record.seq === 1)
     const { author, changes, refusals, machine } = record
     for (const { message } of refusals)
       this.#tell({ runId, agent: undefined, text: `refused: ${visibleText(message)}`, tone: 'bad' })

@@ -7,15 +7,18 @@
 import { isSameData } from '../base/index.ts'
 import { authorName } from './author.ts'
 import type { Catalogue } from './catalogue.ts'
+import { nameConflicts } from './conflict.ts'
 import { entryOf, valueOf } from './entry.ts'
 import type { Cell, Entry, Lineage } from './entry.ts'
-import { dependenciesOf, makeCell, tombstone } from './make-cell.ts'
+import { makeRoom } from './evict.ts'
+import { dependenciesOf, makeCell, placedCell, tombstone } from './make-cell.ts'
 import { mergeInto } from './merge-into.ts'
+import { Occupancy } from './occupancy.ts'
 import { protectedRule, refusalOf, Refused, refuseUnexpected } from './refused.ts'
-import { scopedId } from './scope.ts'
+import { isSameAddress } from './scope.ts'
 import type { EntryAddress } from './scope.ts'
 import { Shelf } from './shelf.ts'
-import type { Acceptance, CellChange, Conflict, DropChange, Outcome, PutChange, Update } from './update.ts'
+import type { Acceptance, CellChange, Conflict, DropChange, Outcome, PlaceChange, PutChange, Update } from './update.ts'
 
 interface BoardState {
   readonly catalogue: Catalogue
@@ -36,6 +39,8 @@ interface Draft {
   readonly conflicts: Conflict[]
   readonly skipped: string[]
 }
+
+const newDraft = (): Draft => ({ changes: [], conflicts: [], skipped: [] })
 
 const NOTHING: readonly Outcome[] = Object.freeze([])
 
@@ -154,13 +159,17 @@ export class Board {
   /** Applies an update, or notes its refusal (B2). Applying the same one twice in a transition does nothing. */
   apply(update: Update): Board {
     if (this.#state.transcript.some((outcome) => outcome.update === update)) return this
-    const draft: Draft = { changes: [], conflicts: [], skipped: [] }
+    const draft = newDraft()
     try {
       for (const change of update.changes) {
         if (change.kind === 'put') this.#put(change, update, draft)
-        else this.#drop(change, update, draft)
+        else if (change.kind === 'drop') this.#drop(change, update, draft)
+        else this.#place(change, update, draft)
       }
       this.#refuseTooMany(draft)
+      draft.changes.push(
+        ...makeRoom(this.#state.own, draft.changes, { limits: this.#state.catalogue.room, at: update.at }),
+      )
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused
       return this.#note({ update, result: refusalOf(refused, update.author) })
@@ -195,14 +204,14 @@ export class Board {
 
   /** Marks as stale what depends on these keys: a global entry was changed by another run. */
   markStaleBehind(changes: readonly CellChange[]): Board {
-    const draft: Draft = { changes: [], conflicts: [], skipped: [] }
+    const draft = newDraft()
     this.#markStale(draft, changes)
     return draft.changes.length === 0 ? this : this.#commit(draft, undefined)
   }
 
   #remove(due: readonly EntryAddress[], kind: 'expire' | 'clear', at: number): Board {
     if (due.length === 0) return this
-    const draft: Draft = { changes: [], conflicts: [], skipped: [] }
+    const draft = newDraft()
     for (const address of due) {
       const previous = this.cell(address)
       if (previous === undefined) continue
@@ -223,6 +232,7 @@ export class Board {
     } else {
       own = own.replace(changes)
     }
+    if (this.#state.catalogue.room !== undefined) Occupancy.of(this.#state.own).after(changes).rememberFor(own)
     return this.#with(own, globals, { update, result })
   }
 
@@ -262,21 +272,17 @@ export class Board {
     }
     const cell = makeCell(change, merged, previous, update, this.#isBornStale(change, previous, update.lineage))
     draft.changes.push({ kind: 'put', scope, holder, key, cell, previous: current })
-    // Named after the version, not the update: numbers of updates would tell an agent of those it cannot see.
-    const place = `${holder === undefined ? `${scope}:${key}` : scopedId(scope, holder, key)}@${cell.entry.version}`
-    for (const [index, conflict] of merged.conflicts.entries()) {
-      draft.conflicts.push({
-        ...conflict,
-        id: `${place}.${index + 1}`,
-        key,
-        address: { scope, holder, key },
-        policy: change.policyName,
-        result: merged.value,
-        author: authorName(update.author),
-        against: current?.entry.updatedBy ?? '',
-        version: cell.entry.version,
-      })
+    if (merged.conflicts.length === 0) return
+    const said = {
+      key,
+      address: { scope, holder, key },
+      policy: change.policyName,
+      result: merged.value,
+      author: authorName(update.author),
+      against: current?.entry.updatedBy ?? '',
     }
+    const conflicts = merged.conflicts.map((conflict) => ({ ...conflict, ...said }))
+    draft.conflicts.push(...nameConflicts(conflicts, change, cell.entry.version))
   }
 
   #drop(change: DropChange, update: Update, draft: Draft): void {
@@ -303,6 +309,22 @@ export class Board {
     })
   }
 
+  #place(change: PlaceChange, update: Update, draft: Draft): void {
+    const { scope, holder, key } = change
+    const previous = this.cell(change)
+    if (change.cell === undefined && previous?.live !== true) return
+    const cell = placedCell(change.cell, previous, update)
+    draft.changes.push({
+      kind: cell.live ? 'put' : 'drop',
+      scope,
+      holder,
+      key,
+      cell,
+      previous: previous?.live === true ? previous : undefined,
+    })
+    draft.conflicts.push(...nameConflicts(change.conflicts, change, cell.entry.version))
+  }
+
   /** Its author had read an older version of something it is made from. */
   #isBornStale(change: PutChange, previous: Cell | undefined, lineage: Lineage): boolean {
     if (lineage.length === 0) return false
@@ -322,7 +344,7 @@ export class Board {
     for (let cause = queue.shift(); cause !== undefined; cause = queue.shift()) {
       const dependants = [...this.#state.own.dependantsOf(cause.key), ...this.#state.globals.dependantsOf(cause.key)]
       for (const address of dependants) {
-        if (!reaches(cause, address) || draft.changes.some((change) => isAt(change, address))) continue
+        if (!reaches(cause, address) || draft.changes.some((change) => isSameAddress(change, address))) continue
         const previous = this.cell(address)
         if (previous?.live !== true || previous.entry.stale) continue
         const cell: Cell = {
@@ -362,8 +384,4 @@ export class Board {
 function reaches(cause: EntryAddress, dependant: EntryAddress): boolean {
   if (cause.scope === 'global' || cause.scope === 'workflow') return true
   return cause.scope === dependant.scope && cause.holder === dependant.holder
-}
-
-function isAt(one: EntryAddress, other: EntryAddress): boolean {
-  return one.key === other.key && one.scope === other.scope && one.holder === other.holder
 }

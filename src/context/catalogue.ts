@@ -1,6 +1,8 @@
 // Catalogue: the entries a workflow knows. Immutable; shared by all runs of the workflow.
 import type { z } from 'zod'
 import { CallboardError, isCallboardError, isSecretName } from '../base/index.ts'
+import { checkRoomLimits } from './evict.ts'
+import type { RoomLimits } from './evict.ts'
 import { isWellFormedKey } from './key.ts'
 import { DURATION_RULE, isDuration } from './lifetime.ts'
 import { admitMetadata } from './metadata.ts'
@@ -77,6 +79,8 @@ export interface CatalogueOptions {
   /** Kinds of value that `smart` merges by their own function. */
   readonly types?: readonly MergeableType[]
   readonly limits?: Partial<BoardLimits>
+  /** What all entries of a run may hold together; the least important are evicted. Set by `workflow({ limits })`. */
+  readonly room?: RoomLimits
 }
 
 /** Resolved defaults of one definition. */
@@ -131,6 +135,10 @@ function metadataOf(
 export class Catalogue {
   readonly types: readonly MergeableType[]
   readonly limits: BoardLimits
+  /** What the entries of a run may hold together, where that is limited. */
+  readonly room: RoomLimits | undefined
+  readonly #definitions: Definitions
+  readonly #options: CatalogueOptions
   readonly #exact = new Map<string, CatalogueEntry>()
   /** Longest prefix first. */
   readonly #families: readonly CatalogueEntry[]
@@ -141,6 +149,9 @@ export class Catalogue {
   constructor(definitions: Definitions, options: CatalogueOptions = {}) {
     this.types = Object.freeze([...(options.types ?? [])])
     this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits })
+    this.room = options.room === undefined ? undefined : checkRoomLimits(options.room)
+    this.#definitions = definitions
+    this.#options = options
     this.#policies = new Map([...Object.entries<Policy>(POLICIES), ...Object.entries(options.policies ?? {})])
     const families: CatalogueEntry[] = []
     for (const [name, definition] of Object.entries(definitions)) {
@@ -151,6 +162,11 @@ export class Catalogue {
     this.#families = families.sort((a, b) => b.name.length - a.name.length)
     this.#refuseUnknownDependencies()
     this.#refuseCycles()
+  }
+
+  /** The same catalogue for a workflow whose entries may only hold so much together. */
+  withRoom(room: RoomLimits): Catalogue {
+    return new Catalogue(this.#definitions, { ...this.#options, room })
   }
 
   /** Every definition, in the order written; families behind exact keys. */

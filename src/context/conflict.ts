@@ -1,3 +1,7 @@
+import { scopedId } from './scope.ts'
+import type { EntryAddress } from './scope.ts'
+import type { Conflict } from './update.ts'
+
 /** One place inside a value where two writers disagreed. */
 export interface PathConflict {
   /** Where, inside the value; empty for the value itself. */
@@ -8,4 +12,14 @@ export interface PathConflict {
   readonly theirs: unknown
   /** What the update asked for. */
   readonly mine: unknown
+}
+
+/** Conflicts with their ids. Named after the version, not the update: numbers of updates would tell of what is out of sight. */
+export function nameConflicts(
+  conflicts: readonly Omit<Conflict, 'id' | 'version'>[],
+  { scope, holder, key }: EntryAddress,
+  version: number,
+): readonly Conflict[] {
+  const place = `${holder === undefined ? `${scope}:${key}` : scopedId(scope, holder, key)}@${version}`
+  return conflicts.map((conflict, index) => ({ ...conflict, id: `${place}.${index + 1}`, version }))
 }

@@ -15,6 +15,8 @@ export type {
 export type { PathConflict } from './conflict.ts'
 export { entryToJson, entryOf, valueOf } from './entry.ts'
 export type { Cell, Entry, EntryInfo, Lineage } from './entry.ts'
+export { evictionReasonOf } from './evict.ts'
+export type { EvictionReason, LimitName, RoomLimits } from './evict.ts'
 export { Filters, READY_FILTERS } from './filter.ts'
 export type { ViewFilter } from './filter.ts'
 export { inferPriority, inferScope } from './infer.ts'
@@ -28,10 +30,13 @@ export { prepareUpdate, refusalError } from './prepare.ts'
 export type { Asking, UpdateOptions } from './prepare.ts'
 export { isPriority, PRIORITIES, rankOf } from './priority.ts'
 export type { Priority } from './priority.ts'
+export { Occupancy, roomOf } from './occupancy.ts'
+export type { Room } from './occupancy.ts'
 export { estimateTokens } from './render.ts'
 export type { RenderedView, RenderOptions, RenderPlanLine } from './render.ts'
 export { redactRefusal } from './refused.ts'
-export { describeAddress, narrownessOf, SCOPES } from './scope.ts'
+export { restoreChanges } from './restore.ts'
+export { addressId, describeAddress, narrownessOf, SCOPES } from './scope.ts'
 export type { EntryAddress, Scope } from './scope.ts'
 export { Shelf } from './shelf.ts'
 export { Update } from './update.ts'
@@ -41,6 +46,7 @@ export type {
   Change,
   Conflict,
   Outcome,
+  PlaceChange,
   PutChange,
   Refusal,
   RefusalReason,

@@ -57,6 +57,22 @@ export function dependenciesOf({ options, definition }: PutChange, previous: Cel
   return options.dependsOn ?? (previous?.live === true ? previous.entry.dependsOn : definition.dependsOn)
 }
 
+/** The cell that puts another one's content in place of what is there; without one, what a deletion leaves. */
+export function placedCell(cell: Cell | undefined, previous: Cell | undefined, update: Update): Cell {
+  const by = authorName(update.author)
+  if (cell === undefined) {
+    if (previous === undefined) throw new TypeError('there is nothing to remove')
+    return tombstone(previous, by, update.at)
+  }
+  const entry = Object.freeze({
+    ...cell.entry,
+    version: (previous?.entry.version ?? 0) + 1,
+    updatedAt: update.at,
+    updatedBy: by,
+  })
+  return { ...cell, entry, live: true, touches: (previous?.touches ?? 0) + 1 }
+}
+
 /** What is left of an entry that was deleted or has expired: its versions go on counting from there. */
 export function tombstone(previous: Cell, by: string, at: number): Cell {
   const entry = Object.freeze({

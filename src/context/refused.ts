@@ -3,7 +3,10 @@ import { authorName } from './author.ts'
 import type { Author } from './author.ts'
 import type { Cell } from './entry.ts'
 import { describeAddress } from './scope.ts'
-import type { Change, Refusal, RefusalReason } from './update.ts'
+import type { Change, PlaceChange, Refusal, RefusalReason } from './update.ts'
+
+/** A change that somebody asked for key by key. */
+type AskedChange = Exclude<Change, PlaceChange>
 
 /** Thrown while an update is prepared or applied; becomes a refusal. */
 export class Refused {
@@ -20,7 +23,7 @@ export class Refused {
   }
 }
 
-export function refuseUnexpected({ key, expectedVersion }: Change, current: Cell | undefined): void {
+export function refuseUnexpected({ key, expectedVersion }: AskedChange, current: Cell | undefined): void {
   const version = current?.entry.version ?? 0
   if (expectedVersion === undefined || expectedVersion === version) return
   throw new Refused(
@@ -31,7 +34,7 @@ export function refuseUnexpected({ key, expectedVersion }: Change, current: Cell
   )
 }
 
-export function protectedRule(change: Change): string {
+export function protectedRule(change: AskedChange): string {
   return `${describeAddress(change)} is protected; only an agent with grants.protected, or override: true from outside, may ${change.kind === 'put' ? 'overwrite' : 'delete'} it`
 }
 

@@ -1,6 +1,6 @@
 // Render: a view as text for a prompt, within a budget of tokens. Deterministic; the plan says for every entry why it is
 // in, cut or out.
-import { CallboardError, canonicalJson } from '../base/index.ts'
+import { CallboardError, canonicalJson, REDACTED } from '../base/index.ts'
 import type { Entry } from './entry.ts'
 
 export interface RenderOptions {
@@ -36,6 +36,11 @@ export function estimateTokens(text: string): number {
   let points = 0
   for (const _point of text) points += 1
   return Math.ceil(points / 4)
+}
+
+/** What an entry takes in a prompt, at most: it may become stale later. */
+export function tokensInPrompt(entry: Entry): number {
+  return estimateTokens(sectionOf({ ...entry, stale: true }))
 }
 
 /** @throws CallboardError `view.invalid-budget` for a budget that is not a positive number */
@@ -100,7 +105,7 @@ function isAlwaysIn({ pinned, priority }: Entry): boolean {
 function sectionOf(entry: Entry): string {
   const { key, priority, version, updatedBy, stale, sensitive, value } = entry
   const marks = [priority, `v${version}`, `by ${updatedBy}`, ...(stale ? ['stale'] : [])].join(', ')
-  const body = sensitive ? '[redacted: sensitive]' : typeof value === 'string' ? value : canonicalJson(value)
+  const body = sensitive ? REDACTED : typeof value === 'string' ? value : canonicalJson(value)
   return `## ${key} (${marks})\n${body}\n\n`
 }
 

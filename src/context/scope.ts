@@ -27,8 +27,18 @@ export function scopedId(scope: Scope, holder: string, key: string): string {
   return `${scope}:${holder.length}:${holder}${key}`
 }
 
+/** One text per address; that of a workflow entry is its key. */
+export function addressId({ scope, holder, key }: EntryAddress): string {
+  if (holder !== undefined) return `\u0000${scopedId(scope, holder, key)}`
+  return scope === 'workflow' ? key : `\u0000${scope}${key}`
+}
+
 /** `"notes"`, or `"notes" of group coders`: how messages name an entry. */
 export function describeAddress({ scope, holder, key }: EntryAddress): string {
   if (holder === undefined) return scope === 'workflow' ? `"${key}"` : `${scope} "${key}"`
   return `${scope} "${key}" of ${holder}`
+}
+
+export function isSameAddress(one: EntryAddress, other: EntryAddress): boolean {
+  return one.key === other.key && one.scope === other.scope && one.holder === other.holder
 }

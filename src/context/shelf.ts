@@ -2,7 +2,7 @@
 // older shelf as it was. The dependants of a key and the entries that expire are indexed here, so that nobody scans.
 import { Map as PersistentMap } from 'immutable'
 import type { Cell } from './entry.ts'
-import { scopedId } from './scope.ts'
+import { isSameAddress, scopedId } from './scope.ts'
 import type { EntryAddress } from './scope.ts'
 import type { CellChange } from './update.ts'
 import { SortedTree } from './sorted-tree.ts'
@@ -172,10 +172,6 @@ function compareText(one: string, other: string): number {
 /** Only the address: what it was taken from may hold much more. */
 function addressOf({ scope, holder, key }: EntryAddress): EntryAddress {
   return { scope, holder, key }
-}
-
-function isSameAddress(one: EntryAddress, other: EntryAddress): boolean {
-  return one.key === other.key && one.scope === other.scope && one.holder === other.holder
 }
 
 function indexExpiry(draft: Draft, address: EntryAddress, previous: Cell | undefined, cell: Cell): void {

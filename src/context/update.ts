@@ -46,7 +46,19 @@ export interface DropChange extends ChangeBase {
   readonly kind: 'drop'
 }
 
-export type Change = PutChange | DropChange
+/**
+ * An entry is put in place as it stands, or removed: history or a branch says what it is. Policies, rights and protection
+ * were looked at before, with nothing in between.
+ */
+export interface PlaceChange extends EntryAddress {
+  readonly kind: 'place'
+  /** What is to be there; its version counts on from what is there. Undefined: nothing. */
+  readonly cell: Cell | undefined
+  /** What policies had to decide for it. */
+  readonly conflicts: readonly Omit<Conflict, 'id' | 'version'>[]
+}
+
+export type Change = PutChange | DropChange | PlaceChange
 
 /** An update on its way into a transition. Its values do not show in JSON: inspection must not leak what is sensitive. */
 export class Update {
@@ -114,7 +126,7 @@ export interface Conflict extends PathConflict {
 
 /** What happened to one entry. */
 export interface CellChange extends EntryAddress {
-  readonly kind: 'put' | 'drop' | 'expire' | 'stale' | 'clear'
+  readonly kind: 'put' | 'drop' | 'expire' | 'stale' | 'clear' | 'evict'
   readonly cell: Cell
   readonly previous: Cell | undefined
 }

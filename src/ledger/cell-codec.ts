@@ -45,7 +45,15 @@ export interface CellOrigin {
 /** The origin of cells that stand alone. */
 const NO_ORIGIN: CellOrigin = Object.freeze({ author: '', at: 0 })
 
-const CHANGE_KINDS = ['put', 'drop', 'expire', 'stale', 'clear'] as const satisfies readonly CellChange['kind'][]
+const CHANGE_KINDS = [
+  'put',
+  'drop',
+  'expire',
+  'stale',
+  'clear',
+  'evict',
+] as const satisfies readonly CellChange['kind'][]
+true satisfies Exclude<CellChange['kind'], (typeof CHANGE_KINDS)[number]> extends never ? true : never
 
 /** Where each field goes: a new one stops the build until it has a place. */
 const CELL_FIELDS = { entry: 'fields', live: 3, exotic: 4, size: 'place', touches: 'extra', lineage: 'extra' } as const

@@ -27,6 +27,7 @@ export const RECORD_KINDS: readonly RecordKind[] = Object.freeze(
     snapshot: 7,
     end: 8,
     definition: 9,
+    wait: 10,
   } satisfies Record<RecordKind, number>) as RecordKind[],
 )
 

@@ -1,8 +1,8 @@
 // JSONL: one run's ledger as text: a header, then one line a record. The same ledger gives the same bytes, and what was
 // read from it gives them again.
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, isPlainObject } from '../base/index.ts'
 import { CHAIN_START, createSealer, linkHash, verifyChain } from './chain.ts'
-import type { ChainLink, ChainProblem, SealedRecord } from './chain.ts'
+import type { ChainLink, ChainProblem, SealedRecord, Sealer } from './chain.ts'
 import { encodeRecord } from './codec.ts'
 import { lineToRecord, recordToLine } from './record-line.ts'
 import type { LedgerRecord } from './record.ts'
@@ -20,6 +20,17 @@ export interface JsonlHeader {
   readonly after: ChainLink
   /** The last record, where it was known when the text was begun: a lost tail shows. */
   readonly head: ChainLink | undefined
+  /** What is known of the run beside its records; plain JSON. */
+  readonly run: JsonlRun | undefined
+}
+
+/** What a store knows of a run that its records do not say. */
+export interface JsonlRun {
+  readonly workflow: string
+  readonly version: string
+  readonly createdAt: number
+  readonly parent?: { readonly runId: string; readonly id: string }
+  readonly labels?: Readonly<Record<string, string>>
 }
 
 export interface JsonlOptions {
@@ -41,7 +52,7 @@ export interface JsonlReading {
 export function ledgerToJsonl(
   runId: string,
   records: readonly LedgerRecord[],
-  { key, after = CHAIN_START }: JsonlOptions & { readonly after?: ChainLink } = {},
+  { key, after = CHAIN_START, run }: JsonlOptions & { readonly after?: ChainLink; readonly run?: JsonlRun } = {},
 ): string {
   const sealer = createSealer(key)
   const lines: string[] = []
@@ -50,8 +61,9 @@ export function ledgerToJsonl(
     head = { seq: record.seq, hash: linkHash(sealer, head.hash, record, encodeRecord(record)) }
     lines.push(recordToLine(record, head.hash))
   }
-  const header = { format: JSONL_FORMAT, runId, chain: key === undefined ? 'sha256' : 'hmac-sha256', after, head }
-  return [JSON.stringify({ callboard: 'ledger', ...header }), ...lines, ''].join('\n')
+  const chain = key === undefined ? 'sha256' : 'hmac-sha256'
+  const header = JSON.stringify({ callboard: 'ledger', format: JSONL_FORMAT, runId, chain, after, head, run })
+  return [`${header.slice(0, -1)},"seal":"${sealer(header)}"}`, ...lines, ''].join('\n')
 }
 
 /**
@@ -64,8 +76,13 @@ export function ledgerToJsonl(
 export function readJsonl(text: string, { key }: JsonlOptions = {}): JsonlReading {
   const lines = text.split('\n')
   const torn = lines.pop() ?? ''
-  const header = headerOf(lines.shift() ?? torn, key)
+  const first = lines.shift() ?? torn
+  const header = headerOf(first, key)
   const sealer = createSealer(key)
+  if (!isSealed(first, sealer)) {
+    const problem = { seq: header.after.seq, what: 'changed', message: 'the header is not what was written' } as const
+    return { header, records: [], tornCharacters: torn.length, problem }
+  }
   const records: LedgerRecord[] = []
   const sealed: SealedRecord[] = []
   let unreadable: ChainProblem | undefined
@@ -94,7 +111,7 @@ function headerOf(line: string, key: Uint8Array | undefined): JsonlHeader {
   } catch (error) {
     throw notJsonl(error)
   }
-  const { callboard, format, runId, chain, after, head } = data ?? {}
+  const { callboard, format, runId, chain, after, head, run } = data ?? {}
   if (callboard !== 'ledger' || typeof format !== 'number') throw notJsonl(undefined)
   if (format > JSONL_FORMAT) {
     throw new CallboardError(
@@ -103,12 +120,38 @@ function headerOf(line: string, key: Uint8Array | undefined): JsonlHeader {
       { format },
     )
   }
-  if (typeof runId !== 'string' || after === undefined) throw notJsonl(undefined)
+  if (typeof runId !== 'string' || !isLink(after) || !(head === undefined || isLink(head))) throw notJsonl(undefined)
+  if (!(run === undefined || isRun(run))) throw notJsonl(undefined)
   if ((chain === 'hmac-sha256') !== (key !== undefined)) {
     const needed = key === undefined ? 'was written with a key; give it' : 'was written without a key; leave it out'
     throw new CallboardError('ledger.wrong-key', `the ledger of run ${runId} ${needed}`, { runId })
   }
-  return { format, runId, chain: chain === 'hmac-sha256' ? chain : 'sha256', after, head }
+  return { format, runId, chain: chain === 'hmac-sha256' ? chain : 'sha256', after, head, run }
+}
+
+function isLink(link: unknown): link is ChainLink {
+  const { seq, hash } = (link ?? {}) as Partial<ChainLink>
+  return Number.isSafeInteger(seq) && (seq ?? -1) >= 0 && typeof hash === 'string'
+}
+
+function isRun(run: unknown): run is JsonlRun {
+  if (!isPlainObject(run)) return false
+  const { workflow, version, createdAt, parent, labels } = run as Partial<JsonlRun>
+  return (
+    typeof workflow === 'string' &&
+    typeof version === 'string' &&
+    Number.isFinite(createdAt) &&
+    (parent === undefined || (isPlainObject(parent) && areTexts([parent.runId, parent.id]))) &&
+    (labels === undefined || (isPlainObject(labels) && areTexts(Object.values(labels))))
+  )
+}
+
+const areTexts = (values: readonly unknown[]): boolean => values.every((value) => typeof value === 'string')
+
+/** The seal of a header is over all of it that stands before. */
+function isSealed(line: string, sealer: Sealer): boolean {
+  const sealed = /^(?<header>.*),"seal":"(?<seal>[\w-]*)"\}$/s.exec(line)?.groups
+  return sealed !== undefined && sealer(`${sealed['header']}}`) === sealed['seal']
 }
 
 function notJsonl(cause: unknown): CallboardError {

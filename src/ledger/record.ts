@@ -20,6 +20,8 @@ export type RecordKind =
   | 'request'
   /** A snapshot was taken. */
   | 'snapshot'
+  /** Agents have waited for a while, or waits of which that was said have ended. */
+  | 'wait'
   /** The run was stopped, or failed outside its machine. */
   | 'end'
   /** The run goes on with another definition of its workflow. */

@@ -3,12 +3,11 @@
 //   A2. When it ends or is stopped, its waits, requests and subscriptions end with it.
 //   A3. What it had read is known: as the base of its updates and as the lineage of what it writes.
 import { CallboardError } from '../base/index.ts'
-import { refusalError } from '../context/index.ts'
+import { addressId, refusalError } from '../context/index.ts'
 import type {
   Board,
   BoardView,
   Cell,
-  CellChange,
   EntryAddress,
   Lineage,
   Seen,
@@ -28,13 +27,16 @@ import type {
   UpdateResult,
   WaitOptions,
 } from '../workflow/index.ts'
+import type { AgentWorld } from './agent-world.ts'
+import { AgentWaits } from './agent-waits.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
+import { Branch } from './branch.ts'
 import { askPerson } from './people.ts'
 import type { RunCore } from './run-core.ts'
 import { describeIssue } from './schema-check.ts'
 import type { Asker } from './updater.ts'
+import { withMemory } from './remembering.ts'
 import { runStep } from './step.ts'
-import { watchView } from './watched-view.ts'
 
 /** Where an agent stands. */
 export type AgentStatus = 'running' | 'waiting' | 'finished' | 'failed' | 'stopped'
@@ -51,6 +53,9 @@ export class AgentProcess {
   readonly sight: Sight
   readonly startedAt: number
   readonly #core: RunCore
+  /** What it sees and writes. */
+  readonly #world: AgentWorld
+  readonly #branch: Branch | undefined
   readonly #abort = new AbortController()
   readonly #occurrences = new Map<string, number>()
   /** What it read or wrote last, by address; what is not here it knows from `#floor`. */
@@ -58,10 +63,12 @@ export class AgentProcess {
   readonly #reads = new Map<string, number>()
   #floor: Board
   readonly #asker: Asker
+  readonly #waits: AgentWaits
   /** The last view that was read as a whole. */
   #wholeView: BoardView | undefined
   #lineage: Lineage | undefined = LINEAGE_NONE
   #awaited = 0
+  #asking = 0
   #busy = 0
   #ended: 'finished' | 'failed' | 'stopped' | undefined
   #step: string | undefined
@@ -78,14 +85,17 @@ export class AgentProcess {
     this.definition = fields.definition
     this.sight = fields.sight
     this.startedAt = core.clock.now()
-    this.#floor = core.readableBoard()
+    this.#branch = fields.definition.isolation === 'branch' ? new Branch(core, fields.invocation) : undefined
+    this.#world = this.#branch ?? core
+    this.#floor = this.#world.readableBoard()
     this.#asker = this.#makeAsker()
+    this.#waits = new AgentWaits(core, this, this.#world)
   }
 
   /** As whom it updates. */
   #makeAsker(): Asker {
     const { id, type, sight } = this
-    const view = (): BoardView => this.#core.viewOf(this)
+    const view = (): BoardView => this.#world.viewOf(this)
     const lineage = (): Lineage => this.lineage
     return {
       author: Object.freeze({ kind: 'agent', id, type }),
@@ -94,7 +104,7 @@ export class AgentProcess {
         return lineage()
       },
       seen: (address) => this.seen(address),
-      seq: () => this.#core.newestSeqOf(this),
+      seq: () => this.#world.newestSeqOf(this),
       // Only what it sees: what became of the rest would tell of it.
       others: () =>
         view()
@@ -109,9 +119,18 @@ export class AgentProcess {
     return this.isBlocked ? 'waiting' : 'running'
   }
 
+  get hasEnded(): boolean {
+    return this.#ended !== undefined
+  }
+
   /** It awaits entries and does nothing else that we know of. */
   get isBlocked(): boolean {
     return this.#ended === undefined && this.#awaited > 0 && this.#busy === 0
+  }
+
+  /** It awaits entries or people, and does nothing else that we know of. */
+  get isIdle(): boolean {
+    return this.#ended === undefined && this.#awaited + this.#asking > 0 && this.#busy === 0
   }
 
   /** The step that is under way. */
@@ -123,7 +142,10 @@ export class AgentProcess {
   async run(input: unknown): Promise<unknown> {
     try {
       const parsed = this.#parseInput(input)
-      const output = await (this.definition.run as (context: AnyContext) => unknown)(this.#makeContext(parsed))
+      const work = (): unknown => (this.definition.run as (context: AnyContext) => unknown)(this.#makeContext(parsed))
+      const output = await (this.#branch === undefined
+        ? work()
+        : this.#branch.around(this.#asker, work, () => this.assertRunning()))
       this.#end('finished')
       return output
     } catch (error) {
@@ -134,7 +156,7 @@ export class AgentProcess {
 
   stop(reason: CallboardError): void {
     if (this.#ended !== undefined) return
-    this.#end('stopped')
+    this.#end('stopped', reason)
     this.#abort.abort(reason)
   }
 
@@ -157,7 +179,7 @@ export class AgentProcess {
 
   /** Reads a key with this agent's eyes and remembers that it did. */
   read(key: string): Cell | undefined {
-    const cell = this.sight.find(this.#core.readableBoard(), key)
+    const cell = this.sight.find(this.#world.readableBoard(), key)
     if (cell !== undefined) this.#note(cell)
     return cell
   }
@@ -173,17 +195,17 @@ export class AgentProcess {
   #noteWhole(view: BoardView): void {
     if (this.#wholeView === view) return
     this.#wholeView = view
-    this.#floor = this.#core.readableBoard()
+    this.#floor = this.#world.readableBoard()
     // Clearing an empty map costs as much as clearing a full one.
     if (this.#seen.size > 0) this.#seen.clear()
     if (this.#reads.size > 0) this.#reads.clear()
     this.#lineage = undefined
   }
 
-  #end(how: 'finished' | 'failed' | 'stopped'): void {
+  #end(how: 'finished' | 'failed' | 'stopped', reason?: CallboardError): void {
     if (this.#ended !== undefined) return
     this.#ended = how
-    this.#core.onAgentEnded(this, how)
+    this.#core.onAgentEnded(this, how, reason)
   }
 
   #parseInput(input: unknown): unknown {
@@ -199,8 +221,9 @@ export class AgentProcess {
   }
 
   #makeContext(input: unknown): AnyContext {
-    const waitFor = (what: unknown, options: WaitOptions = {}): Promise<unknown> => this.#wait(what, options)
-    return Object.freeze({
+    const waitFor = (what: unknown, options: WaitOptions = {}): Promise<unknown> =>
+      this.#awaited_(this.#waits.waitFor(what, options))
+    const context = {
       id: this.id,
       type: this.type,
       runId: this.#core.runId,
@@ -209,7 +232,7 @@ export class AgentProcess {
       waitFor: waitFor as AnyContext['waitFor'],
       waitForAll: waitFor as AnyContext['waitForAll'],
       waitForAny: ((keys: readonly string[], options: WaitOptions = {}) =>
-        this.#waitForKeys(keys, 'any', options)) as AnyContext['waitForAny'],
+        this.#awaited_(this.#waits.waitForKeys(keys, 'any', options))) as AnyContext['waitForAny'],
       update: (changes, options) =>
         this.#update(changes, options).then((result) => {
           if (result.kind === 'refused') throw refusalError(result, this.#core.runId)
@@ -227,30 +250,33 @@ export class AgentProcess {
       },
       progress: (progress) => this.#core.onProgress(this, progress),
       signal: this.#abort.signal,
-    } satisfies AnyContext)
+    } satisfies Omit<AnyContext, 'memory'>
+    const { runId, labels } = this.#core
+    return Object.freeze(withMemory(context, this.#core.memory, { runId, id: this.id, type: this.type, labels }))
   }
 
   #liveView(): LiveView<Record<string, unknown>> {
-    const core = this.#core
-    let slot = core.slotOf(this.sight)
+    const world = this.#world
+    let slot = world.slotOf(this.sight)
     const current = (): BoardView => {
-      if (slot.isRetired) slot = core.slotOf(this.sight)
-      return core.readSlot(slot)
+      if (slot.isRetired) slot = world.slotOf(this.sight)
+      return world.readSlot(slot)
     }
-    const wholeView = (): BoardView | undefined => this.#wholeView
+    // What was noted last, at hand: reading a view again that is still the same has to cost next to nothing.
+    let noted: BoardView | undefined
     const whole = (): BoardView => {
-      const view = current()
-      this.#noteWhole(view)
-      return view
+      noted = current()
+      this.#noteWhole(noted)
+      return noted
     }
     const readOne = (key: string): void => {
-      this.#assertReadable(key)
+      this.assertReadable(key)
       this.read(key)
     }
     return Object.freeze({
       get current(): View {
         const { fresh } = slot
-        return fresh !== undefined && fresh === wholeView() && !core.hasExpiry ? fresh : whole()
+        return fresh !== undefined && fresh === noted && !world.hasExpiry ? fresh : whole()
       },
       get seq(): number {
         return current().seq
@@ -290,7 +316,8 @@ export class AgentProcess {
     )
   }
 
-  #assertReadable(key: string): void {
+  /** @throws CallboardError `view.not-readable` */
+  assertReadable(key: string): void {
     if (this.sight.access.canRead(key)) return
     const { type, reads } = this.sight.access.rules
     throw new CallboardError(
@@ -300,64 +327,19 @@ export class AgentProcess {
     )
   }
 
-  #wait(what: unknown, options: WaitOptions): Promise<unknown> {
-    if (typeof what === 'string') return this.#waitForKeys([what], 'one', options)
-    if (Array.isArray(what)) return this.#waitForKeys(what as string[], 'all', options)
-    return this.#waitForCondition(what as (view: View) => unknown, options)
-  }
-
-  #waitForKeys(keys: readonly string[], mode: 'one' | 'all' | 'any', options: WaitOptions): Promise<unknown> {
-    this.assertRunning()
-    for (const key of keys) {
-      if (this.#core.catalogue.find(key) === undefined) {
-        throw new CallboardError(
-          'wait.unknown-key',
-          `run ${this.#core.runId}: ${this.id} waits for "${key}", which the catalogue does not know; add it to defineContext() or correct the key`,
-          { runId: this.#core.runId, agent: this.id, key },
-        )
-      }
-      this.#assertReadable(key)
-    }
-    const { fresh = false, since = 0 } = options
-    const read = (key: string): Cell | undefined => this.read(key)
-    return this.#awaited_(
-      this.#core.waits.add({ waiter: this.id, keys, mode, read, fresh, since, ...this.#waitBasics(options) }),
-    )
-  }
-
-  #waitForCondition(condition: (view: View) => unknown, options: WaitOptions): Promise<unknown> {
-    this.assertRunning()
-    const evaluate = (): { result: unknown; keys: readonly string[] | 'every' } => {
-      const watched = watchView(this.#core.viewOf(this), (key) => this.read(key))
-      const result = condition(watched.view)
-      return { result, keys: watched.keys() }
-    }
-    const concerns = (change: CellChange): boolean => this.sight.isTouchedBy(change)
-    return this.#awaited_(
-      this.#core.waits.addCondition({ waiter: this.id, evaluate, concerns, ...this.#waitBasics(options) }),
-    )
-  }
-
-  #waitBasics({
-    timeoutMs = this.#core.waitTimeoutMs,
-    signal,
-  }: WaitOptions): Pick<Parameters<RunCore['waits']['add']>[0], 'timeoutMs' | 'signal' | 'onTimeout'> {
-    return { timeoutMs, signal, onTimeout: (wait) => this.#core.timeoutError(wait, this) }
-  }
-
   /** Counts as waiting only from when the agent's code awaits it: work between making and awaiting a wait is work. */
-  #awaited_(promise: Promise<unknown>): Promise<unknown> {
+  #awaited_(promise: Promise<unknown>, count: (by: number) => void = (by) => (this.#awaited += by)): Promise<unknown> {
     let counted = false
     let over = false
     const settled = (): void => {
       over = true
-      if (counted) this.#awaited -= 1
+      if (counted) count(-1)
     }
     promise.then(settled, settled)
     return new AwaitedPromise(promise, () => {
       if (counted || over) return
       counted = true
-      this.#awaited += 1
+      count(1)
       this.#core.onAgentWaits()
     })
   }
@@ -380,7 +362,7 @@ export class AgentProcess {
       return Promise.reject(error as Error)
     }
     this.#busy += 1
-    return this.#core.updateAs(this.#asker, changes, options).then(
+    return this.#world.updateAs(this.#asker, changes, options).then(
       ({ result, changes }) => {
         this.#free()
         for (const { kind, cell } of changes) {
@@ -447,20 +429,16 @@ export class AgentProcess {
     })
   }
 
-  async #ask(target: { key: string } | { event: string }, options: AskOptions = {}): Promise<unknown> {
+  #ask(target: { key: string } | { event: string }, options: AskOptions = {}): Promise<unknown> {
+    return this.#awaited_(this.#askPerson(target, options), (by) => (this.#asking += by))
+  }
+
+  async #askPerson(target: { key: string } | { event: string }, options: AskOptions): Promise<unknown> {
     this.assertRunning()
-    if ('key' in target) this.#assertReadable(target.key)
+    if ('key' in target) this.assertReadable(target.key)
     const name = 'key' in target ? target.key : target.event
     const answer = await askPerson(this.#core, this, this.#nextKey(`ask ${name}`), target, options)
     if ('key' in target) this.read(target.key)
     return answer
   }
-}
-
-function addressId({ scope, holder, key }: EntryAddress): string {
-  return holder === undefined
-    ? scope === 'workflow'
-      ? key
-      : `\u0000${scope}${key}`
-    : `\u0000${scope}${holder.length}:${holder}${key}`
 }

@@ -116,7 +116,7 @@ function assessState({ machine, definition, summary, state, at }: StateQuestion)
 
 /** Open questions of agents at work, which today's definition could not take an answer to. */
 function requestMisfits({ catalogue, events }: WorkflowDefinition, { notes }: RunState): readonly Misfit[] {
-  return [...notes.asked].flatMap(([id, target]): readonly Misfit[] => {
+  return [...notes.requests.values()].flatMap(({ id, target }): readonly Misfit[] => {
     const misfit = (what: string): readonly Misfit[] => [
       { what: 'request', name: id, message: `somebody is asked for ${what}` },
     ]

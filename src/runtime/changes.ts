@@ -5,6 +5,7 @@ import type { LedgerRecord, RecordKind } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
 import { readRecords } from './load-run.ts'
 import type { RunCore } from './run-core.ts'
+import type { Seat } from './seat.ts'
 
 /** One committed record, without values. */
 export interface Change {
@@ -52,20 +53,21 @@ export function changeOf({ seq, at, kind, author, changes, conflicts, refusals, 
  * @throws CallboardError `run.trimmed` for a seq before the records that are kept
  */
 export async function* followChanges(
-  core: RunCore,
+  seat: Seat,
   store: Store,
   { afterSeq = 0, signal }: ChangesOptions,
 ): AsyncGenerator<Change> {
   let seq = afterSeq
   const isAborted = (): boolean => signal?.aborted === true
   while (!isAborted()) {
-    const records = await readRecords(store, core.runId, { afterSeq: seq, limit: PAGE })
+    const records = await readRecords(store, seat.runId, { afterSeq: seq, limit: PAGE })
     for (const record of records) {
       if (isAborted()) return
       seq = record.seq
       yield changeOf(record)
     }
     if (records.length > 0) continue
+    const core = seat.active ?? (await seat.awake())
     if (core.end !== undefined && core.seq <= seq) return
     await nextCommit(core, seq, signal)
   }
@@ -74,8 +76,10 @@ export async function* followChanges(
 function nextCommit(core: RunCore, seq: number, signal: AbortSignal | undefined): Promise<void> {
   if (core.seq > seq || core.end !== undefined) return Promise.resolve()
   return new Promise((resolve) => {
+    const release = core.hold()
     const wake = (): void => {
       off()
+      release()
       signal?.removeEventListener('abort', wake)
       resolve()
     }

@@ -6,8 +6,8 @@
 //   E4. A commit that fails takes the run back to nothing ahead of the store: everything unacknowledged is refused.
 // Agents, waits and people are the business of the run (run-core.ts), which the engine tells of every commit.
 import { createActor } from 'xstate'
-import type { Actor, AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject, Snapshot } from 'xstate'
-import { CallboardError } from '../base/index.ts'
+import type { Actor, AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject } from 'xstate'
+import { CallboardError, faultPoint } from '../base/index.ts'
 import type { Clock, Deadlines } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
 import type { Board, Refusal, Shelf, Update } from '../context/index.ts'
@@ -16,19 +16,39 @@ import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../wor
 import type { DefinitionStamp, UpdateEvent } from '../workflow/index.ts'
 import { isInTree, pathOf } from './actor-path.ts'
 import { describeEvent } from './describe-event.ts'
-import { InnerActors, throwIfFailed, FAIL_EVENT } from './inner-actors.ts'
-import type { InnerHost } from './inner-actors.ts'
-import { endPhase, isMachineChanged, machineStateOf, snapshotOf, withBoard } from './machine-snapshot.ts'
+import { InnerActors } from './inner-actors.ts'
+import type { InnerTransition } from './inner-actors.ts'
+import {
+  endPhase,
+  isMachineChanged,
+  isSameSnapshot,
+  machineStateOf,
+  snapshotOf,
+  withBoard,
+} from './machine-snapshot.ts'
 import type { MachineSnapshot, RestorableState } from './machine-snapshot.ts'
+import type { PhaseMarks } from './phase-marks.ts'
+import type { RecordNote } from './record-note.ts'
 import { Stage } from './stage.ts'
 import type { Effect, Scope } from './stage.ts'
 import { Timers } from './timers.ts'
-import { createTurn, joined, NO_CHANGES, NO_CONFLICTS, NO_EFFECTS, NO_REFUSALS, withEffect } from './turn.ts'
+import {
+  createTurn,
+  draftOfNote,
+  joined,
+  NO_CHANGES,
+  NO_CONFLICTS,
+  NO_EFFECTS,
+  NO_REFUSALS,
+  withEffect,
+} from './turn.ts'
 import type { Draft, Turn } from './turn.ts'
 
 /** What the engine needs from the run and the runtime around it. */
 export interface EngineHost {
   readonly runId: string
+  /** What happened is gone through again: nothing is done to the world. */
+  readonly isReplay?: true
   /** With which definition the run begins. */
   definition(): DefinitionStamp
   readonly clock: Clock
@@ -40,27 +60,25 @@ export interface EngineHost {
   globalsEpoch(): number
   /** A transition has made these of them. */
   stageGlobals(globals: Shelf): void
+  /** The phases of the run, and the snapshots they call for. */
+  readonly phases: PhaseMarks
   /** How many invocations there have been. */
   invocationCount(): number
   /** Stores a turn; turns of one run are handed over in order. */
   commit(turns: readonly Turn[], status: MachineState['status']): Promise<void>
   /** A turn is in the store; its acknowledgement has been given. */
   onCommitted(turn: Turn): void
-  /** The run cannot go on: a commit failed, or an action did. */
+  /** The run cannot go on: an action failed. */
   onFailed(error: unknown): void
+  /** A commit failed: what was here and not in the store is lost. */
+  onLost(error: unknown): void
 }
 
 type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
 
-/** The request of a person that an event or update answers, and the answer. */
-export interface AnswerNote {
-  readonly answers: string
-  readonly answer: unknown
-}
-
 interface Request {
   readonly event: EventObject
-  readonly note: AnswerNote | undefined
+  readonly note: RecordNote | undefined
   readonly settle: (turn: Turn | undefined) => void
   readonly refuse: (error: unknown) => void
 }
@@ -81,19 +99,29 @@ export class Engine {
   /** The active states last found to be without eventless transitions. */
   #plainNodes: MachineSnapshot['_nodes'] | undefined
   #stage: Stage | undefined
-  /** The transition of an inner actor that is being recorded. */
-  #moving: { readonly self: AnyActorRef; readonly before: unknown; readonly after: unknown } | undefined
   /** While a stored run is set up, what is to begin after that. */
   #beginnings: Effect[] | undefined
   #stopped = false
   readonly #timers: Timers
+  readonly #inner: InnerActors
   /** The timers of a stored run, until it goes on. */
   #stored: MachineState['timers'] = []
 
-  /** @param origin the input of a new run, or the state a stored one is to go on from */
+  /**
+   * @param machine this run's own: its transitions are wrapped
+   * @param origin the input of a new run, or the state a stored one is to go on from
+   */
   constructor(machine: AnyStateMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
-    this.#timers = new Timers(host.deadlines)
+    const timers = (this.#timers = new Timers(host.deadlines))
+    this.#inner = new InnerActors({
+      clock: host.clock,
+      timers,
+      isAhead: () => this.#pending.length > 0 || this.#beginnings !== undefined,
+      ignores: (event) => this.#stopped || this.#isEcho(event),
+      record: (transition) => this.#recordInner(transition),
+      afterCommit: (effect) => this.#afterCommit(effect),
+    })
     this.#actor = createActor(this.#tap(machine) as AnyActorLogic, {
       id: host.runId,
       ...('restored' in origin ? { snapshot: snapshotOf(origin.restored) as never } : { input: origin.input }),
@@ -107,6 +135,7 @@ export class Engine {
     const restored = this.#actor.getSnapshot() as unknown as Partial<MachineSnapshot>
     if (restored.context === undefined) throw notRestoredError(host.runId, restored.error)
     this.#latest = this.#committed = restored as MachineSnapshot
+    host.phases.resume(this.#committed)
     this.#stopped = origin.restored.machine.status !== 'active'
   }
 
@@ -132,6 +161,11 @@ export class Engine {
     return (this.#latest ?? this.committed).context.board
   }
 
+  /** Its machine has ended, and that is on its way into the store. */
+  get isEnding(): boolean {
+    return !this.#stopped && this.#latest !== undefined && this.#latest.status !== 'active'
+  }
+
   get isStopped(): boolean {
     return this.#stopped
   }
@@ -143,6 +177,11 @@ export class Engine {
   /** Whether a delayed transition or event is due some time. */
   get hasTimers(): boolean {
     return this.#timers.size > 0
+  }
+
+  /** The instant of the next of them. */
+  get nextTimerAt(): number | undefined {
+    return this.#timers.nextDueAt
   }
 
   /** Begins the run; resolves when its first record is stored. */
@@ -174,6 +213,7 @@ export class Engine {
         settle: () => resolve(),
         refuse: reject,
       })
+      this.#mark(initial)
       this.#actor.start()
       void this.#flush()
     })
@@ -190,7 +230,7 @@ export class Engine {
   }
 
   /** Hands an event to the machine. Resolves with the turn it made once that is stored, or undefined if it changed nothing. */
-  send(event: EventObject, note?: AnswerNote): Promise<Turn | undefined> {
+  send(event: EventObject, note?: RecordNote): Promise<Turn | undefined> {
     return new Promise((resolve, reject) => this.submit(event, resolve, reject, note))
   }
 
@@ -199,7 +239,7 @@ export class Engine {
     update: Update,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     const begin = { at: update.at, transitionId: String(this.#seq + 1), globals: this.#host.globals() }
     const event: UpdateEvent = { type: UPDATE_EVENT, update, begin }
@@ -211,7 +251,7 @@ export class Engine {
     event: EventObject,
     settle: (turn: Turn | undefined) => void,
     refuse: (error: unknown) => void,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): void {
     if (this.#stopped) {
       refuse(this.#finishedError())
@@ -233,21 +273,9 @@ export class Engine {
     if (this.#latest?.status !== 'active' || this.#stopped) return Promise.reject(this.#finishedError())
     const snapshot = this.#latest
     return new Promise((resolve, reject) => {
-      this.#enqueue({
-        kind,
-        author,
-        asked,
-        snapshot,
-        at: this.#host.clock.now(),
-        effects: NO_EFFECTS,
-        changes: NO_CHANGES,
-        conflicts: NO_CONFLICTS,
-        refusals,
-        changesGlobals: false,
-        machine: undefined,
-        settle: () => resolve(),
-        refuse: reject,
-      })
+      const at = this.#host.clock.now()
+      const note = draftOfNote({ kind, author, asked, snapshot, at })
+      this.#enqueue({ ...note, refusals, settle: () => resolve(), refuse: reject })
       if (!this.#flushing) void this.#flush()
     })
   }
@@ -268,9 +296,9 @@ export class Engine {
   }
 
   /** Wraps the machine's transitions and those of all it invokes, so that nothing escapes before it is committed. */
-  #tap(machine: AnyStateMachine): AnyStateMachine {
-    const inner = new InnerActors(this.#innerHost())
-    const tapped = machine.provide({ actors: inner.bindAll(machine.implementations.actors as never) as never })
+  #tap(tapped: AnyStateMachine): AnyStateMachine {
+    const { implementations } = tapped
+    Object.assign(implementations, { actors: this.#inner.bindAll(implementations.actors as never) })
     const transition = tapped.transition as unknown as Transition
     const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (scope: Scope, input: unknown) => MachineSnapshot
     Object.assign(tapped, {
@@ -294,26 +322,6 @@ export class Engine {
     return (this.#stage ??= new Stage(scope))
   }
 
-  #innerHost(): InnerHost {
-    const isAhead = (): boolean => this.#pending.length > 0 || this.#beginnings !== undefined
-    return {
-      transit: (transition, before, event, scope) => this.#transitInner(transition, before, event, scope),
-      begin: (scope, make) => {
-        const stage = new Stage(scope)
-        const made = make(stage.scope)
-        // What it asks for at its beginning is asked when it is started; until then it may be dropped again.
-        stage.applyTimers(this.#timers, this.#host.clock.now(), (ring) => scope.defer(ring))
-        for (const effect of stage.takeEffects()) scope.defer(() => this.#afterCommit(failingIts(scope.self, effect)))
-        return made
-      },
-      newest: (snapshot) => (snapshot === this.#moving?.before ? this.#moving.after : snapshot) as Snapshot<unknown>,
-      get isAhead() {
-        return isAhead()
-      },
-      afterCommit: (effect) => this.#afterCommit(effect),
-    }
-  }
-
   #afterCommit(effect: Effect): void {
     const last = this.#pending.at(-1)
     if (this.#beginnings !== undefined) this.#beginnings.push(effect)
@@ -321,48 +329,24 @@ export class Engine {
     else this.#pending[this.#pending.length - 1] = withEffect(last, effect)
   }
 
-  #transitInner(
-    transition: Parameters<InnerHost['transit']>[0],
-    before: Snapshot<unknown>,
-    event: EventObject,
-    scope: Scope,
-  ): Snapshot<unknown> {
-    const { self } = scope
-    const stage = new Stage(scope)
-    if (event.type === 'xstate.stop') {
-      this.#timers.cancelAll(self)
-      return transition(before, event, stage.scope)
-    }
-    throwIfFailed(event)
-    if (this.#stopped || this.#isEcho(event)) return before
-    const after = transition(before, event, stage.scope)
-    if (!stage.acted && isSame(before, after)) return before
-    const at = this.#host.clock.now()
-    stage.applyTimers(this.#timers, at, (ring) => ring())
-    if (after.status !== 'active') this.#timers.cancelAll(self)
+  #recordInner({ self, event, at, effects }: InnerTransition): void {
     const snapshot = this.#latest ?? this.committed
-    this.#moving = { self, before, after }
-    try {
-      this.#enqueue({
-        kind: 'event',
-        author: 'workflow',
-        asked: { ...describeEvent(event, NO_CHANGES), actor: pathOf(self) },
-        at,
-        snapshot,
-        effects: stage.takeEffects().map((effect) => failingIts(self, effect)),
-        changes: NO_CHANGES,
-        conflicts: NO_CONFLICTS,
-        refusals: NO_REFUSALS,
-        changesGlobals: false,
-        machine: this.#machineState(snapshot),
-        settle: undefined,
-        refuse: undefined,
-      })
-    } finally {
-      this.#moving = undefined
-    }
+    this.#enqueue({
+      kind: 'event',
+      author: 'workflow',
+      asked: { ...describeEvent(event, NO_CHANGES), actor: pathOf(self) },
+      at,
+      snapshot,
+      effects,
+      changes: NO_CHANGES,
+      conflicts: NO_CONFLICTS,
+      refusals: NO_REFUSALS,
+      changesGlobals: false,
+      machine: this.#machineState(snapshot),
+      settle: undefined,
+      refuse: undefined,
+    })
     this.#flushSoon()
-    return after
   }
 
   /** A restored child tells its parent of the snapshot that the parent has been told of before. */
@@ -391,7 +375,7 @@ export class Engine {
       throw error
     }
     // A transition that only acts gives back the very same snapshot.
-    if (!stage.acted && isSame(begun, after)) {
+    if (!stage.acted && isSameSnapshot(begun, after)) {
       request?.settle(undefined)
       return before
     }
@@ -462,6 +446,7 @@ export class Engine {
       settle: request?.settle,
       refuse: request?.refuse,
     })
+    this.#mark(after, event)
     if (request === undefined) this.#flushSoon()
   }
 
@@ -470,13 +455,16 @@ export class Engine {
   }
 
   #machineState(snapshot: MachineSnapshot): MachineState {
-    const moving = this.#moving
-    const snapshotOf = (actor: AnyActorRef): unknown => {
-      if (actor === (this.#actor as AnyActorRef | undefined)) return snapshot
-      return actor === moving?.self ? moving.after : actor.getSnapshot()
-    }
-    const timers = this.#timers.record((actor) => isInTree(actor, snapshotOf))
+    const root = this.#actor as AnyActorRef
+    const newest = (actor: AnyActorRef): unknown => (actor === root ? snapshot : this.#inner.snapshotOf(actor))
+    const timers = this.#timers.record((actor) => isInTree(actor, newest))
     return machineStateOf(this.#actor.logic, snapshot, timers, this.#host.invocationCount())
+  }
+
+  /** What a phase calls for is stored together with the transition that begins or ends it. */
+  #mark(snapshot: MachineSnapshot, event?: EventObject): void {
+    for (const asked of this.#host.phases.take(snapshot, event))
+      this.#enqueue(draftOfNote({ kind: 'snapshot', author: 'workflow', asked, snapshot, at: this.#host.clock.now() }))
   }
 
   #enqueue(draft: Draft): void {
@@ -505,15 +493,20 @@ export class Engine {
 
   #settle(turn: Turn): void {
     this.#committed = turn.snapshot
+    faultPoint('acknowledge:before')
     turn.settle?.(turn)
+    faultPoint('acknowledge:after')
     // First the readers move on, so that an agent invoked by this turn sees what the turn wrote.
     this.#host.onCommitted(turn)
     for (const effect of turn.effects) this.#perform(effect)
   }
 
   #perform(effect: Effect): void {
+    if (this.#host.isReplay === true) return
     try {
+      faultPoint('effect:before')
       effect()
+      faultPoint('effect:after')
     } catch (error) {
       this.#host.onFailed(error)
     }
@@ -523,9 +516,11 @@ export class Engine {
   #lose(turns: readonly Turn[], error: unknown): void {
     const lost = [...turns, ...this.#pending]
     this.#pending = []
+    this.#stopped = true
+    // Before the actors are stopped: agents are to know that this is not the end.
+    this.#host.onLost(error)
     this.halt()
     for (const turn of lost) turn.refuse?.(error)
-    this.#host.onFailed(error)
   }
 
   #finishedError(): CallboardError {
@@ -543,29 +538,5 @@ function notRestoredError(runId: string, cause: unknown): CallboardError {
     `run ${runId} cannot go on from what is stored of its machine: ${why}; its definition may have changed since`,
     { runId },
     { cause },
-  )
-}
-
-/** An action of an inner actor that fails makes that actor fail. */
-function failingIts(self: AnyActorRef, effect: Effect): Effect {
-  return () => {
-    try {
-      effect()
-    } catch (error) {
-      if ((self.getSnapshot() as Snapshot<unknown>).status !== 'active') throw error
-      self.send({ type: FAIL_EVENT, error } as EventObject)
-    }
-  }
-}
-
-/** Whether a transition has come to nothing. A reducer wraps what is the same in a new snapshot. */
-function isSame(before: object, after: object): boolean {
-  const [old, made] = [before, after] as readonly Partial<MachineSnapshot>[]
-  return (
-    before === after ||
-    (made?.context === old?.context &&
-      made?.status === old?.status &&
-      made?._nodes === old?._nodes &&
-      made?.children === old?.children)
   )
 }

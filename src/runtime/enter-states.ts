@@ -3,17 +3,14 @@
 import { createActor } from 'xstate'
 import type { AnyActorLogic, AnyStateMachine, AnyStateNode } from 'xstate'
 import { CallboardError } from '../base/index.ts'
-import type { MachineState } from '../ledger/index.ts'
 import { isAgentLogic, sourceOf, workflowOf } from '../workflow/index.ts'
 import type { WorkflowStructure } from '../workflow/index.ts'
 import { structureAt } from './configuration.ts'
 import { oldIdOf } from './fit.ts'
 import type { PersistedChild } from './fit.ts'
 import { invocationName } from './invocation-name.ts'
-
-type Timer = MachineState['timers'][number]
-
-const AFTER = 'xstate.after.'
+import { delayIn, delayTimer, isDelay } from './pending-timer.ts'
+import type { PendingTimer } from './pending-timer.ts'
 
 export interface TimersQuestion {
   readonly machine: AnyStateMachine
@@ -22,7 +19,7 @@ export interface TimersQuestion {
   /** The places of the states that were active before. */
   readonly wasActive: ReadonlySet<string>
   readonly before: WorkflowStructure | undefined
-  readonly timers: readonly Timer[]
+  readonly timers: readonly PendingTimer[]
   /** What delays are computed from. */
   readonly context: Readonly<Record<string, unknown>>
   readonly at: number
@@ -32,31 +29,29 @@ export interface TimersQuestion {
  * The pending timers under another definition. A delay that is still there keeps its instant. One that a state has got
  * instead of a pending one counts from when the state was entered; one that is new, or whose state is, counts from `at`.
  */
-export function timersOf(question: TimersQuestion): readonly Timer[] {
+export function timersOf(question: TimersQuestion): readonly PendingTimer[] {
   const { nodes, timers } = question
-  const others = timers.filter(({ event, target }) => target.length > 0 || !event.type.startsWith(AFTER))
-  return [...others, ...nodes.flatMap((node) => timersOfState(node, question))]
+  return [...timers.filter((timer) => !isDelay(timer)), ...nodes.flatMap((node) => timersOfState(node, question))]
 }
 
-function timersOfState(node: AnyStateNode, question: TimersQuestion): readonly Timer[] {
+function timersOfState(node: AnyStateNode, question: TimersQuestion): readonly PendingTimer[] {
   const { before, timers, at } = question
   const stays = question.wasActive.has(placeOf(node))
-  const oldEnd = `.${oldIdOf(node, before)}`
-  const own = timers.filter(
-    ({ event, target }) => stays && target.length === 0 && event.type.startsWith(AFTER) && event.type.endsWith(oldEnd),
-  )
-  const pending = new Map(own.map((timer) => [timer.event.type.slice(AFTER.length, -oldEnd.length), timer]))
+  const pending = new Map<string, PendingTimer>()
+  for (const timer of stays ? timers : []) {
+    const delay = delayIn(timer, oldIdOf(node, before))
+    if (delay !== undefined) pending.set(delay, timer)
+  }
   const had = (stays ? structureAt(before?.root, node.path)?.after : undefined) ?? {}
   const enteredAt = Math.min(...[...pending].map(([delay, { dueAt }]) => dueAt - Number(delay)).filter(Number.isFinite))
   const countsFrom = Number.isFinite(enteredAt) ? enteredAt : at
   const delays = new Set(node.after.map(({ delay }) => delay as number | string))
   return [...delays].flatMap((delay) => {
-    const type = `${AFTER}${delay}.${node.id}`
     const kept = pending.get(String(delay))
-    if (kept !== undefined) return [{ ...kept, id: type, event: { type } }]
+    if (kept !== undefined) return [delayTimer(node.id, delay, kept.dueAt)]
     // What the state had already has passed: its transition was not taken.
     if (Object.hasOwn(had, String(delay))) return []
-    return [{ id: type, event: { type }, dueAt: countsFrom + msOf(delay, question), source: [], target: [] }]
+    return [delayTimer(node.id, delay, countsFrom + msOf(delay, question))]
   })
 }
 

@@ -4,6 +4,8 @@ import { matchesPattern } from '../context/index.ts'
 import type { Wait, WaitForNode } from '../waits/index.ts'
 import type { AgentDefinition } from '../workflow/index.ts'
 import type { AgentProcess, AgentStatus } from './agent-process.ts'
+import { describeEviction } from './evictions.ts'
+import type { EvictionNote } from './evictions.ts'
 
 /** Someone who could write a key, and what they are doing. */
 export interface Producer {
@@ -40,6 +42,8 @@ export interface Explanation {
   readonly waits: readonly WaitExplanation[]
   readonly requests: readonly { readonly id: string; readonly agent: string; readonly question: string | undefined }[]
   readonly hasTimers: boolean
+  /** The last entries that made room for others, oldest first. */
+  readonly evictions: readonly EvictionNote[]
   /** The same in sentences. */
   readonly text: string
 }
@@ -109,6 +113,7 @@ export function describeExplanation({
   waits,
   requests,
   hasTimers,
+  evictions,
 }: Omit<Explanation, 'text'>): string {
   const lines = [`run ${runId} is ${status} in ${JSON.stringify(state)}`]
   for (const { id, status: doing, step, progress } of agents) {
@@ -124,5 +129,6 @@ export function describeExplanation({
   for (const { id, agent, question } of requests)
     lines.push(`${agent} asks a person${question === undefined ? '' : `: ${question}`} (answer ${id})`)
   if (hasTimers) lines.push('a delayed transition or event is pending')
+  lines.push(...evictions.map(describeEviction))
   return lines.join('\n')
 }

@@ -49,7 +49,7 @@ function mayComeFromOutside(key: string, definition: WorkflowDefinition, machine
 }
 
 /** An agent has ended, but the machine has not heard of it yet: what it does then may meet a wait. */
-function hasUntoldEnd({ children }: MachineSnapshot, processes: readonly AgentProcess[]): boolean {
+export function hasUntoldEnd({ children }: MachineSnapshot, processes: readonly AgentProcess[]): boolean {
   const ended = new Set(
     processes.filter(({ status }) => status === 'finished' || status === 'failed').map(({ invocation }) => invocation),
   )
@@ -67,7 +67,7 @@ function couldBeToldFromOutside(pattern: string, definition: WorkflowDefinition,
 }
 
 /** Actors that are neither agents nor child runs: what they do cannot be known. */
-function hasOtherActors({ children }: MachineSnapshot, { actors }: WorkflowDefinition): boolean {
+export function hasOtherActors({ children }: MachineSnapshot, { actors }: WorkflowDefinition): boolean {
   return Object.values(children).some((child) => {
     const logic = typeof child.src === 'string' ? actors[child.src] : undefined
     if (logic !== undefined && (isAgentLogic(logic) || workflowOf(logic) !== undefined)) return false

@@ -7,6 +7,7 @@ import { isAgentLogic, isMachine, schemaIssue, sourceOf, workflowOf } from '../w
 import type { ActorStructure, MachineStructure, WorkflowDefinition, WorkflowStructure } from '../workflow/index.ts'
 import { configurationOf, pathText, structureAt } from './configuration.ts'
 import type { Misfit } from './configuration.ts'
+import { delayIn, isDelay } from './pending-timer.ts'
 
 /** A machine's children and history as XState persists them. */
 export interface PersistedMachine {
@@ -205,8 +206,8 @@ function timerMisfits(
 ): readonly Misfit[] {
   const { nodes } = configurationOf(machine.root, value, before?.root)
   return timers
-    .filter(({ event, target }) => target.length === 0 && event.type.startsWith('xstate.after.'))
-    .filter(({ event }) => !nodes.some((node) => event.type.endsWith(`.${oldIdOf(node, before)}`)))
+    .filter(isDelay)
+    .filter((timer) => nodes.every((node) => delayIn(timer, oldIdOf(node, before)) === undefined))
     .map(({ event }): Misfit => ({
       what: 'timer',
       name: event.type,

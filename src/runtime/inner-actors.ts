@@ -3,30 +3,43 @@
 //   I2. Everything else (agents, child runs, promises, callbacks, observables) belongs to the world: it is started, told
 //       and stopped only once the record that says so is in the store.
 import { StateMachine } from 'xstate'
-import type { AnyActorLogic, AnyStateMachine, EventObject, Snapshot } from 'xstate'
+import type { AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject, Snapshot } from 'xstate'
+import { faultPoint } from '../base/index.ts'
+import type { Clock } from '../base/index.ts'
+import { isSameSnapshot } from './machine-snapshot.ts'
+import { Stage } from './stage.ts'
 import type { Effect, Scope } from './stage.ts'
+import type { Timers } from './timers.ts'
 
 /** What the engine does for the actors inside its machine. */
 export interface InnerHost {
-  /** A transition of an inner machine or reducer. */
-  transit(transition: InnerTransition, before: Snapshot<unknown>, event: EventObject, scope: Scope): Snapshot<unknown>
-  /** The scope for a first snapshot. */
-  begin<Made>(scope: Scope, make: (scope: Scope) => Made): Made
-  /** The snapshot that is about to replace this one, or this one. */
-  newest(snapshot: Snapshot<unknown>): Snapshot<unknown>
+  readonly clock: Clock
+  readonly timers: Timers
   /** Whether records are on their way to the store. */
-  readonly isAhead: boolean
+  isAhead(): boolean
+  /** Whether an event is to be passed over: the run is at its end, or says again what it has said before a restart. */
+  ignores(event: EventObject): boolean
+  /** Records a transition; its effects come once that is stored. */
+  record(transition: InnerTransition): void
   /** Does it as soon as every record so far is in the store. */
   afterCommit(effect: Effect): void
 }
 
-type InnerTransition = (snapshot: Snapshot<unknown>, event: EventObject, scope: Scope) => Snapshot<unknown>
+/** What an inner machine or reducer has done. */
+export interface InnerTransition {
+  readonly self: AnyActorRef
+  readonly event: EventObject
+  readonly at: number
+  readonly effects: readonly Effect[]
+}
+
+type Transit = (snapshot: Snapshot<unknown>, event: EventObject, scope: Scope) => Snapshot<unknown>
 
 /** Makes an actor fail from outside its transitions. */
-export const FAIL_EVENT = 'callboard.fail'
+const FAIL_EVENT = 'callboard.fail'
 
 /** @throws the error that a fail event carries */
-export function throwIfFailed(event: EventObject): void {
+function throwIfFailed(event: EventObject): void {
   if (event.type === FAIL_EVENT) throw (event as EventObject & { readonly error: unknown }).error
 }
 
@@ -34,6 +47,8 @@ export function throwIfFailed(event: EventObject): void {
 export class InnerActors {
   readonly #host: InnerHost
   readonly #bound = new Map<AnyActorLogic, AnyActorLogic>()
+  /** The actor whose transition is being recorded: it is not yet what it will be. */
+  #moving: { readonly self: AnyActorRef; readonly before: unknown; readonly after: Snapshot<unknown> } | undefined
 
   constructor(host: InnerHost) {
     this.#host = host
@@ -41,6 +56,11 @@ export class InnerActors {
 
   bindAll(actors: Readonly<Record<string, AnyActorLogic>>): Record<string, AnyActorLogic> {
     return Object.fromEntries(Object.entries(actors).map(([name, logic]) => [name, this.#bind(logic)]))
+  }
+
+  /** What an actor is, or in the middle of its transition is about to be. */
+  snapshotOf(actor: AnyActorRef): unknown {
+    return actor === this.#moving?.self ? this.#moving.after : actor.getSnapshot()
   }
 
   #bind(logic: AnyActorLogic): AnyActorLogic {
@@ -85,15 +105,63 @@ export class InnerActors {
   }
 
   #tap(bound: AnyActorLogic, { transition, getInitialSnapshot, getPersistedSnapshot }: AnyActorLogic): void {
-    const host = this.#host
+    const newest = (snapshot: unknown): unknown => (snapshot === this.#moving?.before ? this.#moving?.after : snapshot)
     Object.assign(bound, {
       transition: (before: Snapshot<unknown>, event: EventObject, scope: Scope) =>
-        host.transit(transition as unknown as InnerTransition, before, event, scope),
+        this.#transit(transition as unknown as Transit, before, event, scope),
       getInitialSnapshot: (scope: Scope, input: unknown) =>
-        host.begin(scope, (staged) => getInitialSnapshot(staged as never, input)),
-      getPersistedSnapshot: (snapshot: Snapshot<unknown>, options: unknown) =>
-        getPersistedSnapshot(host.newest(snapshot), options),
+        this.#begin(scope, (staged) => getInitialSnapshot(staged as never, input)),
+      getPersistedSnapshot: (snapshot: unknown, options: unknown) =>
+        getPersistedSnapshot(newest(snapshot) as never, options),
     })
+  }
+
+  /** What an actor asks for at its beginning comes when it is started; until then it may be dropped again. */
+  #begin<Made>(scope: Scope, make: (scope: Scope) => Made): Made {
+    const { timers, clock, afterCommit } = this.#host
+    const stage = new Stage(scope)
+    const made = make(stage.scope)
+    stage.applyTimers(timers, clock.now(), (ring) => scope.defer(ring))
+    for (const effect of stage.takeEffects()) scope.defer(() => afterCommit(failingIts(scope.self, effect)))
+    return made
+  }
+
+  #transit(transition: Transit, before: Snapshot<unknown>, event: EventObject, scope: Scope): Snapshot<unknown> {
+    const { timers, clock } = this.#host
+    const { self } = scope
+    const stage = new Stage(scope)
+    if (event.type === 'xstate.stop') {
+      timers.cancelAll(self)
+      return transition(before, event, stage.scope)
+    }
+    throwIfFailed(event)
+    if (this.#host.ignores(event)) return before
+    const after = transition(before, event, stage.scope)
+    if (!stage.acted && isSameSnapshot(before, after)) return before
+    const at = clock.now()
+    stage.applyTimers(timers, at, (ring) => ring())
+    if (after.status !== 'active') timers.cancelAll(self)
+    this.#moving = { self, before, after }
+    try {
+      this.#host.record({ self, event, at, effects: stage.takeEffects().map((effect) => failingIts(self, effect)) })
+    } finally {
+      this.#moving = undefined
+    }
+    return after
+  }
+}
+
+/** An action of an inner actor that fails makes that actor fail. */
+function failingIts(self: AnyActorRef, effect: Effect): Effect {
+  return () => {
+    try {
+      faultPoint('effect:before')
+      effect()
+      faultPoint('effect:after')
+    } catch (error) {
+      if ((self.getSnapshot() as Snapshot<unknown>).status !== 'active') throw error
+      self.send({ type: FAIL_EVENT, error } as EventObject)
+    }
   }
 }
 
@@ -123,7 +191,7 @@ function gated(logic: AnyActorLogic, host: InnerHost): AnyActorLogic {
       }
       // What it says to itself concerns nobody else.
       const isOwn = event.type.startsWith('xstate.') || event.type.startsWith('callboard.')
-      if (isOwn || admitted.delete(event) || !host.isAhead) return transit()
+      if (isOwn || admitted.delete(event) || !host.isAhead()) return transit()
       host.afterCommit(() => {
         if (!isActive(scope)) return
         admitted.add(event)

@@ -3,8 +3,8 @@
 //   J1. A finished step is found by (invocation, name, occurrence) and gives the same result as long as its agent lives.
 //   J2. Attempts are counted before they are made: the record that one begins is stored before it does.
 import { handOut } from '../base/index.ts'
+import type { JournalLine } from './fork.ts'
 import { tag, untag } from '../ledger/index.ts'
-import type { StepLine } from './step.ts'
 
 /** What is known of one step. */
 export interface StepEntry {
@@ -15,6 +15,8 @@ export interface StepEntry {
   readonly retryAt: number | undefined
 }
 
+/** Under which name it keeps how an agent on a branch has ended, once the branch is merged. Not a name of a user's step. */
+export const MERGE_STEP = '\u0000merge'
 /** A step as a snapshot keeps it: `state` is 0 for begun, 1 for finished with its result, 2 for put off until an instant. */
 type PackedStep = readonly [step: string, attempts: number, state: 0 | 1 | 2, content?: unknown]
 
@@ -38,9 +40,29 @@ export class Journal {
   }
 
   /** Takes over what a record says. */
-  apply({ invocation, step, attempt, phase, result, retryAt }: StepLine): void {
+  apply({ invocation, step, attempt, phase, result, retryAt }: JournalLine): void {
     if (phase === 'finished') this.finish(invocation, step, attempt, result)
     else this.#set(invocation, step, { attempts: attempt, finished: false, result: undefined, retryAt })
+  }
+
+  /** Something is due at an instant. */
+  postpone(invocation: string, stepKey: string, at: number): void {
+    this.#set(invocation, stepKey, { ...NEW_STEP, retryAt: at })
+  }
+
+  drop(invocation: string, stepKey: string): void {
+    const steps = this.#steps.get(invocation)
+    if (steps?.delete(stepKey) === true && steps.size === 0) this.#steps.delete(invocation)
+  }
+
+  /** What it knows, as records would say it. */
+  lines(): readonly JournalLine[] {
+    return [...this.#steps].flatMap(([invocation, steps]) =>
+      Array.from(steps, ([step, { attempts: attempt, finished, result, retryAt }]): JournalLine => {
+        if (finished) return { invocation, step, attempt, phase: 'finished', result }
+        return { invocation, step, attempt, phase: 'begun', ...(retryAt === undefined ? {} : { retryAt }) }
+      }),
+    )
   }
 
   /** Forgets invocations that have ended: they will not ask again. */
@@ -50,6 +72,11 @@ export class Journal {
 
   get size(): number {
     return this.#steps.size
+  }
+
+  /** Whether it knows anything of an invocation. */
+  has(invocation: string): boolean {
+    return this.#steps.has(invocation)
   }
 
   pack(): PackedJournal {

@@ -20,6 +20,7 @@ export type MachineSnapshot = {
 
 interface StateNodeLike {
   readonly id: string
+  readonly key: string
   readonly tags: readonly string[]
   readonly always?: readonly unknown[]
   readonly parent?: { readonly parent?: unknown }
@@ -131,4 +132,16 @@ export function isMachineChanged(before: MachineSnapshot | undefined, after: Mac
 export function describeError(error: unknown): { readonly code: string; readonly message: string } {
   if (isCallboardError(error)) return { code: error.code, message: error.message }
   return { code: 'error', message: error instanceof Error ? error.message : String(error) }
+}
+
+/** Whether a transition has come to nothing. A reducer wraps what is the same in a new snapshot. */
+export function isSameSnapshot(before: object, after: object): boolean {
+  const [old, made] = [before, after] as readonly Partial<MachineSnapshot>[]
+  return (
+    before === after ||
+    (made?.context === old?.context &&
+      made?.status === old?.status &&
+      made?._nodes === old?._nodes &&
+      made?.children === old?.children)
+  )
 }

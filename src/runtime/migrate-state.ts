@@ -18,6 +18,7 @@ import { childrenOf, placeOf, timersOf } from './enter-states.ts'
 import { nodeById } from './fit.ts'
 import type { PersistedChild, PersistedMachine } from './fit.ts'
 import { invalid, migrateEntries, storedEntriesOf } from './migrate-entries.ts'
+import { reaches } from './pending-timer.ts'
 
 /** A run's state under another definition. */
 export interface Adoption {
@@ -87,8 +88,7 @@ function migrateMachine(asked: MigratedRunState, question: MigrationQuestion): O
       structureAt(before?.root, node.path)?.invoke?.[id] !== sourceOf(src),
     invocations: state.invocations,
   })
-  const isKept = ([child]: readonly string[]): boolean => child === undefined || Object.hasOwn(kept, child)
-  const pending = state.timers.filter(({ source, target }) => isKept(source) && isKept(target))
+  const pending = state.timers.filter((timer) => reaches(timer, kept))
   const timers = timersOf({ ...entering, timers: pending, at })
   const historyValue = keptHistory(machine, persisted)
   return {

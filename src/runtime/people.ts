@@ -6,6 +6,7 @@ import type { AgentProcess } from './agent-process.ts'
 import { jsonSchemaOf } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
 import type { RunCore } from './run-core.ts'
+import type { RequestLine } from './run-notes.ts'
 
 /** Asks a person and waits for the answer. `askKey` names the question within the invocation. */
 export async function askPerson(
@@ -15,29 +16,41 @@ export async function askPerson(
   target: PersonTarget,
   { question, timeoutMs = Number.POSITIVE_INFINITY }: AskOptions,
 ): Promise<unknown> {
-  const { runId, clock, requests } = core
+  const { clock, requests } = core
   const known = core.journal.get(process.invocation, askKey)
   if (known.finished) return known.result
   const id = `${process.invocation}/${askKey}`
-  const schema = 'key' in target ? core.catalogue.find(target.key)?.schema : core.definition.events?.[target.event]
-  const request: OpenRequest = Object.freeze({
+  const before = core.notes.requests.get(id)
+  if (before === undefined) {
+    const limit = timeoutMs === Number.POSITIVE_INFINITY ? {} : { timeoutMs }
+    await core.record('request', process.id, { id, target, question, ...limit })
+    process.assertRunning()
+  }
+  const askedAt = before?.askedAt ?? clock.now()
+  const request = openRequest(core, {
     id,
-    runId,
     agent: process.id,
     target,
-    question,
-    askedAt: clock.now(),
-    schema: jsonSchemaOf(schema),
+    askedAt,
+    ...(question === undefined ? {} : { question }),
   })
-  await core.record('request', process.id, { id, target, question })
-  process.assertRunning()
   const answer = requests.open(request)
-  core.announceRequest(request)
+  core.announceRequest(request, before === undefined)
   if (timeoutMs === Number.POSITIVE_INFINITY) return answer
-  const deadline = core.deadlines.add(clock.now() + timeoutMs, () =>
+  const deadline = core.deadlines.add(askedAt + timeoutMs, () =>
     requests.withdraw(id, timeoutError(request, timeoutMs)),
   )
   return answer.finally(() => deadline.cancel())
+}
+
+/** Opens the questions that were open before a restart. */
+export function reopenRequests(core: RunCore): void {
+  for (const line of core.notes.requests.values()) core.requests.reopen(openRequest(core, line))
+}
+
+function openRequest(core: RunCore, { id, agent, target, question, askedAt }: RequestLine): OpenRequest {
+  const schema = 'key' in target ? core.catalogue.find(target.key)?.schema : core.definition.events?.[target.event]
+  return Object.freeze({ id, runId: core.runId, agent, target, question, askedAt, schema: jsonSchemaOf(schema) })
 }
 
 function timeoutError({ runId, agent, id, question }: OpenRequest, timeoutMs: number): CallboardError {

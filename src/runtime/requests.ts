@@ -19,8 +19,8 @@ export interface OpenRequest {
 
 interface PendingRequest {
   readonly request: OpenRequest
-  readonly resolve: (answer: unknown) => void
-  readonly reject: (error: unknown) => void
+  /** The agent's; undefined for a question from before a restart, until the agent has come to it again. */
+  readonly waiter: Pick<PromiseWithResolvers<unknown>, 'resolve' | 'reject'> | undefined
   answering: boolean
 }
 
@@ -38,9 +38,15 @@ export class Requests {
 
   /** Opens a request; the promise is settled by its answer or withdrawal. */
   open(request: OpenRequest): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#open.set(request.id, { request, resolve, reject, answering: false })
-    })
+    const { promise, ...waiter } = Promise.withResolvers<unknown>()
+    const answering = this.#open.get(request.id)?.answering ?? false
+    this.#open.set(request.id, { request, waiter, answering })
+    return promise
+  }
+
+  /** A question that was open before a restart is open again: it may be answered before its agent comes to it. */
+  reopen(request: OpenRequest): void {
+    this.#open.set(request.id, { request, waiter: undefined, answering: false })
   }
 
   /**
@@ -63,11 +69,15 @@ export class Requests {
     pending.answering = true
     try {
       const answer = await accept(pending.request)
+      // Its agent may have come to it meanwhile.
+      const newest = this.#open.get(id)
       this.#open.delete(id)
       this.#answered.add(id)
-      pending.resolve(answer)
+      newest?.waiter?.resolve(answer)
     } finally {
       pending.answering = false
+      const newest = this.#open.get(id)
+      if (newest !== undefined) newest.answering = false
     }
   }
 
@@ -76,7 +86,7 @@ export class Requests {
     const pending = this.#open.get(id)
     if (pending === undefined) return
     this.#open.delete(id)
-    pending.reject(error)
+    pending.waiter?.reject(error)
   }
 
   /** Closes the requests of one agent, or all. */

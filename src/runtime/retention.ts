@@ -7,7 +7,8 @@ import type { StoredSnapshotInfo } from '../store/index.ts'
 import { firstKeptSeq, loadRun } from './load-run.ts'
 import type { LoadOptions } from './load-run.ts'
 import { packRun } from './run-state.ts'
-import type { SnapshotInfo } from './run.ts'
+import { isEpisode } from './point.ts'
+import type { SnapshotInfo } from './point.ts'
 
 /** When the whole state of a run is stored, so that reading it begins there. */
 export interface SnapshotOptions {
@@ -21,7 +22,7 @@ export interface SnapshotOptions {
 export interface RetentionOptions {
   /** At least so many of the newest records; `Infinity`, which is all of them, unless given. */
   readonly keepRecords?: number
-  /** So many of the newest named snapshots whose records have gone; 50 unless given. */
+  /** So many of the newest named snapshots whose records have gone; 50 unless given. Episodes stay besides. */
   readonly keepSnapshots?: number
 }
 
@@ -85,9 +86,11 @@ export async function planTidying(
   if (cut - trimmedSeq < Math.max(1, keepRecords / SLACK))
     return { stored, trimmedSeq, trims: false, points: [], forgotten: new Set() }
   const gone = named.filter((point) => point.seq <= cut)
-  const split = Math.max(0, gone.length - keepSnapshots)
-  const forgotten = new Set(gone.slice(0, split).map(({ id }) => id))
-  return { stored, trimmedSeq: cut, trims: true, points: gone.slice(split), forgotten }
+  // Milestones stay.
+  const droppable = gone.filter((point) => !isEpisode(point))
+  const split = Math.max(0, droppable.length - keepSnapshots)
+  const forgotten = new Set(droppable.slice(0, split).map(({ id }) => id))
+  return { stored, trimmedSeq: cut, trims: true, points: gone.filter(({ id }) => !forgotten.has(id)), forgotten }
 }
 
 /** Drops what the rules do not ask for, now that the newest snapshot is stored. */

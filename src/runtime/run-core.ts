@@ -7,34 +7,56 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError, handOut } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import { Access, BoardView, Sight } from '../context/index.ts'
-import type { Board, Catalogue, CellChange, Lineage, UpdateOptions } from '../context/index.ts'
+import type {
+  Author,
+  Board,
+  Catalogue,
+  CellChange,
+  Lineage,
+  PlaceChange,
+  Refusal,
+  Update,
+  UpdateOptions,
+} from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
-import type { RunSummary } from '../store/index.ts'
+import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
-import type { Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
+import type { Compact, Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
+import { Compactor } from './compactor.ts'
+import type { CompactorHost } from './compactor.ts'
+import { commitTurns } from './commit.ts'
+import { deriveMachine } from './derive-machine.ts'
 import { Engine } from './engine.ts'
-import type { AnswerNote, EngineHost, EngineOrigin } from './engine.ts'
+import type { EngineHost, EngineOrigin } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
 import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock } from './find-deadlock.ts'
 import { Invocations } from './invocations.ts'
 import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
+import { PhaseMarks } from './phase-marks.ts'
+import type { SnapshotInfo } from './point.ts'
+import type { RecordNote } from './record-note.ts'
 import { Requests } from './requests.ts'
 import type { OpenRequest } from './requests.ts'
-import type { EndLine } from './run-notes.ts'
+import { reopenRequests } from './people.ts'
+import { restOf } from './rest.ts'
+import type { Rest } from './rest.ts'
+import { endOf, endOfStored } from './run-end.ts'
+import type { RunEnd } from './run-end.ts'
+import type { RunNotes } from './run-notes.ts'
 import type { RunState } from './run-state.ts'
 import type { RuntimeServices } from './runtime-services.ts'
-import { parseEvent, parseOutput } from './schema-check.ts'
-import type { SnapshotInfo } from './run.ts'
+import { parseEvent } from './schema-check.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
 import type { Turn } from './turn.ts'
+import { WaitNotes } from './wait-notes.ts'
 import { ViewCache } from './view-cache.ts'
 import type { ViewSlot } from './view-cache.ts'
 
@@ -46,13 +68,16 @@ export interface RunSeed {
   /** The input of a new run, or the state that a stored one is to go on from. */
   readonly origin: { readonly input: unknown } | { readonly state: RunState; readonly summary: RunSummary }
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  readonly labels?: Labels | undefined
+  /** Set for a run that comes back from rest: what it was when it went. */
+  readonly rested?: RunCore | undefined
 }
 
-/** How a run ended. */
-export type RunEnd =
-  | { readonly kind: 'done'; readonly output: unknown }
-  | { readonly kind: 'failed'; readonly error: unknown }
-  | { readonly kind: 'stopped'; readonly error: CallboardError }
+/** What a run that rests still shows. */
+interface Resting {
+  readonly requests: readonly OpenRequest[]
+  readonly explanation: Explanation
+}
 
 const NO_LINEAGE: Lineage = Object.freeze([])
 const NO_CHANGES: readonly CellChange[] = Object.freeze([])
@@ -60,27 +85,39 @@ const NO_CHANGES: readonly CellChange[] = Object.freeze([])
 export class RunCore {
   readonly runId: string
   readonly definition: WorkflowDefinition
+  /** As it was given to the runtime. */
+  readonly machine: AnyStateMachine
   readonly parent: RunSeed['parent']
+  readonly labels: Labels | undefined
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly random: () => number
   readonly waitTimeoutMs: number
+  readonly memory: RuntimeServices['memory']
   readonly waits: WaitTable
-  readonly subscriptions: Subscriptions
-  readonly requests = new Requests()
   readonly ended: Promise<RunEnd>
+  readonly #isReturning: boolean
   createdAt: number
   readonly #services: RuntimeServices
   readonly #engine: Engine
   readonly #updater: Updater
   readonly #invocations: Invocations
   readonly #snapshots: SnapshotTaker
+  readonly #compactor: Compactor | undefined
   readonly #views = new ViewCache()
-  readonly #access = new Map<string, Access>()
-  readonly #wakers = new Set<() => void>()
+  // Made when they are needed: most runs in memory are idle, and each collection takes its 200 bytes.
+  #subscriptions: Subscriptions | undefined
+  #requests: Requests | undefined
+  #waitNotes: WaitNotes | undefined
+  #access: Map<string, Access> | undefined
+  #wakers: Set<() => void> | undefined
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
+  #isLost = false
   #stopping: Promise<void> | undefined
+  #resting: Resting | undefined
+  /** How many outside have a stake in its being at work. */
+  #holds = 0
   #board: Board | undefined
   /** When something on the shown board expires. */
   #nextExpiryAt: number | undefined
@@ -90,24 +127,26 @@ export class RunCore {
   constructor(seed: RunSeed, services: RuntimeServices) {
     this.runId = seed.runId
     this.definition = seed.definition
+    this.machine = seed.machine
     this.parent = seed.parent
+    this.labels = 'summary' in seed.origin ? seed.origin.summary.labels : seed.labels
     this.#services = services
     this.clock = services.clock
     this.deadlines = services.deadlines
     this.random = services.random
     this.waitTimeoutMs = services.waitTimeoutMs
+    this.memory = services.memory
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     this.waits = new WaitTable(this.clock, this.deadlines)
-    this.subscriptions = new Subscriptions(this.runId)
+    // What was delivered before it rested goes on to be known.
+    if (seed.rested !== undefined) this.#subscriptions = seed.rested.#subscriptions
+    this.#isReturning = seed.rested !== undefined
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
     this.#invocations = new Invocations(this, services)
-    const machine = seed.machine.provide({
-      actors: bindActors(seed.definition, this.#invocations) as never,
-    }) as AnyStateMachine
+    const machine = deriveMachine(seed.machine, bindActors(seed.definition, this.#invocations))
     const state = 'state' in seed.origin ? seed.origin.state : undefined
-    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#snapshots = new SnapshotTaker(
       {
         ...services.keeping(this.runId, this.catalogue),
@@ -115,6 +154,9 @@ export class RunCore {
       },
       state,
     )
+    const { compact } = seed.definition
+    this.#compactor = compact === undefined ? undefined : new Compactor(this.#compactorHost(compact))
+    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
     this.#updater = new Updater({
       runId: this.runId,
       catalogue: this.catalogue,
@@ -124,18 +166,34 @@ export class RunCore {
     })
   }
 
+  get subscriptions(): Subscriptions {
+    return (this.#subscriptions ??= new Subscriptions(this.runId))
+  }
+
+  get requests(): Requests {
+    return (this.#requests ??= new Requests())
+  }
+
+  get waitNotes(): WaitNotes {
+    return (this.#waitNotes ??= new WaitNotes(this))
+  }
+
   get catalogue(): Catalogue {
     return this.definition.catalogue
   }
 
-  /** What its agents have done. */
-  get journal(): Journal {
-    return this.#snapshots.notes.journal
+  /** What is known from its records besides the board. */
+  get notes(): RunNotes {
+    return this.#snapshots.notes
   }
 
   /** The named points of its history. */
   get snapshots(): readonly SnapshotInfo[] {
-    return this.#snapshots.notes.snapshots
+    return this.notes.snapshots
+  }
+
+  get journal(): Journal {
+    return this.notes.journal
   }
 
   /** The seq of the last committed record. */
@@ -147,9 +205,15 @@ export class RunCore {
     return this.#end
   }
 
+  /** It ended here and not in the store. */
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
   get status(): MachineState['status'] {
     switch (this.#end?.kind) {
       case undefined:
+      case 'left':
         return 'active'
       case 'done':
         return 'done'
@@ -160,6 +224,11 @@ export class RunCore {
       default:
         throw new TypeError('unknown end')
     }
+  }
+
+  /** What people are asked for now. */
+  get openRequests(): readonly OpenRequest[] {
+    return this.#resting?.requests ?? this.#requests?.list() ?? []
   }
 
   get stateValue(): unknown {
@@ -189,6 +258,7 @@ export class RunCore {
       return
     }
     this.#invocations.continueFrom(machine?.invocations ?? 0)
+    reopenRequests(this)
     this.#engine.resume()
     this.#armExpiry(this.readableBoard())
   }
@@ -249,7 +319,7 @@ export class RunCore {
   }
 
   /** Hands an event to the machine; resolves to whether it took it. */
-  async send(event: { readonly type: string }, note?: AnswerNote): Promise<boolean> {
+  async send(event: { readonly type: string }, note?: RecordNote): Promise<boolean> {
     const turn = await this.#engine.send(parseEvent(this.definition, this.runId, event), note)
     return turn !== undefined
   }
@@ -263,12 +333,17 @@ export class RunCore {
     return this.#updater.submit(asker, changes, options)
   }
 
+  /** The update that an agent asks for, or why it cannot be one. */
+  prepareAs(asker: Asker, changes: Readonly<Record<string, unknown>>, options: UpdateOptions): Update | Refusal {
+    return this.#updater.prepare(asker, changes, options)
+  }
+
   /** An update by someone outside, who names no base: it meets whatever is there. */
   updateFromOutside(
     name: string,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions = {},
-    note?: AnswerNote,
+    note?: RecordNote,
   ): Promise<UpdateResult> {
     const asker: Asker = {
       author: { kind: 'outside', name },
@@ -279,6 +354,16 @@ export class RunCore {
       others: () => this.#engine.board.addresses(),
     }
     return this.#updater.submit(asker, changes, options, note).then(({ result }) => result)
+  }
+
+  /** Puts entries in place as `decide` says, looking at the newest board: nothing comes in between. */
+  place(
+    author: Author,
+    decide: (board: Board) => readonly PlaceChange[] | Refusal,
+    note: RecordNote,
+  ): Promise<UpdateAnswer> {
+    const board = this.#engine.board.withGlobals(this.#services.globals.latest)
+    return this.#updater.place(author, decide(board), note)
   }
 
   /** Adds a record that is not a macrostep. */
@@ -292,6 +377,43 @@ export class RunCore {
     return () => subscription.unsubscribe()
   }
 
+  /** Whether another process has gone on with the run, or made another of this id. */
+  isOvertakenBy(stored: RunSummary | undefined): boolean {
+    if (this.#committedSeq === 0) return false
+    return stored === undefined || stored.createdAt !== this.createdAt || stored.seq > this.#engine.seq
+  }
+
+  /** Lets the run go without a record: it is to be read anew from the store. */
+  giveUp(): void {
+    const message = `run ${this.runId}: another process has written to it since; open it again to go on from there`
+    this.#letGo(new CallboardError('run.overtaken', message, { runId: this.runId }))
+  }
+
+  /**
+   * Takes the run out of this process without ending it, once everything that was asked for before is stored: it goes on
+   * from there when it is opened again.
+   */
+  async leave(): Promise<void> {
+    const asked = this.#engine.seq
+    while (this.#committedSeq < asked && this.#end === undefined) {
+      await new Promise<void>((resolve) => this.onNextCommit(resolve))
+    }
+    if (this.#end !== undefined) return
+    const message = `run ${this.runId} was left where its ledger ends: the runtime was closed; runtime.open() goes on with it`
+    const error = new CallboardError('run.left', message, { runId: this.runId })
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(error)
+    this.#engine.halt()
+    this.#finish({ kind: 'left', error })
+  }
+
+  #letGo(error: CallboardError): void {
+    if (this.#end !== undefined) return
+    this.#isLost = true
+    this.#engine.halt()
+    this.#finish({ kind: 'failed', error })
+  }
+
   /** Ends the run. */
   stop(reason: string): Promise<void> {
     if (this.#end !== undefined) return Promise.resolve()
@@ -300,15 +422,76 @@ export class RunCore {
   }
 
   async #stop(reason: string): Promise<void> {
+    // It was faster.
+    if (this.#engine.isEnding) return void (await this.ended)
     const error = new CallboardError('run.stopped', `run ${this.runId} was stopped: ${reason}`, { runId: this.runId })
     await this.#engine.stop(reason)
     this.#finish({ kind: 'stopped', error })
   }
 
+  /** Keeps the run at work until the function that is given is called. */
+  hold(): () => void {
+    let isHeld = true
+    this.#holds += 1
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.#holds -= 1
+      this.#services.onQuiet()
+    }
+  }
+
+  /** How it would rest, or undefined while it has something to do. */
+  findRest(): Rest | undefined {
+    const isBusy =
+      this.#end !== undefined ||
+      this.#stopping !== undefined ||
+      this.#committedSeq === 0 ||
+      this.#holds > 0 ||
+      this.parent !== undefined ||
+      this.#invocations.hasChildren ||
+      !this.#engine.isSettled ||
+      this.#snapshots.isTaking ||
+      this.#compactor?.isBusy === true ||
+      this.#subscriptions?.isBusy === true
+    if (isBusy) return undefined
+    const { globals, isShared } = this.#services
+    return restOf({
+      definition: this.definition,
+      machine: this.#engine.committed,
+      processes: this.processes,
+      waits: this.waits.list(),
+      waitInstants: this.#waitNotes === undefined ? [] : this.#waitNotes.instants,
+      requests: this.notes.requests.values(),
+      subscriptions: this.#subscriptions,
+      board: this.#engine.committed.context.board.withGlobals(globals.committed),
+      nextTimerAt: this.#engine.nextTimerAt,
+      now: this.clock.now(),
+      isShared,
+    })
+  }
+
+  /** Stops without a trace; what it was can still be read. Only what `findRest` finds idle may go. */
+  goToRest(): void {
+    const message = `run ${this.runId} has gone to rest; its agents run again when it comes back, with what they have done`
+    this.#pause(new CallboardError('agent.resting', message, { runId: this.runId }))
+  }
+
+  #pause(reason: CallboardError): void {
+    this.#resting = { requests: this.openRequests, explanation: this.explain() }
+    this.#expiry?.cancel()
+    // Before their actors are stopped: agents are to know that this is not the end.
+    this.#invocations.stopAll(reason)
+    this.waits.rejectAll(() => reason)
+    this.#waitNotes?.end()
+    this.#engine.halt()
+  }
+
   /** Calls back once at the next commit, or when the run ends. */
   onNextCommit(wake: () => void): () => void {
+    this.#wakers ??= new Set()
     this.#wakers.add(wake)
-    return () => this.#wakers.delete(wake)
+    return () => this.#wakers?.delete(wake)
   }
 
   /** The runtime's filters have changed. */
@@ -317,8 +500,9 @@ export class RunCore {
     this.waits.touchAll()
   }
 
-  announceRequest(request: OpenRequest): void {
-    this.#services.topics.emit('request', { runId: this.runId, request })
+  /** A question from before a rest is no news. */
+  announceRequest(request: OpenRequest, isNew: boolean): void {
+    if (isNew || !this.#isReturning) this.#services.topics.emit('request', { runId: this.runId, request })
   }
 
   onProgress(process: AgentProcess, progress: Progress): void {
@@ -328,14 +512,16 @@ export class RunCore {
 
   onAgentWaits(): void {
     queueMicrotask(() => this.#endDeadlock())
+    this.#services.onQuiet()
   }
 
-  onAgentEnded(process: AgentProcess, how: string): void {
-    this.waits.cancel(process.id, this.#cancelled(process.id))
-    this.requests.withdrawAll(this.#cancelled(process.id), process.id)
-    this.subscriptions.end(process.id)
+  onAgentEnded(process: AgentProcess, how: string, reason = this.#cancelled(process.id)): void {
+    this.waits.cancel(process.id, reason)
+    this.#requests?.withdrawAll(reason, process.id)
+    this.#subscriptions?.end(process.id)
     this.#views.forget(process.id)
-    this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status: how })
+    const status = this.#resting === undefined ? how : 'resting'
+    this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status })
     this.onAgentWaits()
   }
 
@@ -344,6 +530,7 @@ export class RunCore {
     if (this.#end !== undefined || this.#committedSeq === 0) return
     this.#board = undefined
     this.#afterChanges(changes, by, at)
+    if (this.#resting !== undefined) return
     if (changes.some(({ key }) => this.#engine.board.own.dependantsOf(key).length > 0)) {
       void this.#engine.send({ type: UPSTREAM_EVENT, changes } as never).catch(() => {})
     }
@@ -354,6 +541,7 @@ export class RunCore {
   }
 
   explain(): Explanation {
+    if (this.#resting !== undefined) return this.#resting.explanation
     const facts = {
       runId: this.runId,
       status: this.status,
@@ -366,8 +554,9 @@ export class RunCore {
         progress: progress?.message,
       })),
       waits: this.waits.list().map((wait) => this.#explainWait(wait)),
-      requests: this.requests.list().map(({ id, agent, question }) => ({ id, agent, question })),
+      requests: this.openRequests.map(({ id, agent, question }) => ({ id, agent, question })),
       hasTimers: this.#end === undefined && this.#engine.hasTimers,
+      evictions: this.#snapshots.notes.evictions,
     }
     return Object.freeze({ ...facts, text: describeExplanation(facts) })
   }
@@ -379,7 +568,7 @@ export class RunCore {
   }
 
   #accessOf(type: string): Access {
-    const known = this.#access.get(type)
+    const known = this.#access?.get(type)
     if (known !== undefined) return known
     const definition = this.definition.agents.get(type)
     if (definition === undefined) {
@@ -390,6 +579,7 @@ export class RunCore {
       )
     }
     const access = new Access(accessRulesOf(type, definition))
+    this.#access ??= new Map()
     this.#access.set(type, access)
     return access
   }
@@ -403,62 +593,37 @@ export class RunCore {
     )
   }
 
+  #compactorHost(compact: Compact): CompactorHost {
+    const { topics, track } = this.#services
+    return {
+      runId: this.runId,
+      compact,
+      update: (changes, options) => this.updateFromOutside('compact', changes, options),
+      onFailure: (error) => topics.emit('failure', { topic: 'compact', error }),
+      track,
+    }
+  }
+
   #engineHost(original: AnyStateMachine): EngineHost {
     return {
       runId: this.runId,
       definition: () => stampOf(original),
       clock: this.clock,
       deadlines: this.deadlines,
+      phases: new PhaseMarks(this.definition.agents, this.snapshots),
       invocationCount: () => this.#invocations.count,
       inspect: this.#services.inspect,
       globals: () => this.#services.globals.latest,
       stageGlobals: (globals) => this.#services.globals.stage(globals),
       globalsEpoch: () => this.#services.globals.epoch,
-      commit: (turns, status) => this.#commit(turns, status),
+      commit: (turns, status) => {
+        const { definition, createdAt, parent, labels } = this
+        return commitTurns(this.#services, { runId: this.runId, definition, createdAt, parent, labels }, turns, status)
+      },
       onCommitted: (turn) => this.#onCommitted(turn),
       onFailed: (error) => this.#onFailed(error),
+      onLost: (error) => this.#onLost(error),
     }
-  }
-
-  #commit(turns: readonly Turn[], status: MachineState['status']): Promise<void> {
-    const records: LedgerRecord[] = turns.map(({ record }) => record)
-    const first = records[0]
-    const last = records.at(-1)
-    if (first === undefined || last === undefined) return Promise.resolve()
-    const isEnd = last.kind === 'end' ? (last.asked as { readonly status: MachineState['status'] }).status : status
-    const batch = {
-      runId: this.runId,
-      expectedSeq: first.seq - 1,
-      records,
-      summary: {
-        runId: this.runId,
-        workflow: this.definition.name,
-        version: this.definition.version,
-        status: isEnd,
-        seq: last.seq,
-        createdAt: this.createdAt,
-        updatedAt: last.at,
-        parent: this.parent,
-      },
-    }
-    if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
-    const { globals, store } = this.#services
-    if (turns.some(({ changesGlobals, globalsEpoch }) => changesGlobals && globalsEpoch !== globals.epoch)) {
-      return Promise.reject(
-        new CallboardError(
-          'globals.lost',
-          `run ${this.runId} has built on global entries that could not be stored; open it again to go on from what is stored`,
-          { runId: this.runId },
-        ),
-      )
-    }
-    const global = globals.batchOf(records)
-    if (global === undefined) return store.append([batch])
-    return store.append([batch, global]).catch(async (error: unknown) => {
-      // What was staged is lost with the run; the other runs go on from what the store says.
-      await globals.load(store)
-      throw error
-    })
   }
 
   #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
@@ -466,18 +631,20 @@ export class RunCore {
     const global = changesGlobals ? changes.filter(({ scope }) => scope === 'global') : NO_CHANGES
     this.#snapshots.onCommitted(record, global)
     if (changes.length > 0) {
-      if (changesGlobals) this.#services.globals.commit(changes)
+      if (changesGlobals) this.#services.globals.commit(record, changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
+      this.#compactor?.onCommitted(record.seq, record.at, changes)
       if (changesGlobals) {
         this.#services.announceGlobals(this.runId, global, record.author, record.at)
       }
     }
-    if (this.#wakers.size > 0) for (const wake of Array.from(this.#wakers)) wake()
+    if (this.#wakers !== undefined) for (const wake of Array.from(this.#wakers)) wake()
     if (this.#services.topics.has('record'))
       this.#services.topics.emit('record', { runId: this.runId, record: handOut(record) as LedgerRecord })
     if (snapshot.status !== 'active') this.#finish(endOf(this.definition, this.runId, snapshot))
     else if (this.waits.size > 0) this.onAgentWaits()
+    this.#services.onCommitted(this.runId)
   }
 
   /** What every reader of the board is told, in order (R2). */
@@ -486,11 +653,11 @@ export class RunCore {
     this.#show(board, changes)
     this.#armExpiry(board)
     if (this.waits.size > 0) this.waits.touch(changes)
-    this.subscriptions.publish(changes, by, at)
+    this.#subscriptions?.publish(changes, by, at)
   }
 
   #armExpiry(board: Board): void {
-    const at = board.nextExpiryAt
+    const at = this.#resting === undefined ? board.nextExpiryAt : undefined
     if (at === this.#expiry?.at) return
     this.#expiry?.cancel()
     this.#expiry = at === undefined ? undefined : this.deadlines.add(at, () => this.#sendExpiry())
@@ -499,14 +666,28 @@ export class RunCore {
   #sendExpiry(): void {
     this.#expiry?.cancel()
     this.#expiry = undefined
-    if (this.#end === undefined)
+    if (this.#end === undefined && this.#resting === undefined)
       void this.#engine.send({ type: EXPIRE_EVENT, at: this.clock.now() } as never).catch(() => {})
+  }
+
+  /** Back to what the store says: this is over here, and begins again from there. */
+  #onLost(error: unknown): void {
+    if (this.#end !== undefined || this.#resting !== undefined) return
+    if (this.#committedSeq === 0) {
+      this.#onFailed(error)
+      return
+    }
+    const message = `run ${this.runId} goes back to what is stored of it, because a commit failed; its agents run again`
+    this.#pause(new CallboardError('run.taken-back', message, { runId: this.runId }, { cause: error }))
+    for (const wake of [...(this.#wakers ?? [])]) wake()
+    this.#services.onLost(this.runId)
   }
 
   #onFailed(error: unknown): void {
     if (this.#end !== undefined) return
     const described = describeError(error)
     const wasStopped = this.#engine.isStopped
+    this.#isLost = wasStopped
     if (!wasStopped) {
       void this.#engine.append('end', 'workflow', { status: 'error', error: described }).catch(() => {})
       this.#engine.halt()
@@ -521,26 +702,28 @@ export class RunCore {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    this.#invocations.stopAll()
+    this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.waits.rejectAll(() => reason)
-    this.requests.withdrawAll(reason)
-    this.subscriptions.end()
+    this.#waitNotes?.end()
+    this.#requests?.withdrawAll(reason)
+    this.#subscriptions?.end()
     this.#views.clear()
-    for (const wake of [...this.#wakers]) wake()
+    for (const wake of [...(this.#wakers ?? [])]) wake()
     this.#services.onEnded(this, end)
     this.#resolveEnded(end)
   }
 
   /** R3, looked at whenever an agent begins to wait, an agent ends, or a turn is committed. */
   #endDeadlock(): void {
-    if (this.#end !== undefined || !this.#engine.isSettled || this.waits.size === 0) return
+    if (this.#end !== undefined || this.#resting !== undefined) return
+    if (!this.#engine.isSettled || this.waits.size === 0) return
     const { definition, processes } = this
     const deadlock = findDeadlock({
       definition,
       machine: this.#engine.committed,
       processes,
       waits: this.waits.list(),
-      requests: this.requests.list(),
+      requests: this.openRequests,
       subscriptions: this.subscriptions,
       hasTimers: this.#engine.hasTimers,
       hasChildren: this.#invocations.hasChildren,
@@ -555,19 +738,6 @@ export class RunCore {
   }
 }
 
-function endOf(
-  definition: WorkflowDefinition,
-  runId: string,
-  { status, error, output }: Pick<Turn['snapshot'], 'status' | 'error' | 'output'>,
-): RunEnd {
-  if (status === 'error') return { kind: 'failed', error }
-  try {
-    return { kind: 'done', output: parseOutput(definition, runId, output) }
-  } catch (invalid) {
-    return { kind: 'failed', error: invalid }
-  }
-}
-
 function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
   if (!('state' in origin)) return origin
   const { seq, board, machine } = origin.state
@@ -579,22 +749,4 @@ function engineOriginOf({ origin, runId }: RunSeed): EngineOrigin {
     )
   }
   return { restored: { seq, board, machine } }
-}
-
-function endOfStored(
-  definition: WorkflowDefinition,
-  runId: string,
-  machine: MachineState | undefined,
-  end: EndLine | undefined,
-): RunEnd | undefined {
-  if (end?.status === 'stopped') {
-    return {
-      kind: 'stopped',
-      error: new CallboardError('run.stopped', `run ${runId} was stopped: ${end.reason ?? ''}`, { runId }),
-    }
-  }
-  const error = end?.error ?? machine?.error
-  if (error !== undefined) return { kind: 'failed', error: new CallboardError(error.code, error.message, { runId }) }
-  if (machine?.status !== 'done') return undefined
-  return endOf(definition, runId, { status: 'done', output: machine.output, error: undefined })
 }

@@ -4,10 +4,17 @@
 import type { LedgerRecord, MachineState } from '../ledger/index.ts'
 import { sharedStamp } from '../workflow/index.ts'
 import type { DefinitionStamp, PersonTarget } from '../workflow/index.ts'
-import { Journal } from './journal.ts'
+import { evictionsIn } from './evictions.ts'
+import type { EvictionNote } from './evictions.ts'
+import type { ForkLine } from './fork.ts'
+import { Journal, MERGE_STEP } from './journal.ts'
 import type { PackedJournal } from './journal.ts'
-import type { SnapshotInfo } from './run.ts'
+import { invocationNames } from './persisted-children.ts'
+import type { SnapshotInfo } from './point.ts'
+import type { RecordNote } from './record-note.ts'
 import type { StepLine } from './step.ts'
+import { applyWaits } from './wait-notes.ts'
+import type { WaitLine } from './wait-notes.ts'
 
 /** What an `end` record says. */
 export interface EndLine {
@@ -21,43 +28,52 @@ export interface PackedNotes {
   readonly journal: PackedJournal
   readonly snapshots: readonly SnapshotInfo[]
   readonly end?: EndLine
+  readonly evictions?: readonly EvictionNote[]
   readonly definition?: DefinitionStamp
-  readonly asked?: readonly (readonly [id: string, target: PersonTarget])[]
+  readonly requests?: readonly RequestLine[]
 }
+
+/** Evictions that a run can explain without reading its ledger. */
+const MOST_EVICTIONS = 20
 
 /** What the first record says of the definition, and each that goes on with another one. */
 interface DefinitionLine {
   readonly definition?: DefinitionStamp
+  /** What agents had done before their run was forked. */
+  readonly steps?: ForkLine['steps']
 }
 
-/** What a request record says. */
-interface RequestLine {
+/** A question to a person that is open: it was asked, is not answered, and the agent that asked is still at work. */
+export interface RequestLine {
   readonly id: string
   readonly target: PersonTarget
+  readonly question?: string
+  readonly timeoutMs?: number
+  /** The agent that asks, and since when. */
+  readonly agent: string
+  readonly askedAt: number
 }
 
-/** What an update or event says that answers a person's request. */
-interface AnswerLine {
-  readonly answers?: string
-  readonly answer?: unknown
-}
+const NO_REQUESTS: ReadonlyMap<string, RequestLine> = new Map()
 
 export class RunNotes {
   readonly journal: Journal
   #snapshots: readonly SnapshotInfo[]
   #end: EndLine | undefined
+  #evictions: readonly EvictionNote[]
   #machine: MachineState | undefined
   #definition: DefinitionStamp | undefined
-  readonly #asked: Map<string, PersonTarget>
+  #requests: ReadonlyMap<string, RequestLine> = NO_REQUESTS
 
   constructor(packed: Partial<PackedNotes> = {}, machine?: MachineState) {
-    const { journal = [], snapshots = [], end, definition, asked = [] } = packed
+    const { journal = [], snapshots = [], end, definition, requests = [], evictions = [] } = packed
     this.journal = Journal.unpack(journal)
     this.#snapshots = snapshots
     this.#end = end
+    this.#evictions = evictions
     this.#machine = machine
     this.#definition = definition === undefined ? undefined : sharedStamp(definition)
-    this.#asked = new Map(asked)
+    if (requests.length > 0) this.#requests = new Map(requests.map((line) => [line.id, line]))
   }
 
   /** The named points of its history, oldest first. */
@@ -70,6 +86,11 @@ export class RunNotes {
     return this.#end
   }
 
+  /** What made room last, oldest first. */
+  get evictions(): readonly EvictionNote[] {
+    return this.#evictions
+  }
+
   /** The machine after the last record that changed it. */
   get machine(): MachineState | undefined {
     return this.#machine
@@ -80,29 +101,32 @@ export class RunNotes {
     return this.#definition
   }
 
-  /** What agents at work ask people and have not been answered, by the id of the request. */
-  get asked(): ReadonlyMap<string, PersonTarget> {
-    return this.#asked
+  /** The open questions to people, by id, oldest first. */
+  get requests(): ReadonlyMap<string, RequestLine> {
+    return this.#requests
   }
 
   /** Takes over a record. */
-  apply(record: Pick<LedgerRecord, 'kind' | 'asked' | 'machine' | 'seq' | 'at' | 'runId'>): void {
+  apply(record: Omit<LedgerRecord, 'conflicts' | 'refusals'>): void {
     const { kind, asked, machine, seq, at } = record
-    if (kind === 'update' || kind === 'event') this.#applyAnswer(asked as AnswerLine, record.runId)
+    if (kind === 'update' || kind === 'event') this.#applyNote(asked as RecordNote, record.runId)
     else if (kind === 'step') this.journal.apply(asked as StepLine)
+    else if (kind === 'wait') applyWaits(this.journal, asked as WaitLine)
     else if (kind === 'end') this.#end = asked as EndLine
     else if (kind === 'start' || kind === 'definition') this.#applyDefinition(asked as DefinitionLine | undefined)
-    else if (kind === 'request') this.#asked.set((asked as RequestLine).id, (asked as RequestLine).target)
+    else if (kind === 'request') this.#applyRequest(asked as RequestLine, record.author, at)
     else if (kind === 'snapshot') {
       const { id, reason, metadata } = asked as SnapshotInfo
       this.#snapshots = [...this.#snapshots, Object.freeze({ id, seq, at, reason, metadata })]
     }
+    const evicted = evictionsIn(record)
+    if (evicted.length > 0) this.#evictions = [...this.#evictions, ...evicted].slice(-MOST_EVICTIONS)
     if (machine === undefined) return
     this.#machine = machine
-    if (this.journal.size === 0 && this.#asked.size === 0) return
-    const atWork = invocationsOf(machine.persisted)
+    if (this.journal.size === 0 && this.#requests.size === 0) return
+    const atWork = invocationNames(machine.persisted)
     this.journal.keepOnly(atWork)
-    for (const id of [...this.#asked.keys()]) if (!atWork.has(askerOf(id, record.runId))) this.#asked.delete(id)
+    this.#keepRequests((id) => atWork.has(askerOf(id, record.runId)))
   }
 
   /** Drops the named points before a seq but for the newest so many. */
@@ -117,19 +141,33 @@ export class RunNotes {
       journal: this.journal.pack(),
       snapshots: this.#snapshots,
       ...(end === undefined ? {} : { end }),
+      ...(this.#evictions.length === 0 ? {} : { evictions: this.#evictions }),
       ...(definition === undefined ? {} : { definition }),
-      ...(this.#asked.size === 0 ? {} : { asked: [...this.#asked] }),
+      ...(this.#requests.size === 0 ? {} : { requests: [...this.#requests.values()] }),
     }
   }
 
   #applyDefinition(line: DefinitionLine | undefined): void {
     if (line?.definition !== undefined) this.#definition = sharedStamp(line.definition)
+    for (const step of line?.steps ?? []) this.journal.apply(step)
   }
 
-  /** An answer is remembered like a step: the agent that asked is not to ask again. */
-  #applyAnswer({ answers, answer }: AnswerLine, runId: string): void {
+  #keepRequests(isKept: (id: string) => boolean): void {
+    if (this.#requests.size > 0) this.#requests = new Map([...this.#requests].filter(([id]) => isKept(id)))
+  }
+
+  #applyRequest({ id, target, question, timeoutMs }: RequestLine, agent: string, askedAt: number): void {
+    const limit = timeoutMs === undefined ? {} : { timeoutMs }
+    const text = question === undefined ? {} : { question }
+    const line = Object.freeze({ id, target, agent, askedAt, ...text, ...limit })
+    this.#requests = new Map([...this.#requests, [id, line]])
+  }
+
+  /** An answer is remembered like a step: the agent that asked is not to ask again. So is the end of one on a branch. */
+  #applyNote({ answers, answer, merges }: RecordNote, runId: string): void {
+    if (merges !== undefined) this.journal.finish(merges, MERGE_STEP, 1, answer)
     if (answers === undefined) return
-    this.#asked.delete(answers)
+    this.#keepRequests((id) => id !== answers)
     const asker = askerOf(answers, runId)
     if (asker !== '') this.journal.finish(asker, answers.slice(asker.length + 1), 1, answer)
   }
@@ -142,22 +180,3 @@ function askerOf(id: string, runId: string): string {
 
 /** Between the name of an invocation and that of a question; either may hold any other slash. */
 const QUESTION = '/ask '
-
-/** A child as XState persists it: an invocation of ours, or a machine with children of its own. */
-interface PersistedChild {
-  readonly snapshot?: {
-    readonly status?: unknown
-    readonly invocation?: unknown
-    readonly children?: Readonly<Record<string, PersistedChild>>
-  }
-}
-
-/** The invocations that a persisted machine and the machines inside it are waiting for. */
-function invocationsOf(persisted: unknown, found: Set<string> = new Set()): ReadonlySet<string> {
-  for (const { snapshot } of Object.values((persisted as PersistedChild['snapshot'])?.children ?? {})) {
-    if (snapshot?.status !== 'active') continue
-    if (typeof snapshot.invocation === 'string') found.add(snapshot.invocation)
-    invocationsOf(snapshot, found)
-  }
-  return found
-}

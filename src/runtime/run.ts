@@ -1,30 +1,39 @@
 // Run: what the outside holds of one run.
-import { admitValue, CallboardError, handOut } from '../base/index.ts'
-import { entryOf, put, refusalError } from '../context/index.ts'
-import type { Conflict, Entry, Policy, UpdateOptions, View } from '../context/index.ts'
+import { CallboardError, isCallboardError, handOut } from '../base/index.ts'
+import { entryOf, refusalError } from '../context/index.ts'
+import type { Entry, UpdateOptions, View } from '../context/index.ts'
 import { diffBoards } from '../ledger/index.ts'
 import type { EntryDifference, FoldedState, LedgerRecord } from '../ledger/index.ts'
-import type { RunSummary, Store } from '../store/index.ts'
+import type { Labels, RunSummary, Store } from '../store/index.ts'
 import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
 import type { Accepted, Changes, SubscribeOptions, UpdateResult, WaitOptions } from '../workflow/index.ts'
 import { followChanges } from './changes.ts'
 import type { Change, ChangesOptions } from './changes.ts'
+import { listEvictions } from './evictions.ts'
+import type { EvictionRecord } from './evictions.ts'
+import { conflictsIn, resolveConflict } from './conflicts.ts'
+import type { ConflictsOptions, Decision, ListedConflict } from './conflicts.ts'
 import type { Explanation } from './explain.ts'
-import { firstKeptSeq, loadRun, readRecords } from './load-run.ts'
+import { logOf } from './change-log.ts'
+import type { LogLine, LogOptions } from './change-log.ts'
+import { episodesAmong, takeEpisode } from './episode.ts'
+import type { Episode, EpisodeOptions } from './episode.ts'
+import type { ForkOptions } from './fork.ts'
+import { loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
+import { AwaitedPromise } from './awaited-promise.ts'
 import { answerRequest } from './people.ts'
+import { readLeft, seqOfPoint, takeSnapshot } from './point.ts'
+import type { Point, SnapshotInfo } from './point.ts'
 import type { OpenRequest } from './requests.ts'
+import { restoreBoard } from './restore.ts'
+import type { Restored, RestoreOptions } from './restore.ts'
+import { exportRun } from './run-export.ts'
+import type { ExportOptions, RunExport } from './run-export.ts'
+import { unknownError } from './runtime-errors.ts'
 import type { RunCore } from './run-core.ts'
-
-/** A snapshot: a named point of a run's history. */
-export interface SnapshotInfo {
-  readonly id: string
-  readonly seq: number
-  readonly at: number
-  readonly reason: string
-  readonly metadata: Readonly<Record<string, unknown>>
-}
+import type { Seat } from './seat.ts'
 
 /** Who acts from outside; shown as the author of what they write. */
 export interface OutsideOptions extends UpdateOptions {
@@ -32,36 +41,74 @@ export interface OutsideOptions extends UpdateOptions {
   readonly by?: string
 }
 
+/** What a run needs of its runtime. */
+export interface RunHost {
+  nextId(kind: string): string
+  fork(point: Point, options: ForkOptions): Promise<Run>
+}
+
 const OUTSIDE = 'outside'
+const NO_LABELS: Labels = Object.freeze({})
 /** Sights of agents that were never invoked. */
 const MOST_SIGHTS = 1_000
 
 export class Run<Output = unknown, Values extends object = Record<string, unknown>> {
-  readonly id: string
   /** The workflow's output; rejects when the run fails or is stopped. */
   readonly done: Promise<Output>
-  readonly #core: RunCore
+  readonly #seat: Seat
   readonly #store: Store
-  readonly #nextId: (kind: string) => string
-  readonly #sights = new Map<string, ReturnType<RunCore['sightOf']>>()
+  readonly #host: RunHost
+  #sights: Map<string, ReturnType<RunCore['sightOf']>> | undefined
 
   /** Use `runtime.start` or `runtime.open`. */
-  constructor(core: RunCore, store: Store, nextId: (kind: string) => string) {
-    this.id = core.runId
-    this.#core = core
+  constructor(seat: Seat, store: Store, host: RunHost) {
+    this.#seat = seat
     this.#store = store
-    this.#nextId = nextId
-    this.done = core.ended.then((end) => {
+    this.#host = host
+    const done = seat.ended.then((end) => {
       if (end.kind === 'done') return end.output as Output
       throw end.error
     })
     // Whoever does not ask for the outcome is not to be told by an uncaught rejection.
-    this.done.catch(() => {})
+    done.catch(() => {})
+    this.done = new AwaitedPromise(done, () => seat.onAwaited())
+  }
+
+  /** For reading: the run at work, or as it was when it went to rest. */
+  get #core(): RunCore {
+    return this.#seat.core
+  }
+
+  /** Does one thing with the run at work: at once, unless it rests and has to come back. */
+  #act<Result>(work: (core: RunCore) => Promise<Result>): Promise<Result> {
+    const { active } = this.#seat
+    return active === undefined ? this.#seat.awake().then(work) : work(active)
+  }
+
+  /** Does several things with the run at work; it does not rest in between. */
+  #during<Result>(work: (core: RunCore) => Promise<Result>): Promise<Result> {
+    return this.#act(async (core) => {
+      const release = core.hold()
+      try {
+        return await work(core)
+      } finally {
+        release()
+      }
+    })
+  }
+
+  get id(): string {
+    return this.#seat.runId
   }
 
   /** The name of its workflow. */
   get workflow(): string {
     return this.#core.definition.name
+  }
+
+  /** What whoever started it noted about it. */
+  get labels(): Labels {
+    return this.#core.labels ?? NO_LABELS
   }
 
   get status(): RunSummary['status'] {
@@ -107,12 +154,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Like `update`, but a refusal is a value. */
   tryUpdate(changes: Changes<Values>, { by = OUTSIDE, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
-    return this.#core.updateFromOutside(by, changes, options)
+    return this.#act((core) => core.updateFromOutside(by, changes, options))
   }
 
   /** Sends an event to the machine; resolves, once what came of it is stored, to whether the machine took it. */
   send(event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
-    return this.#core.send(event)
+    return this.#act((core) => core.send(event))
   }
 
   /** Waits for an entry as the workflow sees it. @throws CallboardError `wait.timeout`, `run.finished` */
@@ -128,21 +175,29 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
         }),
       )
     }
-    return this.#core.waits.add({
-      waiter: OUTSIDE,
-      keys: [key],
-      mode: 'one',
-      read: (name) => {
-        const board = this.#core.readableBoard()
-        const own = board.own.plain(name)
-        return own?.live === true ? own : board.globals.plain(name)
-      },
-      fresh,
-      since,
-      timeoutMs,
-      signal,
-      onTimeout: (wait) => this.#core.timeoutError(wait),
-    }) as Promise<Values[Key]>
+    const untilAt = this.#core.clock.now() + timeoutMs
+    const waitWith = (core: RunCore): Promise<unknown> =>
+      core.waits.add({
+        waiter: OUTSIDE,
+        keys: [key],
+        mode: 'one',
+        read: (name) => {
+          const board = core.readableBoard()
+          const own = board.own.plain(name)
+          return own?.live === true ? own : board.globals.plain(name)
+        },
+        fresh,
+        since,
+        timeoutMs: Math.max(0, untilAt - core.clock.now()),
+        signal,
+        onTimeout: (one) => core.timeoutError(one),
+      })
+    const wait = (): Promise<unknown> =>
+      this.#during(waitWith).catch((error: unknown) => {
+        if (isCallboardError(error, 'run.taken-back')) return wait()
+        throw error
+      })
+    return wait() as Promise<Values[Key]>
   }
 
   /** Calls the handler after commits that change these keys or patterns; gives the function that ends it. */
@@ -151,18 +206,19 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     handler: NotificationHandler,
     { own = true, by = OUTSIDE }: SubscribeOptions & { readonly by?: string } = {},
   ): () => void {
-    return this.#core.subscriptions.add({
+    const spec = {
       subscriber: by,
       patterns: typeof patterns === 'string' ? [patterns] : patterns,
       handler,
       own,
       admits: () => true,
-    })
+    }
+    return this.#seat.attach((core) => core.subscriptions.add(spec))
   }
 
   /** Calls the handler with every event of a type that the machine emits (`*` for all); gives the function that ends it. */
   on(type: string, handler: (event: { readonly type: string; readonly [field: string]: unknown }) => void): () => void {
-    return this.#core.onEmitted(type, handler as never)
+    return this.#seat.attach((core) => core.onEmitted(type, handler as never))
   }
 
   /** The last deliveries to a subscriber (an agent's id, or `outside`), failures included. */
@@ -172,12 +228,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Every change from a seq on, then those to come, until the run ends. */
   changes(options: ChangesOptions = {}): AsyncIterableIterator<Change> {
-    return followChanges(this.#core, this.#store, options)
+    return followChanges(this.#seat, this.#store, options)
   }
 
   /** What people are asked for now. */
   requests(): readonly OpenRequest[] {
-    return this.#core.requests.list()
+    return this.#core.openRequests
   }
 
   /**
@@ -185,7 +241,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    * @throws CallboardError `request.not-open`; `request.refused` when the answer was not accepted (the request stays open)
    */
   answer(id: string, value: unknown, { by = 'person' }: { readonly by?: string } = {}): Promise<void> {
-    return answerRequest(this.#core, id, value, by)
+    return this.#during((core) => answerRequest(core, id, value, by))
   }
 
   /** Why the run does not move: who waits for what, who could provide it, who is asked. */
@@ -193,97 +249,94 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return this.#core.explain()
   }
 
-  /** Disagreements that a policy decided, oldest first, as far back as records are kept. */
-  async conflicts(): Promise<readonly Conflict[]> {
-    const records = await this.#store.read(this.id, { afterSeq: (await firstKeptSeq(this.#store, this.id)) - 1 })
-    return handOut(records.flatMap(({ conflicts }) => conflicts)) as readonly Conflict[]
+  /** Entries that made room for others, oldest first, as they were; as far back as records are kept. */
+  async evictions(): Promise<readonly EvictionRecord[]> {
+    return handOut(listEvictions(await readLeft(this.#store, this.id))) as readonly EvictionRecord[]
+  }
+
+  /** Disagreements that a policy decided, oldest first, and who decided them anew; as far back as records are kept. */
+  async conflicts({ open = false }: ConflictsOptions = {}): Promise<readonly ListedConflict[]> {
+    const conflicts = conflictsIn(await readLeft(this.#store, this.id))
+    return open ? conflicts.filter(({ resolvedBy }) => resolvedBy === undefined) : conflicts
   }
 
   /**
-   * Decides a conflict anew: by another policy over the same base, theirs and mine, or by a value for the whole entry.
-   * @throws CallboardError `conflict.unknown`; `update.refused`
+   * Decides a conflict anew, once: by another policy over the same base, theirs and mine, or by a value for the whole entry.
+   * @throws CallboardError `conflict.unknown`, `conflict.resolved`; `policy.unknown`, `policy.refused`; `update.refused`
    */
-  async resolveConflict(
-    id: string,
-    decision: { readonly value: unknown } | { readonly policy: string | Policy },
-    { by = 'person' }: { readonly by?: string } = {},
-  ): Promise<Accepted> {
-    const conflict = (await this.conflicts()).find((candidate) => candidate.id === id)
-    if (conflict === undefined) {
-      throw new CallboardError('conflict.unknown', `run ${this.id} has no conflict ${id}; run.conflicts() lists them`, {
-        runId: this.id,
-        id,
-      })
-    }
-    const { key, address } = conflict
-    const where = {
-      scope: address.scope,
-      ...(address.scope === 'group' && address.holder !== undefined ? { group: address.holder } : {}),
-      ...(address.scope === 'private' && address.holder !== undefined ? { holder: address.holder } : {}),
-    }
-    const value = 'value' in decision ? decision.value : this.#decide(conflict, decision.policy)
-    // The key comes from the ledger, where the compiler cannot follow it.
-    const changes = { [key]: put(value, { ...where, policy: 'replace' }) } as Changes<Values>
-    return this.update(changes, { by, override: true })
+  resolveConflict(id: string, decision: Decision, { by = 'person' }: { readonly by?: string } = {}): Promise<Accepted> {
+    const records = (): ReturnType<typeof readLeft> => readLeft(this.#store, this.id)
+    return this.#during((core) => resolveConflict(core, id, decision, { by, records }))
   }
 
-  #decide({ key, base, theirs, mine, path, result }: Conflict, policy: string | Policy): unknown {
-    const { catalogue } = this.#core
-    const decide = typeof policy === 'function' ? policy : catalogue.policy(policy)
-    if (decide === undefined) {
-      throw new CallboardError(
-        'policy.unknown',
-        `unknown policy "${String(policy)}"; known are ${catalogue.policyNames.join(', ')}`,
-        { policy },
-      )
-    }
-    const priority = catalogue.find(key)?.priority ?? 'medium'
-    const decided = decide({
-      key,
-      base,
-      current: theirs,
-      update: mine,
-      concurrent: true,
-      priority,
-      types: catalogue.types,
-    })
-    if (decided.kind === 'refuse') {
-      throw new CallboardError(
-        'policy.refused',
-        `policy ${typeof policy === 'string' ? policy : policy.name} cannot decide "${key}": ${decided.reason}`,
-        { key },
-      )
-    }
-    return setAt(result, path, decided.kind === 'keep' ? theirs : decided.value)
+  /** Notes this point of the history under an id of its own, with a reason. Metadata is plain data. */
+  snapshot(reason: string, metadata: SnapshotInfo['metadata'] = {}): Promise<SnapshotInfo> {
+    const line = { id: this.#host.nextId('snap'), reason, metadata }
+    return this.#during((core) => takeSnapshot(core, line, OUTSIDE))
   }
 
-  /** Notes this point of the history under an id, with a reason. */
-  async snapshot(reason: string, metadata: Readonly<Record<string, unknown>> = {}): Promise<SnapshotInfo> {
-    const id = this.#nextId('snap')
-    await this.#core.record('snapshot', OUTSIDE, { id, reason, metadata: admitValue(metadata).value })
-    return this.snapshots().find((info) => info.id === id) as SnapshotInfo
-  }
-
+  /** The named points of its history, oldest first; those that phases made and episodes among them. */
   snapshots(): readonly SnapshotInfo[] {
-    return [...this.#core.snapshots]
+    return this.#core.snapshots.map((snapshot) => handOut(snapshot) as SnapshotInfo)
   }
 
   /**
-   * The run as it was after a record, or at a snapshot.
+   * Notes this point as a milestone under a name that is never given again, with a summary of what led to it.
+   * @throws CallboardError `episode.exists`
+   */
+  episode(name: string, options: EpisodeOptions = {}): Promise<Episode> {
+    const episode = { ...options, name, id: this.#host.nextId('ep') }
+    return this.#during((core) => takeEpisode(core, this.#store, episode))
+  }
+
+  /** Its milestones, oldest first. */
+  episodes(): readonly Episode[] {
+    return episodesAmong(this.snapshots())
+  }
+
+  /** Who changed what, from which version to which, and when; oldest first, sensitive values redacted. */
+  async log(options: LogOptions = {}): Promise<readonly LogLine[]> {
+    const records = await readLeft(this.#store, this.id, options.afterSeq)
+    return logOf(await this.#load((records[0]?.seq ?? 1) - 1), records, options)
+  }
+
+  /**
+   * Puts the entries of the run, in every scope but the global one, back to what they were at a point (the newest snapshot
+   * unless given), in one update: new versions, never rewound ones. What was made since is removed; what is protected stays
+   * unless overridden; what is ephemeral has no part in it. The machine stays where it is.
+   * @throws CallboardError `run.no-such-seq`, `run.finished`
+   */
+  restore(point?: Point, options: RestoreOptions = {}): Promise<Restored> {
+    return this.#during(async (core) => {
+      const then = await this.#stateAt(point ?? core.snapshots.at(-1)?.id ?? 'snapshot')
+      return restoreBoard(core, then, options)
+    })
+  }
+
+  /**
+   * A new run that goes on from a point of this one, which stays as it is. See `runtime.fork`.
+   * @throws CallboardError `run.no-such-seq`, `run.exists`, `run.invalid-id`; `run.finished` for a point after its end
+   */
+  fork(point: Point, options: ForkOptions = {}): Promise<Run<Output, Values>> {
+    return this.#host.fork(point, options) as unknown as Promise<Run<Output, Values>>
+  }
+
+  /**
+   * The run as it was after a record, or at a snapshot or episode.
    * @throws CallboardError `run.no-such-seq`; `run.trimmed` for a point before the records that are kept
    */
-  async at(point: number | string): Promise<Moment<Values>> {
+  async at(point: Point): Promise<Moment<Values>> {
     const state = await this.#stateAt(point)
     return createMoment(state, (agentId) => this.#sight(agentId)) as Moment<Values>
   }
 
   /** What an agent saw at a point: "what did planner see at 41". */
-  async viewAt(agentId: string, point: number | string): Promise<View> {
+  async viewAt(agentId: string, point: Point): Promise<View> {
     return (await this.at(point)).view(agentId)
   }
 
   /** What is different at one point from another, by key. */
-  async diff(from: number | string, to: number | string): Promise<readonly EntryDifference[]> {
+  async diff(from: Point, to: Point): Promise<readonly EntryDifference[]> {
     const [before, after] = [await this.#stateAt(from), await this.#stateAt(to)]
     return handOut(diffBoards(before.board, after.board)) as readonly EntryDifference[]
   }
@@ -296,45 +349,39 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return handOut(await readRecords(this.#store, this.id, { afterSeq })) as readonly LedgerRecord[]
   }
 
+  /** Everything that can be said of the run as plain JSON, sensitive values redacted unless asked for. */
+  async export(options: ExportOptions = {}): Promise<RunExport> {
+    const [conflicts, log, summary] = [await this.conflicts(), await this.log(), await this.#store.summary(this.id)]
+    if (summary === undefined) throw unknownError(this.id)
+    const { state } = this
+    const facts = { summary, state, entries: this.entries(), snapshots: this.snapshots(), conflicts, log }
+    return exportRun(facts, options)
+  }
+
   /** Ends the run: agents, children and timers stop, `done` rejects with `run.stopped`. Twice is harmless. */
   stop(reason = 'asked from outside'): Promise<void> {
-    return this.#core.stop(reason)
+    return this.#act((core) => core.stop(reason))
   }
 
   #sight(agentId: string, type?: string): ReturnType<RunCore['sightOf']> {
     const process = this.#core.processOf(agentId)
     if (process !== undefined) return process.sight
     // Kept, so that the views of an agent that was not invoked are the same object too while nothing in them changes.
-    const sight = this.#sights.get(agentId)
+    const sight = this.#sights?.get(agentId)
     if (sight !== undefined && sight.access.rules.type === (type ?? agentId)) return sight
     const made = this.#core.sightOf(type ?? agentId, agentId)
+    this.#sights ??= new Map()
     if (this.#sights.size >= MOST_SIGHTS) this.#sights.clear()
     this.#sights.set(agentId, made)
     return made
   }
 
-  async #stateAt(point: number | string): Promise<FoldedState> {
-    const snapshots = this.snapshots()
-    const seq = typeof point === 'number' ? point : snapshots.find(({ id }) => id === point)?.seq
-    if (seq === undefined || !Number.isSafeInteger(seq) || seq < 1 || seq > this.seq) {
-      throw new CallboardError(
-        'run.no-such-seq',
-        `run ${this.id} has no point ${String(point)}; its records are 1 to ${this.seq}, its snapshots ${snapshots.map(({ id }) => id).join(', ') || 'none'}`,
-        { runId: this.id, point },
-      )
-    }
-    return loadRun({ store: this.#store, catalogue: this.#core.catalogue, runId: this.id, atSeq: seq })
+  async #stateAt(point: Point): Promise<FoldedState> {
+    const seq = seqOfPoint(point, { runId: this.id, seq: this.seq, snapshots: this.#core.snapshots })
+    return this.#load(seq)
   }
-}
 
-/** A copy of a value with one part replaced. */
-function setAt(value: unknown, [head, ...rest]: readonly (string | number)[], part: unknown): unknown {
-  if (head === undefined) return part
-  if (Array.isArray(value))
-    return value.map((item: unknown, index) => (index === head ? setAt(item, rest, part) : item))
-  const object = (value ?? {}) as Readonly<Record<string, unknown>>
-  return Object.fromEntries([
-    ...Object.entries(object).filter(([key]) => key !== head),
-    [head, setAt(object[head], rest, part)],
-  ])
+  #load(atSeq: number): Promise<FoldedState> {
+    return loadRun({ store: this.#store, catalogue: this.#core.catalogue, runId: this.id, atSeq })
+  }
 }

@@ -3,12 +3,14 @@ import type { AnyStateMachine } from 'xstate'
 import type { Bus, Clock, Deadlines } from '../base/index.ts'
 import type { Catalogue, CellChange, Filters } from '../context/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
+import type { MemorySource } from '../memory/index.ts'
 import type { Store } from '../store/index.ts'
 import type { WaitForGraph } from '../waits/index.ts'
 import type { Progress } from '../workflow/index.ts'
 import type { Globals } from './globals.ts'
 import type { OpenRequest } from './requests.ts'
-import type { RunCore, RunEnd } from './run-core.ts'
+import type { RunCore } from './run-core.ts'
+import type { RunEnd } from './run-end.ts'
 import type { SnapshotHost } from './snapshot-taker.ts'
 
 /** What a runtime tells its listeners, by topic. */
@@ -37,10 +39,13 @@ export interface RuntimeServices {
   readonly globals: Globals
   readonly filters: Filters
   readonly topics: Bus<RuntimeTopics>
+  readonly memory: MemorySource | undefined
   readonly inspect: ((event: unknown) => void) | undefined
   /** Milliseconds that a wait lasts unless it says otherwise. */
   readonly waitTimeoutMs: number
   nextUpdateId(): string
+  /** Work that whoever closes the runtime waits for. */
+  readonly track: (work: Promise<void>) => void
   startChild(
     machine: AnyStateMachine,
     seed: {
@@ -48,10 +53,20 @@ export interface RuntimeServices {
       readonly input: unknown
       readonly parent: { readonly runId: string; readonly id: string }
     },
+    /** Whether nobody needs it any more: asked before another attempt, where the store has failed. */
+    isOver: () => boolean,
   ): Promise<{ readonly done: Promise<unknown>; stop(reason: string): Promise<void> }>
   /** Tells every other run of committed changes to global entries. */
   announceGlobals(from: string, changes: readonly CellChange[], by: string, at: number): void
+  /** A commit has failed: the run is to go on from what is stored. */
+  onLost(runId: string): void
   onEnded(core: RunCore, end: RunEnd): void
+  /** A run has been written to. */
+  onCommitted(runId: string): void
+  /** A run may have become idle. */
+  onQuiet(): void
+  /** Whether some workflow could write a key that a pattern names for all runs. */
+  isShared(pattern: string): boolean
   /** How the snapshots of a ledger are taken. */
   keeping(runId: string, catalogue: Catalogue): Omit<SnapshotHost, 'board'>
 }

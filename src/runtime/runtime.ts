@@ -1,72 +1,52 @@
 // Runtime: the only place where runs begin. It owns the clock, the ids, the global entries and the filters of its runs.
-import { LRUCache } from 'lru-cache'
 import type { AnyStateMachine } from 'xstate'
-import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
-import type { Clock, Ids } from '../base/index.ts'
-import { Filters, isWellFormedKey } from '../context/index.ts'
+import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, steadyClock, systemClock } from '../base/index.ts'
+import type { Ids } from '../base/index.ts'
+import { Filters } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
-import type { Damage, RunFilter, RunSummary, Store } from '../store/index.ts'
-import { workflowOf } from '../workflow/index.ts'
-import type { WorkflowDefinition, WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
-import { adoptDefinition } from './adopt.ts'
-import { assessRun } from './assess.ts'
-import { machineForEnded } from './ended-machine.ts'
+import type { RunFilter, RunSummary, Store } from '../store/index.ts'
+import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import { storeFork } from './fork.ts'
+import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { admitLabels } from './labels.ts'
+import { seqOfPoint } from './point.ts'
+import type { Point } from './point.ts'
 import { RunCore } from './run-core.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
+import type { RunHost } from './run.ts'
+import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
-import { keepingRules } from './retention.ts'
-import type { RetentionOptions, SnapshotOptions } from './retention.ts'
+import { readToOpen } from './open-run.ts'
+import type { StoredRun } from './open-run.ts'
+import { recoverRuns } from './recover.ts'
+import type { Recovered } from './recover.ts'
+import { assertCount, keepingRules } from './retention.ts'
+import { isWrittenGlobally } from './rest.ts'
+import { Roster } from './roster.ts'
 import type { RunState } from './run-state.ts'
+import type { CloseOptions, RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
+import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
-
-export interface RuntimeOptions {
-  /** Where ledgers are kept; in memory unless given. The runtime does not close it. */
-  readonly store?: Store
-  /** Whose global entries its runs share; `default` unless given. */
-  readonly tenant?: string
-  /** The workflows whose stored runs it can open. */
-  readonly workflows?: readonly AnyStateMachine[]
-  readonly clock?: Clock
-  readonly ids?: Ids
-  /** A number from 0 (inclusive) to 1, for the jitter of backoffs. */
-  readonly random?: () => number
-  /** Milliseconds that a wait lasts unless it says otherwise; 30,000 unless given, `Infinity` for no limit. */
-  readonly waitTimeoutMs?: number
-  /** When the whole state of a run is stored, so that opening it begins there. */
-  readonly snapshots?: SnapshotOptions
-  /** How much of a run's history stays; everything unless given. */
-  readonly retention?: RetentionOptions
-  /** XState's inspection events of every run. An inspector that throws harms nothing. */
-  readonly inspect?: (event: unknown) => void
-}
-
-export interface StartOptions<Input> {
-  readonly input?: Input
-  /** Chosen by the runtime unless given; refused if a run has it already. */
-  readonly runId?: string
-}
-
-/** `input` may be left out only where the workflow takes none. */
-type StartArguments<Input> = undefined extends Input
-  ? [options?: StartOptions<Input>]
-  : [options: StartOptions<Input> & { readonly input: Input }]
+import { Seat } from './seat.ts'
+import { insist, withTypedErrors } from './store-failure.ts'
+import { stopForClosing } from './stop-for-closing.ts'
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
-/** Ended runs that stay readable through `get`. */
-const MOST_ENDED_RUNS = 1_000
+const MOST_ACTIVE_RUNS = 1_000
 
 export class Runtime {
   /** Filters that narrow views by agent type and role; may change while runs go on. */
   readonly filters: Filters
+  readonly #store: Store
   readonly #services: RuntimeServices
   readonly #ids: Ids
-  readonly #active = new Map<string, { readonly core: RunCore; readonly run: Run }>()
-  readonly #ended = new LRUCache<string, Run>({ max: MOST_ENDED_RUNS })
+  readonly #roster: Roster
   readonly #workflows = new Map<string, AnyStateMachine>()
-  readonly #opening = new Map<string, Promise<Run>>()
+  readonly #opening = new Map<string, Promise<Seat>>()
+  readonly #machines = new WeakMap<Run, AnyStateMachine>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
   #updates = 0
@@ -74,7 +54,8 @@ export class Runtime {
 
   /** Use `createRuntime`. */
   constructor(options: RuntimeOptions = {}) {
-    const { clock = systemClock, ids = randomIds } = options
+    const { ids = randomIds } = options
+    const clock = steadyClock(options.clock ?? systemClock)
     for (const machine of options.workflows ?? []) this.#workflows.set(definitionOf(machine).name, machine)
     this.#ids = ids
     const topics: Bus<RuntimeTopics> = new Bus<RuntimeTopics>((failure) => {
@@ -82,7 +63,8 @@ export class Runtime {
     })
     this.filters = new Filters(() => this.#onFiltersChanged())
     const rules = keepingRules(options.snapshots, options.retention)
-    const store = options.store ?? createVolatileStore()
+    this.#store = options.store ?? createVolatileStore()
+    const store = withTypedErrors(this.#store)
     this.#services = {
       clock,
       deadlines: new Deadlines(clock),
@@ -91,17 +73,29 @@ export class Runtime {
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
       topics,
-      inspect: options.inspect === undefined ? undefined : guarded(options.inspect, topics),
+      memory: options.memory,
+      inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
-      startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
-      announceGlobals: (from, changes, by, at) => {
-        for (const [runId, { core }] of this.#active) if (runId !== from) core.onGlobalsChanged(changes, by, at)
+      track: (work) => this.#track(work),
+      startChild: (machine, seed, isOver) => {
+        const { clock, deadlines } = this.#services
+        return insist(() => this.#beginOrOpen(machine, seed), { clock, deadlines, isOver })
       },
+      announceGlobals: (from, changes, by, at) => {
+        const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
+        for (const seat of [...this.#roster.active(), ...this.#roster.heldAtRest()]) if (seat.runId !== from) tell(seat)
+        this.#roster.onGlobalsChanged(changes, tell)
+      },
+      onCommitted: (runId) => this.#roster.onCommitted(runId),
+      onQuiet: () => this.#roster.onQuiet(),
+      onLost: (runId) => this.#roster.takeBack(runId),
+      isShared: (pattern) => isWrittenGlobally(pattern, [...this.#workflows.values()].map(definitionOf)),
       onEnded: (core, end) => {
-        const active = this.#active.get(core.runId)
-        this.#active.delete(core.runId)
-        if (active !== undefined) this.#ended.set(core.runId, active.run)
+        // Of a lost run, what the store has is not what is here.
+        if (core.isLost) this.#roster.drop(core.runId)
+        else this.#roster.end(core.runId)
+        if (end.kind === 'left') return
         topics.emit('end', {
           runId: core.runId,
           status: end.kind,
@@ -117,94 +111,139 @@ export class Runtime {
         track: (work) => this.#track(work),
       }),
     }
+    this.#roster = new Roster({
+      store,
+      clock,
+      deadlines: this.#services.deadlines,
+      maxActive: assertCount('maxActiveRuns', options.maxActiveRuns ?? MOST_ACTIVE_RUNS, 1),
+      canReturn: ({ core }) => this.#workflows.get(core.definition.name) === core.machine,
+      bring: (runId) => this.#bring(runId),
+      onFailure: this.#onRestFailure,
+      track: (work) => this.#track(work),
+    })
   }
 
   /** Reads the global entries from the store. Done by `createRuntime`. */
   load(): Promise<void> {
-    return this.#services.globals.load(this.store)
+    return this.#services.globals.load(this.#services.store)
   }
 
   get store(): Store {
-    return this.#services.store
+    return this.#store
   }
 
   /**
    * Starts a run of a workflow; resolves once its first record is stored.
    * @throws CallboardError `workflow.unknown` for a plain machine, `run.input` for an input that does not fit,
-   *   `run.exists` for an id that is taken, `runtime.closed`
+   *   `run.labels` for labels that are not texts, `run.exists` for an id that is taken, `runtime.closed`
    */
   start<Machine extends AnyStateMachine>(
     workflow: Machine,
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
   ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
-    const { input, runId = this.#ids.next('run') } = options
-    return this.#begin(workflow, { runId, input, parent: undefined }) as Promise<
+    const { input, runId = this.#ids.next('run'), labels } = options
+    return this.#begin(workflow, { runId, input, parent: undefined, labels: admitLabels(labels) }) as Promise<
       Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>
     >
   }
 
   /**
    * A run of this runtime, or one from the store, which goes on from where its ledger ends: agents in flight run again,
-   * finished steps are not repeated, deadlines keep their instants.
+   * finished steps are not repeated, deadlines keep their instants. What another process has made of it since is read
+   * anew, and so is a run that was lost here because a commit failed. One that rests comes back.
    * @throws CallboardError `run.unknown`; `workflow.unregistered` when its workflow is not among `workflows`;
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
-    const known = this.get(runId)
-    if (known !== undefined) return known
-    const summary = await this.store.summary(runId)
+    this.#assertOpen()
+    const { shared } = this.store.traits
+    const known = this.#roster.atWork(runId)
+    if (known !== undefined && !shared) return known.run
+    const summary = await this.#services.store.summary(runId)
+    const active = this.#roster.atWork(runId)
+    if (active !== undefined && !(shared && active.core.isOvertakenBy(summary))) return active.run
+    active?.core.giveUp()
     if (summary === undefined) throw unknownError(runId)
-    const machine = this.#workflows.get(summary.workflow)
-    if (machine === undefined) {
-      throw new CallboardError(
-        'workflow.unregistered',
-        `run ${runId} belongs to workflow "${summary.workflow}", which this runtime does not know; give it to createRuntime({ workflows }); known are ${[...this.#workflows.keys()].join(', ') || 'none'}`,
-        { runId, workflow: summary.workflow },
-      )
-    }
-    return this.#open(machine, summary)
+    const ended = this.#roster.inMemory(runId)
+    return ended !== undefined && summary.status !== 'active' ? ended.run : (await this.#roster.come(runId)).run
   }
 
-  /** Opens every stored run that has not ended; child runs come with their parents. Gives those that could not be. */
-  async recover(): Promise<{
-    readonly runs: readonly Run[]
-    readonly failures: readonly { readonly runId: string; readonly error: unknown }[]
-  }> {
-    const runs: Run[] = []
-    const failures: { readonly runId: string; readonly error: unknown }[] = []
-    const onDamage = ({ runId = '(unknown)', message, ...details }: Damage): void => {
-      failures.push({ runId, error: new CallboardError('store.damaged', message, { runId, ...details }) })
-    }
-    for (const { runId, parent } of await this.store.list({ status: 'active' }, { onDamage })) {
-      if (parent !== undefined || isGlobals(runId)) continue
-      try {
-        runs.push(await this.open(runId))
-      } catch (error) {
-        failures.push({ runId, error })
-      }
-    }
-    return { runs, failures }
+  async #bring(runId: string): Promise<Seat> {
+    const summary = await this.#services.store.summary(runId)
+    if (summary === undefined) throw unknownError(runId)
+    return this.#open(this.#machineOf(summary), summary)
   }
 
-  /** A run of this runtime, active or ended lately; undefined when unknown. */
+  /**
+   * A new run that goes on from a point of another one, which stays as it is, be it active, at rest or ended: with the
+   * entries and the state of that point, its steps finished, and the time left that was left then.
+   * @throws CallboardError `run.unknown`, `run.no-such-seq`, `run.exists`, `run.invalid-id`, `workflow.unregistered`;
+   *   `run.finished` for a point at which the machine had ended
+   */
+  async fork(runId: string, point: Point, { runId: to, by = 'outside', reason }: ForkOptions = {}): Promise<Run> {
+    this.#assertOpen()
+    const summary = await this.#services.store.summary(runId)
+    if (summary === undefined || isGlobals(runId)) throw unknownError(runId)
+    const machine = this.#machineOf(summary)
+    const newId = to ?? this.#ids.next('run')
+    assertRunId(newId)
+    const { store } = this.#services
+    const snapshots = this.get(runId)?.snapshots() ?? (await this.#load(machine, runId)).notes.snapshots
+    const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
+    const at = this.#services.clock.now()
+    const stored = await storeFork({ store, machine, summary, seq, to: newId, at, by, reason })
+    try {
+      const { run } = await this.#open(machine, stored.summary)
+      this.#services.topics.emit('run', { runId: newId, workflow: summary.workflow })
+      return run
+    } catch (error) {
+      await stored.remove()
+      throw error
+    }
+  }
+
+  /**
+   * Opens every stored run that has not ended; child runs come with their parents. Those that rest are left alone until
+   * they are due or sent something: their ids are in `resting`. Gives those that could not be opened, too.
+   */
+  recover(): Promise<Recovered> {
+    return recoverRuns(this.#services.store, {
+      open: (runId) => this.open(runId),
+      leaveAtRest: ({ runId, workflow }, until) => {
+        if (this.get(runId) !== undefined || !this.#workflows.has(workflow)) return false
+        this.#roster.rest(runId, until)
+        return true
+      },
+    })
+  }
+
+  /** A run that is here: active, ended lately, or at rest while somebody holds it. `open` finds the others. */
   get(runId: string): Run | undefined {
-    return this.#active.get(runId)?.run ?? this.#ended.get(runId)
+    return this.#roster.find(runId)
+  }
+
+  /** How many runs are at work, in memory. */
+  get activeRuns(): number {
+    return this.#roster.size
   }
 
   /** What is known of the runs in the store, oldest first. */
   async list(filter?: RunFilter): Promise<readonly RunSummary[]> {
-    const summaries = await this.store.list(filter)
+    const summaries = await this.#services.store.list(filter)
     return summaries.filter(({ runId }) => !isGlobals(runId))
   }
 
-  /** Ends a run. @throws CallboardError `run.unknown` */
+  /** Ends a run, opened if need be. @throws CallboardError `run.unknown` */
   async stop(runId: string, reason?: string): Promise<void> {
-    await this.#getOrThrow(runId).stop(reason)
+    await (this.get(runId) ?? (await this.open(runId))).stop(reason)
   }
 
-  /** Sends an event to a run's machine; resolves to whether it was taken. @throws CallboardError `run.unknown` */
-  send(runId: string, event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
-    return this.#getOrThrow(runId).send(event)
+  /**
+   * Sends an event to a run's machine, opened if need be; resolves to whether it was taken.
+   * @throws CallboardError `run.unknown`
+   */
+  async send(runId: string, event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
+    return (this.get(runId) ?? (await this.open(runId))).send(event)
   }
 
   /** Listens to what happens in all runs; gives the function that ends it. */
@@ -212,11 +251,19 @@ export class Runtime {
     return this.#services.topics.on(topic, handler)
   }
 
-  /** Stops every run and forgets every deadline. Twice is harmless. */
-  async close(): Promise<void> {
+  /**
+   * Ends the runtime: lets go of its runs as they are in the store, so that they go on when they are opened again, or stops
+   * them. Forgets every deadline. Twice is harmless.
+   * @param options `runs`: `keep` on a durable store and `stop` on another one unless given
+   */
+  async close({ runs }: CloseOptions = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.all([...this.#active.values()].map(({ run }) => run.stop('the runtime was closed')))
+    const keeps = (runs ?? (this.store.traits.durable ? 'keep' : 'stop')) === 'keep'
+    const comingBack = this.#roster.close()
+    const active = [...this.#roster.active()]
+    await Promise.all(active.map(({ core, run }) => (keeps ? core.leave() : stopForClosing(run))))
+    await comingBack
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
@@ -228,34 +275,29 @@ export class Runtime {
 
   async #begin(
     machine: AnyStateMachine,
-    { runId, input, parent }: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
+    { runId, input, parent, labels }: Pick<RunSeed, 'runId' | 'parent' | 'labels'> & { readonly input: unknown },
   ): Promise<Run> {
-    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
+    this.#assertOpen()
     const definition = definitionOf(machine)
-    if (!isWellFormedKey(runId) || isGlobals(runId))
-      throw new CallboardError(
-        'run.invalid-id',
-        'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
-        { runId },
-      )
-    const stored = await this.store.summary(runId)
+    assertRunId(runId)
+    const stored = await this.#services.store.summary(runId)
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
     const core = new RunCore(
-      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent },
+      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent, labels },
       this.#services,
     )
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
-    this.#active.set(runId, { core, run })
+    if (!this.#workflows.has(definition.name)) this.#workflows.set(definition.name, machine)
+    const seat = this.#seatFor(core, machine)
+    this.#roster.add(runId, seat)
     try {
       await core.start()
     } catch (error) {
-      this.#active.delete(runId)
-      this.#ended.delete(runId)
+      this.#roster.drop(runId)
       throw isCallboardError(error, 'store.conflict') ? existsError(runId) : error
     }
     this.#services.topics.emit('run', { runId, workflow: definition.name })
-    return run
+    return seat.run
   }
 
   /** A child run: started, or, after a restart, found again. */
@@ -263,78 +305,85 @@ export class Runtime {
     machine: AnyStateMachine,
     seed: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
   ): Promise<Run> {
-    const summary = await this.store.summary(seed.runId)
-    return summary === undefined ? this.#begin(machine, seed) : (this.get(seed.runId) ?? this.#open(machine, summary))
+    const summary = await this.#services.store.summary(seed.runId)
+    return summary === undefined
+      ? this.#begin(machine, seed)
+      : (this.get(seed.runId) ?? (await this.#open(machine, summary)).run)
   }
 
   /** Two that ask for one run at once get the same. */
-  #open(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
+  #open(machine: AnyStateMachine, summary: RunSummary): Promise<Seat> {
     const { runId } = summary
     const opening = this.#opening.get(runId)
     if (opening !== undefined) return opening
-    const opened = summary.status === 'active' ? this.#openActive(machine, summary) : this.#openEnded(machine, summary)
-    const promise = opened.finally(() => this.#opening.delete(runId))
+    const promise = this.#openNow(machine, summary).finally(() => this.#opening.delete(runId))
     this.#opening.set(runId, promise)
     return promise
   }
 
-  async #openActive(machine: AnyStateMachine, stored: RunSummary): Promise<Run> {
+  async #openNow(machine: AnyStateMachine, stored: RunSummary): Promise<Seat> {
     const { store, clock } = this.#services
-    const { runId } = stored
-    const assessment = await assessRun({
-      store,
-      machine,
-      summary: stored,
-      at: clock.now(),
-      onUnusable: this.#onUnusable,
-    })
-    if (assessment.error !== undefined) throw assessment.error
-    let { state } = assessment
-    let summary = stored
-    if (assessment.adoption !== undefined) {
-      await adoptDefinition(store, stored, assessment, assessment.adoption, clock.now())
-      state = await this.#load(machine, runId)
-      summary = (await store.summary(runId)) ?? stored
-    }
-    const already = this.get(runId)
-    if (already !== undefined) return already
-    return this.#resume(machine, summary, state)
-  }
-
-  async #openEnded(machine: AnyStateMachine, summary: RunSummary): Promise<Run> {
-    const { runId } = summary
-    const state = await this.#load(machine, runId)
-    const already = this.get(runId)
-    if (already !== undefined) return already
-    if (state.machine === undefined) return this.#resume(machine, summary, state)
-    const shown = machineForEnded(machine, state.machine)
-    return this.#resume(machine, summary, { ...state, machine: shown.state }, shown.machine)
+    const opened = await readToOpen({ store, machine, summary: stored, at: clock.now(), onUnusable: this.#onUnusable })
+    // What failed here and goes on in the store is not what is asked for.
+    const already = opened.summary.status === 'active' ? 'atWork' : 'inMemory'
+    return this.#roster[already](stored.runId) ?? this.#resume(machine, opened)
   }
 
   #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
     const { catalogue } = definitionOf(machine)
-    return loadRun({ store: this.store, catalogue, runId, onUnusable: this.#onUnusable })
+    return loadRun({ store: this.#services.store, catalogue, runId, onUnusable: this.#onUnusable })
   }
+
+  readonly #onRestFailure = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'rest', error })
 
   readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
 
-  /** @param shown the machine it is restored in, where that is another one */
-  #resume(machine: AnyStateMachine, summary: RunSummary, state: RunState, shown = machine): Run {
+  #resume(machine: AnyStateMachine, { summary, state, shown }: StoredRun): Seat {
+    this.#assertOpen()
     const { runId, parent } = summary
     const definition = definitionOf(machine)
-    const core = new RunCore({ runId, machine: shown, definition, origin: { state, summary }, parent }, this.#services)
-    const run = new Run(core, this.store, (kind) => this.#ids.next(kind))
-    if (summary.status === 'active') this.#active.set(runId, { core, run })
-    else this.#ended.set(runId, run)
+    const rested = this.#roster.atRest(runId)
+    const origin = { state, summary }
+    const core = new RunCore(
+      { runId, machine: shown, definition, origin, parent, rested: rested?.core },
+      this.#services,
+    )
+    this.#roster.takeFromRest(runId)
+    rested?.arrive(core)
+    const seat = rested ?? this.#seatFor(core, machine)
+    if (summary.status === 'active') this.#roster.add(runId, seat)
+    else this.#roster.end(runId, seat)
     core.resume(state)
-    return run
+    return seat
   }
 
-  #getOrThrow(runId: string): Run {
-    const run = this.get(runId)
-    if (run === undefined)
-      throw new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
-    return run
+  /** A run that this runtime knows already has brought its machine along. */
+  #machineOf({ runId, workflow }: RunSummary): AnyStateMachine {
+    const known = this.get(runId)
+    const machine = (known === undefined ? undefined : this.#machines.get(known)) ?? this.#workflows.get(workflow)
+    if (machine !== undefined) return machine
+    throw unregisteredError(runId, workflow, this.#workflows.keys())
+  }
+
+  /** Where a run sits, with what the outside holds of it. */
+  #seatFor(core: RunCore, machine: AnyStateMachine): Seat {
+    const { runId } = core
+    const host = {
+      wake: () => this.#roster.come(runId),
+      keep: (seat: Seat) => this.#roster.keep(seat),
+      onFailure: this.#onRestFailure,
+    }
+    const runHost: RunHost = {
+      nextId: (kind) => this.#ids.next(kind),
+      fork: (point, options) => this.fork(runId, point, options),
+    }
+    const seat = new Seat(core, host, (place) => new Run(place, this.#services.store, runHost))
+    this.#machines.set(seat.run, machine)
+    return seat
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
   }
 
   #track(work: Promise<void>): void {
@@ -343,7 +392,7 @@ export class Runtime {
   }
 
   #onFiltersChanged(): void {
-    for (const { core } of this.#active.values()) core.onFiltersChanged()
+    for (const { core } of [...this.#roster.active(), ...this.#roster.heldAtRest()]) core.onFiltersChanged()
   }
 }
 
@@ -352,32 +401,4 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const runtime = new Runtime(options)
   await runtime.load()
   return runtime
-}
-
-function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
-  const definition = workflowOf(machine)
-  if (definition !== undefined) return definition
-  throw new CallboardError(
-    'workflow.unknown',
-    `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
-    { machine: machine.id },
-  )
-}
-
-function unknownError(runId: string): CallboardError {
-  return new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
-}
-
-function existsError(runId: string): CallboardError {
-  return new CallboardError('run.exists', `there is a run ${runId} already; choose another id`, { runId })
-}
-
-function guarded(inspect: (event: unknown) => void, topics: Bus<RuntimeTopics>): (event: unknown) => void {
-  return (event) => {
-    try {
-      inspect(event)
-    } catch (error) {
-      topics.emit('failure', { topic: 'inspect', error })
-    }
-  }
 }

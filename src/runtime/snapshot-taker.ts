@@ -44,6 +44,10 @@ export class SnapshotTaker {
     this.#due = (state?.snapshotSeq ?? 0) + host.rules.everyRecords
   }
 
+  get isTaking(): boolean {
+    return this.#isTaking
+  }
+
   /** A record is in the store. */
   onCommitted(record: LedgerRecord, globalChanges: readonly CellChange[]): void {
     this.#seq = record.seq

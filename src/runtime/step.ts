@@ -1,5 +1,5 @@
 // Step: run a function once, with retries, a timeout, and a record of what came of it.
-import { admitValue, CallboardError } from '../base/index.ts'
+import { admitValue, CallboardError, faultPoint } from '../base/index.ts'
 import type { Deadlines, Clock } from '../base/index.ts'
 import type { StepContext, StepOptions } from '../workflow/index.ts'
 import type { Journal } from './journal.ts'
@@ -52,8 +52,11 @@ export async function runStep<Result>(
     host.signal.throwIfAborted()
     await host.record({ agent, invocation, step: stepKey, attempt, phase: 'begun' })
     try {
+      faultPoint('step:before')
       const result = admitResult(host, stepKey, await attemptStep(host, stepKey, attempt, run, options.timeoutMs))
+      faultPoint('step:after')
       await host.record({ agent, invocation, step: stepKey, attempt, phase: 'finished', result })
+      faultPoint('step:recorded')
       return journal.get(invocation, stepKey).result as Awaited<Result>
     } catch (error) {
       host.signal.throwIfAborted()

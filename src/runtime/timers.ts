@@ -44,6 +44,11 @@ export class Timers {
     return this.#pending.size
   }
 
+  /** The instant of the next one. */
+  get nextDueAt(): number | undefined {
+    return this.#pending.size === 0 ? undefined : Math.min(...Array.from(this.#pending, ({ dueAt }) => dueAt))
+  }
+
   /** Sets a timer; gives the function that lets it ring from now on. */
   set({ id, ...request }: TimerRequest): () => void {
     this.#count += 1

@@ -48,6 +48,21 @@ export function createTurn(draft: Draft, runId: string, seq: number, globalsEpoc
   }
 }
 
+/** A record that changes nothing. */
+export function draftOfNote(note: Pick<Draft, 'kind' | 'author' | 'asked' | 'snapshot' | 'at'>): Draft {
+  return {
+    ...note,
+    effects: NO_EFFECTS,
+    changes: NO_CHANGES,
+    conflicts: NO_CONFLICTS,
+    refusals: NO_REFUSALS,
+    changesGlobals: false,
+    machine: undefined,
+    settle: undefined,
+    refuse: undefined,
+  }
+}
+
 /** A turn that does one thing more once it is stored. */
 export function withEffect(turn: Turn, effect: Effect): Turn {
   return { ...turn, effects: [...turn.effects, effect] }

@@ -1,18 +1,21 @@
 // Updater: takes what an author asks through preparation and the engine, and says what came of it.
 import { CallboardError, handOut } from '../base/index.ts'
-import { authorName, prepareUpdate, redactRefusal } from '../context/index.ts'
+import { authorName, prepareUpdate, redactRefusal, Update } from '../context/index.ts'
 import type {
+  Acceptance,
   Asking,
+  Author,
   Catalogue,
   CellChange,
   Conflict,
   Entry,
+  PlaceChange,
   Refusal,
-  Update,
   UpdateOptions,
 } from '../context/index.ts'
 import type { Accepted, UpdateResult } from '../workflow/index.ts'
-import type { AnswerNote, Engine } from './engine.ts'
+import type { Engine } from './engine.ts'
+import type { RecordNote } from './record-note.ts'
 import type { Turn } from './turn.ts'
 
 /** What came of an update, and the changes it made. */
@@ -64,14 +67,27 @@ export class Updater {
     asker: Asker,
     changes: Readonly<Record<string, unknown>>,
     options: UpdateOptions,
-    note?: AnswerNote,
+    note?: RecordNote,
   ): Promise<UpdateAnswer> {
+    const update = this.prepare(asker, changes, options)
+    return update.kind === 'refused' ? this.#refuse(update) : this.#submit(update, asker, note)
+  }
+
+  /** Puts entries in place as it was just decided, or notes why not; resolves once that is stored. */
+  place(author: Author, decided: readonly PlaceChange[] | Refusal, note: RecordNote): Promise<UpdateAnswer> {
+    if ('kind' in decided) return this.#refuse(decided)
+    const update = new Update({ id: this.#nextId(), author, at: this.#now(), changes: decided, lineage: [] })
+    return this.#submit(update, {}, note)
+  }
+
+  /** The update that was asked for, or why it cannot be one. */
+  prepare(asker: Asker, changes: Readonly<Record<string, unknown>>, options: UpdateOptions): Update | Refusal {
     const { author, access, lineage, seen, others } = asker
     const { expectedSeq } = options
     if (expectedSeq !== undefined && asker.seq() !== expectedSeq) {
-      return this.#refuse(seqRefusal(authorName(author), expectedSeq, asker.seq()))
+      return seqRefusal(authorName(author), expectedSeq, asker.seq())
     }
-    const update = prepareUpdate(
+    return prepareUpdate(
       {
         author,
         access,
@@ -85,7 +101,9 @@ export class Updater {
       changes,
       options,
     )
-    if (update.kind === 'refused') return this.#refuse(update)
+  }
+
+  #submit(update: Update, asker: Pick<Asker, 'sees'>, note: RecordNote | undefined): Promise<UpdateAnswer> {
     if (update.changes.length === 0) return Promise.resolve(NOTHING_TO_DO)
     return new Promise((resolve, reject) => {
       const settle = (turn: Turn | undefined): void => this.#answer(update, turn, asker, resolve, reject)
@@ -96,7 +114,7 @@ export class Updater {
   #answer(
     update: Update,
     turn: Turn | undefined,
-    { sees = () => true }: Asker,
+    asker: Pick<Asker, 'sees'>,
     resolve: (answer: UpdateAnswer) => void,
     reject: (error: unknown) => void,
   ): void {
@@ -109,22 +127,7 @@ export class Updater {
       )
       return
     }
-    const { result } = outcome
-    if (result.kind === 'refused') {
-      const isTold = result.key === undefined || result.reason === 'limit' || sees(result.key)
-      resolve({ result: isTold ? result : redactRefusal(result), changes: NO_CHANGES })
-      return
-    }
-    const { changes } = result
-    // A conflict shows what another author wrote, a version how often others wrote: only to those who may see the entry.
-    const seen = changes.filter(({ kind, cell }) => (kind === 'put' || kind === 'drop') && sees(cell.entry))
-    const told =
-      result.conflicts.length === 0
-        ? NO_CONFLICTS
-        : result.conflicts.filter(({ key }) => seen.some((change) => change.key === key))
-    const conflicts = told.length === 0 ? NO_CONFLICTS : (handOut(told) as readonly Conflict[])
-    const skipped = result.skipped.length === 0 ? result.skipped : result.skipped.filter(sees)
-    resolve({ result: acceptanceOf(seen, conflicts, skipped), changes })
+    resolve(answerOf(outcome.result, asker))
   }
 
   async #refuse(refusal: Refusal): Promise<UpdateAnswer> {
@@ -135,6 +138,25 @@ export class Updater {
   }
 }
 
+/** What an asker is told of an outcome. */
+export function answerOf(result: Acceptance | Refusal, { sees = () => true }: Pick<Asker, 'sees'>): UpdateAnswer {
+  if (result.kind === 'refused') {
+    const isTold = result.key === undefined || result.reason === 'limit' || sees(result.key)
+    return { result: isTold ? result : redactRefusal(result), changes: NO_CHANGES }
+  }
+  const { changes } = result
+  // A conflict shows what another author wrote, a version how often others wrote: only to those who may see the entry.
+  const seen = changes.filter(({ kind, cell }) => (kind === 'put' || kind === 'drop') && sees(cell.entry))
+  const told =
+    result.conflicts.length === 0
+      ? NO_CONFLICTS
+      : result.conflicts.filter(({ key }) => seen.some((change) => change.key === key))
+  const conflicts = told.length === 0 ? NO_CONFLICTS : (handOut(told) as readonly Conflict[])
+  const skipped = result.skipped.length === 0 ? result.skipped : result.skipped.filter(sees)
+  return { result: acceptanceOf(seen, conflicts, skipped), changes }
+}
+
+/** Few look at the versions, so they are put together when somebody does: an object of ever new keys is not cheap. */
 function acceptanceOf(
   seen: readonly CellChange[],
   conflicts: readonly Conflict[],

@@ -63,48 +63,57 @@ export class ViewSlot {
 }
 
 export class ViewCache {
-  readonly #slots = new LRUCache<string, ViewSlot>({
-    max: MOST_VIEWS,
-    dispose: (slot) => {
-      slot.retire()
-      this.#readers.clear()
-    },
-  })
-  readonly #readers = new Map<string, readonly ViewSlot[]>()
+  /** Made with the first view: most runs at work have none. */
+  #slots: LRUCache<string, ViewSlot> | undefined
+  #readers: Map<string, readonly ViewSlot[]> | undefined
 
   /** The place of an agent's view. */
   slotOf(sight: Sight): ViewSlot {
-    const known = this.#slots.get(sight.agentId)
+    const known = this.#slots?.get(sight.agentId)
     if (known?.sight === sight) return known
     const slot = new ViewSlot(sight)
+    this.#slots ??= this.#makeSlots()
     this.#slots.set(sight.agentId, slot)
-    this.#readers.clear()
+    this.#readers?.clear()
     return slot
   }
 
   /** Tells the views of those who may read the changed keys. */
   advance(changes: readonly CellChange[]): void {
-    if (this.#slots.size === 0) return
+    if (this.#slots === undefined || this.#slots.size === 0) return
     for (const change of changes) for (const slot of this.#readersOf(change.key)) slot.miss(change)
   }
 
   /** Filters have changed: every view is computed anew when it is read. */
   reset(): void {
-    for (const slot of this.#slots.values()) slot.reset()
+    for (const slot of this.#slots?.values() ?? []) slot.reset()
   }
 
   forget(agentId: string): void {
-    this.#slots.delete(agentId)
+    this.#slots?.delete(agentId)
   }
 
   clear(): void {
-    this.#slots.clear()
+    this.#slots?.clear()
+  }
+
+  #makeSlots(): LRUCache<string, ViewSlot> {
+    return new LRUCache<string, ViewSlot>({
+      // By size, not by `max`, for which the cache would set aside 20 KB at once.
+      maxSize: MOST_VIEWS,
+      sizeCalculation: () => 1,
+      dispose: (slot) => {
+        slot.retire()
+        this.#readers?.clear()
+      },
+    })
   }
 
   #readersOf(key: string): readonly ViewSlot[] {
-    const known = this.#readers.get(key)
+    const known = this.#readers?.get(key)
     if (known !== undefined) return known
-    const readers = [...this.#slots.values()].filter(({ sight }) => sight.access.canRead(key))
+    const readers = [...(this.#slots?.values() ?? [])].filter(({ sight }) => sight.access.canRead(key))
+    this.#readers ??= new Map()
     if (this.#readers.size >= MOST_KEYS) this.#readers.clear()
     this.#readers.set(key, readers)
     return readers

@@ -28,7 +28,12 @@ export interface RunSummary {
   readonly updatedAt: number
   /** The run that started this one, and as what. */
   readonly parent: { readonly runId: string; readonly id: string } | undefined
+  /** What whoever started it noted about it; durable stores keep it in the clear. */
+  readonly labels?: Labels
 }
+
+/** Short texts by name. */
+export type Labels = Readonly<Record<string, string>>
 
 /** Records to append to one ledger, and what the run's summary is from then on. */
 export interface Batch {
@@ -55,6 +60,14 @@ export interface StoredSnapshotInfo {
   readonly reason: string
   readonly at: number
   readonly metadata: Readonly<Record<string, unknown>>
+}
+
+/** That nothing is to be done for a run by itself for a while. */
+export interface RestNote {
+  /** The last record of its ledger. */
+  readonly seq: number
+  /** The instant of its next deadline; `Infinity` for none. */
+  readonly until: number
 }
 
 /** The state of a run after one record; the store does not look into `state`. */
@@ -149,6 +162,13 @@ export interface Store {
    * @throws CallboardError `store.uncovered` when no snapshot with `seq >= beforeSeq - 1` stands in for them
    */
   trim(runId: string, beforeSeq: number): Promise<number>
+  /**
+   * Notes that a run rests: whoever starts next need not look at it before its next deadline. An append to the run takes
+   * the note away. It may be lost in a crash, and is never wrong; for an unknown run, or a seq that is past, nothing is noted.
+   */
+  noteRest(runId: string, note: RestNote): Promise<void>
+  /** The runs that have not ended and rest, with the instant of their next deadline. */
+  rests(): Promise<ReadonlyMap<string, number>>
   /** Forgets a run, its records and snapshots; says whether there was one. Its id may be used again. */
   remove(runId: string): Promise<boolean>
   /** Reads everything, of one run or of all, and reports each damaged place instead of throwing. */

@@ -2,6 +2,8 @@ export type {
   Batch,
   Damage,
   DamageKind,
+  Labels,
+  RestNote,
   RunFilter,
   RunSummary,
   Store,
@@ -10,5 +12,7 @@ export type {
   StoreTraits,
   VerifyReport,
 } from './contract.ts'
+export { exportLedger, importLedger } from './ledger-file.ts'
+export type { ImportOptions } from './ledger-file.ts'
 export { conflictError } from './errors.ts'
 export { createVolatileStore } from './volatile.ts'

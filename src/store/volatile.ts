@@ -2,6 +2,7 @@ import { CHAIN_START, sealRecords } from '../ledger/index.ts'
 import type { ChainLink, LedgerRecord } from '../ledger/index.ts'
 import type {
   Batch,
+  RestNote,
   RunFilter,
   RunSummary,
   Store,
@@ -27,6 +28,7 @@ interface Ledger {
   /** By seq, then by arrival. */
   snapshots: readonly StoredSnapshot[]
   after: ChainLink
+  rest?: RestNote
 }
 
 /** The store that forgets: ledgers in the memory of this process. */
@@ -124,6 +126,18 @@ class VolatileStore implements Store {
     const { seq, hash } = dropped.at(-1) ?? ledger.after
     ledger.after = { seq, hash }
     return dropped.length
+  }
+
+  async noteRest(runId: string, note: RestNote): Promise<void> {
+    const ledger = this.#open().get(runId)
+    if (ledger?.summary.seq === note.seq) ledger.rest = note
+  }
+
+  async rests(): Promise<ReadonlyMap<string, number>> {
+    const resting = new Map<string, number>()
+    for (const [runId, { rest, summary }] of this.#open())
+      if (rest?.seq === summary.seq && summary.status === 'active') resting.set(runId, rest.until)
+    return resting
   }
 
   async remove(runId: string): Promise<boolean> {

@@ -75,6 +75,8 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
     assert.deepEqual(await store.snapshots('nobody'), [])
     assert.equal(await store.dropSnapshot('nobody', 'x'), false)
     assert.equal(await store.trim('nobody', 5), 0)
+    await store.noteRest('nobody', { seq: 1, until: 5 })
+    assert.deepEqual(await store.rests(), new Map())
     assert.equal(await store.remove('nobody'), false)
     assert.deepEqual(await store.verify(), { runs: 0, records: 0, snapshots: 0, heads: [], damage: [] })
   }),
@@ -326,10 +328,11 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
     assert.deepEqual(await ids({ workflow: 'none' }), [])
   }),
 
-  storeCase('keeps what a summary says of a run, parent included', async (store) => {
+  storeCase('keeps what a summary says of a run, parent and labels included', async (store) => {
     const parent = { runId: 'parent', id: 'child' }
-    await store.append([sampleBatch('run', 1, 1, { summary: { parent, updatedAt: 0.5 } })])
-    assert.deepStrictEqual(await store.summary('run'), sampleSummary('run', 1, { parent, updatedAt: 0.5 }))
+    const labels = { module: 'a "b".ts', 'odd\u0000': '\ud800' }
+    await store.append([sampleBatch('run', 1, 1, { summary: { parent, labels, updatedAt: 0.5 } })])
+    assert.deepStrictEqual(await store.summary('run'), sampleSummary('run', 1, { parent, labels, updatedAt: 0.5 }))
     await store.append([sampleBatch('run', 2, 2, { summary: { parent, version: '2', status: 'stopped' } })])
     assert.deepStrictEqual(
       await store.summary('run'),
@@ -422,6 +425,25 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
     assert.deepEqual((await store.verify('run')).damage, [])
   }),
 
+  storeCase('remembers which runs rest and until when, until they go on, end, or are removed', async (store) => {
+    const names = ['a while', 'for ever', 'goes on', 'behind', 'ended', 'removed']
+    for (const name of names) await store.append([sampleBatch(name, 1, 2)])
+    for (const name of names) await store.noteRest(name, { seq: name === 'behind' ? 1 : 2, until: 12.5 })
+    await store.noteRest('for ever', { seq: 2, until: Number.POSITIVE_INFINITY })
+    await store.append([sampleBatch('goes on', 3)])
+    await store.append([sampleBatch('ended', 3, 3, { summary: { status: 'done' } })])
+    await store.noteRest('ended', { seq: 3, until: 1 })
+    await store.remove('removed')
+    const expected = new Map([
+      ['a while', 12.5],
+      ['for ever', Number.POSITIVE_INFINITY],
+    ])
+    assert.deepEqual(await store.rests(), expected)
+    await store.append([sampleBatch('removed', 1, 2)])
+    assert.deepEqual(await store.rests(), expected)
+    assert.deepEqual((await store.verify()).damage, [])
+  }),
+
   storeCase('removes a run, whose id may be used again', async (store) => {
     await store.append([sampleBatch('run', 1, 300), sampleBatch('other', 1, 3)])
     await store.putSnapshot(sampleSnapshot('run', 2))
@@ -481,6 +503,8 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
       store.snapshots('run'),
       store.dropSnapshot('run', 'x'),
       store.trim('run', 1),
+      store.noteRest('run', { seq: 1, until: 5 }),
+      store.rests(),
       store.remove('run'),
       store.verify(),
     ]
@@ -497,13 +521,16 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
         await store.append([batch])
         await store.putSnapshot(snapshot)
         await store.trim('run', 51)
+        await store.noteRest('run', { seq: 200, until: 7 })
       })
       await using(open, async (store) => {
         assert.deepStrictEqual(await store.read('run', { afterSeq: 50 }), batch.records.slice(50))
         assert.deepStrictEqual(await store.summary('run'), batch.summary)
         assert.deepStrictEqual(await store.snapshot('run'), snapshot)
         await rejects(store.read('run'), 'store.trimmed')
+        assert.deepEqual(await store.rests(), new Map([['run', 7]]))
         await store.append([sampleBatch('run', 201)])
+        assert.deepEqual(await store.rests(), new Map())
         assert.deepEqual((await store.verify()).damage, [])
       })
     },

@@ -28,12 +28,23 @@ export interface WaitSpec {
   readonly signal: AbortSignal | undefined
   /** Makes the error of a timeout: it knows who could have written the keys. */
   readonly onTimeout: (wait: Wait) => CallboardError
+  /** Told of a wait with a time limit. */
+  readonly keeper?: WaitKeeper
+}
+
+/** Keeps the instants at which waits time out over restarts. */
+export interface WaitKeeper {
+  /** A wait begins; gives the instant at which it times out, which is `untilAt` unless it had begun before. */
+  begin(wait: Wait, spec: WaitSpec | ConditionSpec, untilAt: number): number
+  end(wait: Wait, how: 'met' | 'timeout' | 'cancelled'): void
 }
 
 /** A wait for a condition over several entries instead of for keys. */
 export interface ConditionSpec extends Omit<WaitSpec, 'mode' | 'keys' | 'read' | 'fresh' | 'since'> {
   /** Answers anything but undefined, null and false when the condition holds, and which keys it looked at. */
   readonly evaluate: () => { readonly result: unknown; readonly keys: readonly string[] | 'every' }
+  /** The condition as a text that is the same in every process. */
+  readonly describe?: () => string
   /** Whether a change is of a thing the waiter may see: being asked again would tell of it. */
   readonly concerns: (change: CellChange) => boolean
 }
@@ -57,7 +68,7 @@ const EVERY_KEY: readonly string[] = Object.freeze([EVERY])
 
 class PendingWait implements Wait {
   readonly id: number
-  readonly sinceAt: number
+  sinceAt: number
   readonly spec: WaitSpec | ConditionSpec
   keys: readonly string[]
   resolve: ((value: unknown) => void) | undefined
@@ -204,7 +215,9 @@ export class WaitTable {
     this.#size += 1
     this.#index(wait)
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      wait.deadline = this.#deadlines.add(now + timeoutMs, () => this.#fail(wait, spec.onTimeout(wait)))
+      const untilAt = spec.keeper?.begin(wait, spec, now + timeoutMs) ?? now + timeoutMs
+      wait.sinceAt = untilAt - timeoutMs
+      wait.deadline = this.#deadlines.add(untilAt, () => this.#fail(wait, spec.onTimeout(wait), 'timeout'))
     }
     if (signal !== undefined) {
       wait.onAbort = () => this.#fail(wait, signal.reason)
@@ -258,23 +271,26 @@ export class WaitTable {
 
   #meet(wait: PendingWait, value: unknown): void {
     const { resolve } = wait
-    this.#end(wait)
+    this.#end(wait, 'met')
     resolve?.(value)
     this.#onEnd()
   }
 
-  #fail(wait: PendingWait, error: unknown): void {
+  #fail(wait: PendingWait, error: unknown, how: 'timeout' | 'cancelled' = 'cancelled'): void {
     const { reject } = wait
     if (reject === undefined) return
-    this.#end(wait)
+    this.#end(wait, how)
     reject(error)
     this.#onEnd()
   }
 
-  #end(wait: PendingWait): void {
+  #end(wait: PendingWait, how: 'met' | 'timeout' | 'cancelled'): void {
     wait.resolve = undefined
     wait.reject = undefined
-    wait.deadline?.cancel()
+    if (wait.deadline !== undefined) {
+      wait.deadline.cancel()
+      wait.spec.keeper?.end(wait, how)
+    }
     if (wait.onAbort !== undefined) wait.spec.signal?.removeEventListener('abort', wait.onAbort)
     this.#size -= 1
     this.#unindex(wait)

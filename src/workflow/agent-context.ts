@@ -1,5 +1,6 @@
 // What an agent's function is handed: its view of the board and everything it may do. Types only; the runtime makes it.
 import type { Acceptance, Entry, PutOptions, Refusal, UpdateOptions, View } from '../context/index.ts'
+import type { AgentMemory } from '../memory/index.ts'
 import type { NotificationHandler } from '../waits/index.ts'
 import type { Changes } from './values.ts'
 
@@ -133,6 +134,11 @@ export interface AgentContext<Readable extends object, Writable extends object, 
   /** Sends an event to the workflow's machine. */
   readonly send: (event: { readonly type: string; readonly [field: string]: unknown }) => Promise<void>
   readonly progress: (progress: Progress) => void
+  /**
+   * What outlives the run, as this agent's type sees it.
+   * @throws CallboardError `agent.no-memory` when the runtime was given none
+   */
+  readonly memory: AgentMemory
   /** Aborted when the state that invoked the agent is left or the run is stopped. */
   readonly signal: AbortSignal
 }

@@ -30,6 +30,10 @@ export interface AgentDefinition {
   readonly scopes: readonly Scope[] | undefined
   readonly input: z.ZodType | undefined
   readonly description: string | undefined
+  /** The phase that it is. */
+  readonly phase: string | undefined
+  /** `branch`: what it writes is merged when it ends well. */
+  readonly isolation: 'branch' | undefined
   /** Set when the agent stands for a person. */
   readonly person: PersonTarget | undefined
   readonly catalogue: Catalogue

@@ -9,6 +9,7 @@ import type {
   ProvidedActor,
 } from 'xstate'
 import type { z } from 'zod'
+import { CallboardError } from '../base/index.ts'
 import { Catalogue, isWrite, prepareUpdate, refusalError, WORKFLOW_AUTHOR } from '../context/index.ts'
 import type {
   Board,
@@ -57,6 +58,13 @@ export interface AgentOptions<
   /** What it is given when it is invoked. */
   readonly input?: Input
   readonly description?: string
+  /** Declares it a phase: the run takes the snapshots `before_<phase>` and `after_<phase>` when it begins and ends. */
+  readonly phase?: string
+  /**
+   * `branch`: what it writes is seen by itself only, and merged in one update when it ends well; not at all when it fails.
+   * Versions that `update` gives are those on the branch.
+   */
+  readonly isolation?: 'branch'
   readonly run: (
     context: AgentContext<Selected<Values, Reads>, Selected<Values, Writes>, z.output<Input>>,
   ) => Output | Promise<Output>
@@ -157,6 +165,8 @@ function createContextDefinition<Values extends object>(catalogue: Catalogue): C
         scopes: options.scopes,
         input: options.input,
         description: options.description,
+        phase: options.phase,
+        isolation: isolationOf(options.isolation),
         person: undefined,
         catalogue,
         // The runtime hands over what the types promise; the definition itself is kept untyped.
@@ -174,6 +184,8 @@ function createContextDefinition<Values extends object>(catalogue: Catalogue): C
         scopes: undefined,
         input: undefined,
         description: options.question,
+        phase: undefined,
+        isolation: undefined,
         person: { key },
         catalogue,
         run: async ({ ask, input }) => {
@@ -192,6 +204,16 @@ function createContextDefinition<Values extends object>(catalogue: Catalogue): C
     },
     workflow: createWorkflowBuilder<Values>(catalogue),
   }
+}
+
+/** For JavaScript callers. */
+function isolationOf(isolation: unknown): 'branch' | undefined {
+  if (isolation === undefined || isolation === 'branch') return isolation
+  throw new CallboardError(
+    'agent.invalid',
+    `an agent's isolation is 'branch' or left out, not "${String(isolation)}"`,
+    { isolation },
+  )
 }
 
 type AnyChanges = Readonly<Record<string, unknown>>

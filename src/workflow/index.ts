@@ -20,6 +20,7 @@ export { writtenKeysOf } from './describe.ts'
 export { entry } from './entry.ts'
 export { EXPIRE_EVENT, isInternalEvent, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
 export type { InternalEvent, UpdateEvent } from './internal-event.ts'
+export type { Compact, Compaction, EvictedEntry, WorkflowLimits } from './limits.ts'
 export type {
   DefinitionOrigin,
   Migrate,

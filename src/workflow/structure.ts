@@ -131,17 +131,23 @@ export function sharedStamp(stamp: DefinitionStamp): DefinitionStamp {
   return shared !== undefined && shared.version === stamp.version ? shared : stamp
 }
 
-function machineOf(machine: AnyStateMachine, actors: Readonly<Record<string, AnyActorLogic>>): MachineStructure {
-  const known = Object.entries(actors).map(([name, logic]) => [name, actorOf(logic)] as const)
+/** @param within the machines around it */
+function machineOf(
+  machine: AnyStateMachine,
+  actors: Readonly<Record<string, AnyActorLogic>>,
+  within: readonly unknown[] = [],
+): MachineStructure {
+  const known = Object.entries(actors).map(([name, logic]) => [name, actorOf(logic, [...within, machine])] as const)
   return Object.freeze({ id: machine.id, root: stateOf(machine.root), actors: recordOf(known) })
 }
 
-function actorOf(logic: AnyActorLogic): ActorStructure {
+function actorOf(logic: AnyActorLogic, within: readonly unknown[]): ActorStructure {
   if (isAgentLogic(logic)) return agentOf(logic.definition)
   const workflow = workflowOf(logic)
   if (workflow !== undefined) return Object.freeze({ kind: 'workflow', workflow: workflow.name })
-  if (!isMachine(logic)) return Object.freeze({ kind: 'actor' })
-  return Object.freeze({ kind: 'machine', machine: machineOf(logic, logic.implementations.actors as never) })
+  // A machine that invokes its own kind has been told already.
+  if (!isMachine(logic) || within.includes(logic)) return Object.freeze({ kind: 'actor' })
+  return Object.freeze({ kind: 'machine', machine: machineOf(logic, logic.implementations.actors as never, within) })
 }
 
 /** Whether an actor logic is a state machine. */

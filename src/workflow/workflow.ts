@@ -29,6 +29,7 @@ import type { AgentDefinition } from './agent.ts'
 import { EXPIRE_EVENT, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
 import type { ExpireEvent, UpdateEvent, UpstreamEvent } from './internal-event.ts'
 import { withInternalEvents, withReadableIds } from './instrument.ts'
+import type { Compact, WorkflowLimits } from './limits.ts'
 import type { Migrate } from './migrate.ts'
 import type { BoardReader } from './values.ts'
 
@@ -83,6 +84,8 @@ export interface WorkflowOptions<
   readonly events?: Events
   /** The agents its states invoke, by the name used in `src`. */
   readonly agents?: Actors
+  /** How much the entries of a run may hold together: the least important make room for what is written. */
+  readonly limits?: WorkflowLimits<Values>
   /** More context beside the board: plain data only. */
   readonly context?: (args: { readonly input: z.output<Input> }) => Extra
   /** Named guards, actions and delays; where they read what `context` adds, they stand below it. */
@@ -168,7 +171,7 @@ export type WorkflowBuilder<Values extends object> = <
 ) => {
   /**
    * Makes the machine from a plain XState config without `context`.
-   * @throws CallboardError `workflow.anonymous-actor`, `workflow.unknown-actor`
+   * @throws CallboardError `workflow.anonymous-actor`, `workflow.unknown-actor`, `workflow.invalid-limits`
    */
   createMachine(
     config: ConfigOf<
@@ -189,6 +192,8 @@ export interface WorkflowDefinition {
   readonly name: string
   readonly version: string
   readonly catalogue: Catalogue
+  /** Told of what was evicted. */
+  readonly compact: Compact | undefined
   readonly agents: ReadonlyMap<string, AgentDefinition>
   readonly actors: Readonly<Record<string, AnyActorLogic>>
   readonly input: z.ZodType | undefined
@@ -244,7 +249,9 @@ export function createWorkflowBuilder<Values extends object>(catalogue: Catalogu
   return build as never
 }
 
-function createWorkflowMachine(catalogue: Catalogue, options: UntypedOptions, config: object): AnyStateMachine {
+function createWorkflowMachine(board: Catalogue, options: UntypedOptions, config: object): AnyStateMachine {
+  const { limits } = options
+  const catalogue = limits === undefined ? board : board.withRoom(limits)
   const actors = options.agents ?? {}
   assertNamedActors(config, actors)
   const factory = setup({
@@ -274,6 +281,8 @@ function createWorkflowMachine(catalogue: Catalogue, options: UntypedOptions, co
     name: options.name ?? machine.id,
     version: options.version ?? machine.version ?? '1',
     catalogue,
+    // The runtime hands over what the types promise; the definition itself is kept untyped.
+    compact: limits?.compact as Compact | undefined,
     agents,
     actors,
     input: options.input,
@@ -317,7 +326,10 @@ function createBoard(catalogue: Catalogue, beginning: RunBeginning | undefined):
   }
   const prepared = prepareUpdate({ ...asking, id: empty.nextUpdateId, at: empty.at }, asked)
   if (prepared.kind === 'refused') throw refusalError(prepared, empty.runId)
-  return empty.apply(prepared)
+  const board = empty.apply(prepared)
+  const { result } = board.transcript.at(-1) ?? { result: undefined }
+  if (result?.kind === 'refused') throw refusalError(result, board.runId)
+  return board
 }
 
 /** Only named actors: an anonymous one could not be found again after a restart. */

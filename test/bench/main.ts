@@ -5,6 +5,8 @@ import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { handingQuestion } from './handing.ts'
 import { STANDARD_ROUNDS } from './harness.ts'
+import { heapQuestion } from './heap.ts'
+import { memoryQuestion } from './memory.ts'
 import { toMarkdown, toText } from './report.ts'
 import type { Question, Table } from './report.ts'
 import { severalKeysQuestion } from './several-keys.ts'
@@ -19,6 +21,8 @@ const QUESTIONS: readonly Question[] = [
   viewsQuestion,
   waitsQuestion,
   handingQuestion,
+  memoryQuestion,
+  heapQuestion,
   storeQuestion,
 ]
 const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)

@@ -5,12 +5,13 @@ import type { Timing, Timings } from './harness.ts'
 export type Limit =
   | { readonly kind: 'times'; readonly most: number }
   | { readonly kind: 'time'; readonly mostNs: number }
+  | { readonly kind: 'bytes'; readonly mostBytes: number }
 
 export interface Line {
   readonly name: string
   readonly ns: number | undefined
-  /** Where room is in question, and not time. */
-  readonly bytes: number | undefined
+  /** Where room is in question, not time. */
+  readonly bytes?: number
   /** What it is compared with; undefined for the baseline itself. */
   readonly baseline: string | undefined
   readonly ratio: number | undefined
@@ -25,6 +26,8 @@ export interface Table {
   readonly title: string
   /** What one operation is. */
   readonly operation: string
+  /** What the first column shows; `time` unless given. */
+  readonly figure?: string
   readonly lines: readonly Line[]
   readonly notMeasured: string
 }
@@ -49,7 +52,6 @@ export function lineOf(timings: Timings, contender: string, { name, baseline, li
   return {
     name: name ?? contender,
     ns,
-    bytes: undefined,
     baseline,
     ratio,
     limit,
@@ -58,19 +60,18 @@ export function lineOf(timings: Timings, contender: string, { name, baseline, li
   }
 }
 
-export interface Size {
-  readonly name: string
-  readonly bytes: number
+export interface BytesOptions {
+  readonly mostBytes?: number
+  readonly baseline?: Line
+  readonly limit?: Limit
 }
 
-/** Makes a line from what was weighed. */
-export function sizeLine(
-  { name, bytes }: Size,
-  { baseline, limit }: { readonly baseline?: Size; readonly limit?: Limit } = {},
-): Line {
-  const ratio = baseline === undefined ? undefined : bytes / baseline.bytes
-  const met = isMet(Number.NaN, ratio, limit)
-  return { name, ns: undefined, bytes, baseline: baseline?.name, ratio, limit, met, missing: undefined }
+/** A line about room. */
+export function bytesLine(name: string, bytes: number, { mostBytes, baseline, limit }: BytesOptions = {}): Line {
+  const ratio = baseline?.bytes === undefined ? undefined : bytes / baseline.bytes
+  const own: Limit | undefined = mostBytes === undefined ? limit : { kind: 'bytes', mostBytes }
+  const met = own?.kind === 'bytes' ? bytes <= own.mostBytes : isMet(Number.NaN, ratio, own)
+  return { name, ns: undefined, bytes, baseline: baseline?.name, ratio, limit: own, met, missing: undefined }
 }
 
 /** A line of something that could not be measured. */
@@ -79,7 +80,6 @@ export function missingLine(name: string, missing: string): Line {
     name,
     missing,
     ns: undefined,
-    bytes: undefined,
     baseline: undefined,
     ratio: undefined,
     limit: undefined,
@@ -94,20 +94,21 @@ function timingOf(timings: Timings, name: string): Timing {
 }
 
 function isMet(ns: number, ratio: number | undefined, limit: Limit | undefined): boolean | undefined {
-  if (limit === undefined) return undefined
+  if (limit === undefined || limit.kind === 'bytes') return undefined
   return limit.kind === 'time' ? ns <= limit.mostNs : ratio !== undefined && ratio <= limit.most
 }
 
-const HEAD: readonly string[] = ['', 'time', 'ratio', 'compared with', 'limit', '']
+const HEAD = ['', 'time', 'ratio', 'compared with', 'limit', ''] as const
 
-const headOf = (lines: readonly Line[]): readonly string[] =>
-  lines.some(({ bytes }) => bytes !== undefined) ? HEAD.with(1, 'size') : HEAD
+function headOf({ figure }: Table): readonly string[] {
+  return HEAD.map((name) => (name === 'time' ? (figure ?? name) : name))
+}
 
 function cellsOf({ name, ns, bytes, ratio, baseline, limit, met, missing }: Line): readonly string[] {
   if (missing !== undefined) return [name, 'not measured', '', missing, '', '']
   return [
     name,
-    bytes === undefined ? formatNs(ns) : `${(bytes / 1024).toFixed(0)} KiB`,
+    bytes === undefined ? formatNs(ns) : formatBytes(bytes),
     ratio === undefined ? '' : `${ratio.toFixed(ratio < 10 ? 2 : 0)}×`,
     baseline ?? '',
     formatLimit(limit),
@@ -121,8 +122,14 @@ function formatNs(ns: number | undefined): string {
   return ns < 1e6 ? `${(ns / 1e3).toFixed(ns < 1e5 ? 2 : 0)} µs` : `${(ns / 1e6).toFixed(2)} ms`
 }
 
+function formatBytes(bytes: number): string {
+  if (bytes < 2_048) return `${bytes.toFixed(0)} B`
+  return bytes < 2 ** 20 ? `${(bytes / 2 ** 10).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(0)} MiB`
+}
+
 function formatLimit(limit: Limit | undefined): string {
   if (limit === undefined) return ''
+  if (limit.kind === 'bytes') return `≤ ${formatBytes(limit.mostBytes)}`
   return `≤ ${limit.kind === 'time' ? `${limit.mostNs / 1e3} µs` : `${limit.most}×`}`
 }
 
@@ -131,8 +138,9 @@ export function toText(tables: readonly Table[]): string {
   return tables.map(tableText).join('\n\n')
 }
 
-function tableText({ title, operation, lines, notMeasured }: Table): string {
-  const rows = [headOf(lines), ...lines.map(cellsOf)]
+function tableText(table: Table): string {
+  const { title, operation, lines, notMeasured } = table
+  const rows = [headOf(table), ...lines.map(cellsOf)]
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   const text = rows.map((row) =>
     row
@@ -155,9 +163,10 @@ export function toMarkdown(tables: readonly Table[]): string {
   return tables.map(tableMarkdown).join('\n\n')
 }
 
-function tableMarkdown({ title, operation, lines, notMeasured }: Table): string {
+function tableMarkdown(table: Table): string {
+  const { title, operation, lines, notMeasured } = table
   const rule = HEAD.map((_, column) => (isNumeric(column) ? '---:' : '---'))
-  const rows = [headOf(lines), rule, ...lines.map(cellsOf)].map((row) => `| ${row.join(' | ')} |`)
+  const rows = [headOf(table), rule, ...lines.map(cellsOf)].map((row) => `| ${row.join(' | ')} |`)
   return [`### ${title}`, `One operation: ${operation}`, rows.join('\n'), `Not measured: ${notMeasured}`].join('\n\n')
 }
 

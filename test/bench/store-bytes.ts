@@ -8,8 +8,8 @@ import type { SqliteOptions } from 'callboard/sqlite'
 import type * as Ledger from '../../src/ledger/index.ts'
 import { sampleBatch, sampleRecord } from '../../src/testing/sample-records.ts'
 import { builtModule } from './built.ts'
-import { sizeLine } from './report.ts'
-import type { Size, Table } from './report.ts'
+import { bytesLine } from './report.ts'
+import type { Line, Table } from './report.ts'
 
 const { packCell } = (await import(builtModule('ledger'))) as typeof Ledger
 
@@ -19,18 +19,22 @@ const ENTRIES = [100, 1_000] as const
 const value = (n: number): unknown => ({ title: `task ${n}`, done: false, notes: 'x'.repeat(100), n })
 
 export async function sizesTable(folder: string): Promise<Table> {
-  const lines = []
+  const lines: Line[] = []
   for (const entries of ENTRIES) {
-    const baseline = plainSize(folder, entries)
+    const name = `${entries.toLocaleString('en')} entries`
+    const baseline = bytesLine(`plain event log, ${name}`, plainSize(folder, entries))
+    const plain = await storeSize(folder, entries, {})
+    const zstd = await storeSize(folder, entries, { compression: 'zstd' })
     lines.push(
-      sizeLine(baseline),
-      sizeLine(await storeSize(folder, entries, {}), { baseline, limit: { kind: 'times', most: 1.5 } }),
-      sizeLine(await storeSize(folder, entries, { compression: 'zstd' }), { baseline }),
+      baseline,
+      bytesLine(`Callboard, ${name}`, plain, { baseline, limit: { kind: 'times', most: 1.5 } }),
+      bytesLine(`Callboard, ${name}, zstd`, zstd, { baseline }),
     )
   }
   return {
     title: 'Bytes on disk after 1,000 updates of one key',
     operation: 'all files of a closed store: 1,000 records and two snapshots, one every 500, of so many entries.',
+    figure: 'size',
     lines,
     notMeasured: 'the log of an open store (at most 4.5 MB), encryption (29 bytes a record more).',
   }
@@ -41,7 +45,7 @@ function bytesOf(folder: string, name: string): number {
   return files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)
 }
 
-async function storeSize(folder: string, entries: number, options: SqliteOptions): Promise<Size> {
+async function storeSize(folder: string, entries: number, options: SqliteOptions): Promise<number> {
   const { compression } = options
   const file = `bytes-${entries}-${compression ?? 'plain'}.db`
   const store = await openSqlite(join(folder, file), { durability: 'process', ...options })
@@ -60,12 +64,11 @@ async function storeSize(folder: string, entries: number, options: SqliteOptions
   }
   if ((await store.read('run')).length !== UPDATES) throw new Error('not every record is there')
   await store.close()
-  const how = compression === undefined ? '' : `, ${compression}`
-  return { name: `Callboard, ${entries.toLocaleString('en')} entries${how}`, bytes: bytesOf(folder, file) }
+  return bytesOf(folder, file)
 }
 
 /** The event, and all entries as often as the store keeps them. */
-function plainSize(folder: string, entries: number): Size {
+function plainSize(folder: string, entries: number): number {
   const file = `bytes-${entries}-bare.db`
   const db = new DatabaseSync(join(folder, file))
   db.exec(
@@ -85,5 +88,5 @@ function plainSize(folder: string, entries: number): Size {
     if (seq % SNAPSHOT_EVERY === 0) keep.run('run', seq, JSON.stringify([...state.values()]))
   }
   db.close()
-  return { name: `plain event log, ${entries.toLocaleString('en')} entries`, bytes: bytesOf(folder, file) }
+  return bytesOf(folder, file)
 }

@@ -81,7 +81,7 @@ describe('callboard check --against', () => {
   it.each([
     [
       ['check', '--against', 'none.db', 'ordering.ts'],
-      'error: there is no database "none.db"; name the file of a store\n',
+      'error: there is no database "none.db"; name the file of a store, or begin with callboard run\n',
     ],
     [['check', 'ordering.ts'], "error: required option '--against <db>' not specified; see callboard --help\n"],
     [['check', '--against', 'none.db'], "error: missing required argument 'module'; see callboard --help\n"],

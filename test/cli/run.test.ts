@@ -34,7 +34,7 @@ describe('callboard run', () => {
       ]),
     )
     expect(shown.at(-1)).toBe('phase greeted')
-    expect(stdout).toMatch(/done\n\{\n {2}"text": "hello Ada"\n\}\n$/)
+    expect(stdout).toMatch(/\ndone, look at it with: npx callboard show run_\w+\n\{\n {2}"text": "hello Ada"\n\}\n$/)
   })
 
   it('tells progress as lines only at every quarter of the way', async () => {
@@ -87,7 +87,9 @@ describe('callboard run', () => {
     expect(happenings(stdout).at(-1)).toMatch(
       /^person asks a person: which colour\? \(request RUN\.person\.\d+\/ask colour\)$/,
     )
-    expect(stderr).toMatch(/cannot go on by itself and ends here; run it in a terminal to answer what it asks\n/)
+    expect(stderr).toMatch(
+      /cannot go on by itself; to answer what it asks, go on in a terminal: npx callboard resume run_\w+\n/,
+    )
   })
 
   it('has the open requests in its JSON document', async () => {
@@ -106,7 +108,9 @@ describe('callboard run', () => {
     )
     const { code, stderr } = await callboard(['run', 'greeting.ts', ...NAME], makeFolder({ 'greeting.ts': waiting }))
     expect(code).toBe(3)
-    expect(stderr).toMatch(/what it waits for comes from outside: an entry or an event\n/)
+    expect(stderr).toMatch(
+      /what it waits for comes from outside, an entry or an event; go on with: npx callboard resume /,
+    )
   })
 
   it('stops the agents on Ctrl-C, lets them tidy up, and exits with 130', async () => {
@@ -126,7 +130,7 @@ describe('callboard run', () => {
     const { code, stdout, stderr } = await running.ended
     expect(code).toBe(130)
     expect(stdout).toContain('tidied up')
-    expect(stderr).toMatch(/^run run_\w+ was stopped by SIGINT\n$/)
+    expect(stderr).toMatch(/^run (run_\w+) was interrupted by SIGINT; go on with: npx callboard resume \1\n$/)
   })
 })
 

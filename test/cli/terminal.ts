@@ -49,6 +49,8 @@ export function createTestTerminal({
     rows: () => rows,
     style: (_format, styled) => styled,
     clock,
+    cwd: process.cwd(),
+    env: {},
     onSignal: (handler) => on('signal', handler),
     onIdle: (handler) => on('idle', handler),
     written: () => text,

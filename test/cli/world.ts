@@ -108,6 +108,42 @@ export const greeting = board
   })
 `
 
+/** Writes in three updates, one of them a secret, asks a person, and gives the answer back. */
+export const DEAL = `
+import { defineContext, entry, patch } from 'callboard'
+import { z } from 'zod'
+
+const board = defineContext({
+  notes: entry(z.array(z.string()), { merge: 'union' }),
+  draft: entry(z.object({ title: z.string(), pages: z.int() })),
+  api_key: entry(z.string()),
+  approval: entry(z.enum(['yes', 'no']), { outside: true }),
+})
+const writer = board.agent({
+  reads: ['draft', 'notes'],
+  writes: ['notes', 'draft', 'api_key'],
+  async run({ step, update }) {
+    await update({ api_key: await step('log in', () => 'opensesame-4711') })
+    await update({ notes: ['first'], draft: { title: 'One', pages: 1 } })
+    await update({ draft: patch({ pages: 2 }) })
+  },
+})
+export const deal = board
+  .workflow({ name: 'deal', agents: { writer, person: board.person('approval', { question: 'send it?' }) } })
+  .createMachine({
+    id: 'deal',
+    initial: 'writing',
+    states: {
+      writing: { invoke: { src: 'writer', onDone: 'asking' } },
+      asking: { invoke: { src: 'person', onDone: 'sent' } },
+      sent: { type: 'final' },
+    },
+    output: ({ context }) => ({ approval: context.board.get('approval') }),
+  })
+`
+/** What must never be shown of a deal. */
+export const SECRET = 'opensesame-4711'
+
 /** Asks a person and gives the answer back. */
 export const QUESTION = `
 import { defineContext, entry } from 'callboard'

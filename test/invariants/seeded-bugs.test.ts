@@ -3,15 +3,21 @@
 import { AssertionError } from 'node:assert'
 import type * as fc from 'fast-check'
 import { afterEach, expect, it, vi } from 'vitest'
-import type { MergeInput, MergeResult, Policy, PolicyName } from 'callboard'
+import type { Entry, MergeInput, MergeResult, Policy, PolicyName } from 'callboard'
+import type { MemoryStore } from 'callboard/memory'
 import type * as Values from '../../src/base/value.ts'
+import type * as RestModule from '../../src/runtime/rest.ts'
+import type * as Order from '../../src/context/eviction-order.ts'
+import { propertyEviction } from './properties/eviction.ts'
 import { propertyHandlers } from './properties/handlers.ts'
 import { propertyIsolation } from './properties/isolation.ts'
+import { propertyMemoryCommits } from './properties/memory-commits.ts'
 import { propertyArgumentsStay, propertyOrderDoesNotMatter, propertyThreeWay } from './properties/merging.ts'
 import { loadModules } from './properties/modules.ts'
 import type { Modules } from './properties/modules.ts'
 import { propertyNonInterference } from './properties/non-interference.ts'
 import { propertyRendering } from './properties/rendering.ts'
+import { propertyResting } from './properties/resting.ts'
 import { firstViolation } from './properties/run-property.ts'
 import { propertySnapshots } from './properties/snapshots.ts'
 import { propertyVersions } from './properties/versions.ts'
@@ -32,11 +38,71 @@ function withPolicy(modules: Modules, name: PolicyName, policy: Policy): Modules
   return { ...modules, context: { ...modules.context, POLICIES: { ...modules.context.POLICIES, [name]: policy } } }
 }
 
+/** Replaces how the memory's store applies a batch. */
+function withMemoryStore(
+  modules: Modules,
+  change: (store: { readonly apply: MemoryStore['apply'] }) => MemoryStore['apply'],
+): Modules {
+  const createVolatileMemory = (): MemoryStore => {
+    const store = modules.memory.createVolatileMemory()
+    store.apply = change({ apply: store.apply.bind(store) })
+    return store
+  }
+  return { ...modules, memory: { ...modules.memory, createVolatileMemory } }
+}
+
 type BaseValues = typeof Values
 
 const VALUES = '../../src/base/value.ts'
+const REST = '../../src/runtime/rest.ts'
+
+type EvictionOrder = typeof Order
+
+const EVICTION_ORDER = '../../src/context/eviction-order.ts'
 
 const BUGS: readonly Bug[] = [
+  {
+    name: 'a pinned entry makes room',
+    property: propertyEviction,
+    replace: () =>
+      vi.doMock(EVICTION_ORDER, async (importOriginal) => {
+        const actual = await importOriginal<EvictionOrder>()
+        return { ...actual, isEvictable: (entry: Entry) => actual.isEvictable({ ...entry, pinned: false }) }
+      }),
+  },
+  {
+    name: 'a critical entry makes room',
+    property: propertyEviction,
+    replace: () =>
+      vi.doMock(EVICTION_ORDER, async (importOriginal) => ({
+        ...(await importOriginal<EvictionOrder>()),
+        isEvictable: ({ pinned, protected: isProtected }: Entry) => !pinned && !isProtected,
+      })),
+  },
+  {
+    name: 'of two entries of one priority the newer makes room',
+    property: propertyEviction,
+    replace: () =>
+      vi.doMock(EVICTION_ORDER, async (importOriginal) => {
+        const { compareForEviction, ...actual } = await importOriginal<EvictionOrder>()
+        const newestFirst = (one: Entry, other: Entry): number =>
+          one.priority === other.priority ? compareForEviction(other, one) : compareForEviction(one, other)
+        return { ...actual, compareForEviction: newestFirst }
+      }),
+  },
+  {
+    name: 'the room of a deleted entry is not given back',
+    property: propertyEviction,
+    sabotage: ({ context: { Occupancy } }) => {
+      const { after } = Occupancy.prototype
+      Occupancy.prototype.after = function (changes) {
+        return after.call(
+          this,
+          changes.filter(({ kind }) => kind !== 'drop'),
+        )
+      }
+    },
+  },
   {
     name: 'versions start again after a deletion',
     property: propertyVersions,
@@ -82,6 +148,35 @@ const BUGS: readonly Bug[] = [
         return { ...packed, notes: { ...packed.notes, journal: [] } }
       }
       return { ...modules, runState: { ...modules.runState, packRun: packWithoutJournal } }
+    },
+  },
+  {
+    name: 'a run at rest sleeps through its deadline',
+    property: propertyResting,
+    replace: () => {
+      vi.doMock(REST, async (original) => {
+        const real = await original<typeof RestModule>()
+        const restOf: typeof real.restOf = (facts) => {
+          const rest = real.restOf(facts)
+          return rest && { ...rest, until: Number.POSITIVE_INFINITY }
+        }
+        return { ...real, restOf }
+      })
+    },
+  },
+  {
+    name: 'a run at rest does not hear what other runs write',
+    property: propertyResting,
+    replace: () => {
+      vi.doMock(REST, async (original) => {
+        const real = await original<typeof RestModule>()
+        // Whatever other runs write does not bring it back.
+        const restOf: typeof real.restOf = (facts) => {
+          const rest = real.restOf(facts)
+          return rest && { ...rest, concerns: [] }
+        }
+        return { ...real, restOf }
+      })
     },
   },
   {
@@ -341,6 +436,38 @@ const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: 'a part of a memory batch stays when its commit fails',
+    property: propertyMemoryCommits,
+    sabotage: (modules) =>
+      withMemoryStore(modules, ({ apply }) => async (commit) => {
+        try {
+          await apply(commit)
+        } catch (error) {
+          modules.base.setFaultHandler(undefined)
+          const batch = { ...commit.batch, status: 'staged' } as const
+          await apply({ ...commit, batch, writes: commit.writes.slice(0, 1) })
+          throw error
+        }
+      }),
+  },
+  {
+    name: 'a memory batch that was committed is committed again',
+    property: propertyMemoryCommits,
+    sabotage: (modules) =>
+      withMemoryStore(modules, ({ apply }) => (commit) => {
+        return apply({ ...commit, batch: { ...commit.batch, status: 'staged', vectors: [] } })
+      }),
+  },
+  {
+    name: 'memory loses the last of several items of a batch',
+    property: propertyMemoryCommits,
+    sabotage: (modules) =>
+      withMemoryStore(modules, ({ apply }) => (commit) => {
+        const { writes } = commit
+        return apply({ ...commit, writes: writes.length > 2 ? writes.slice(0, -1) : writes })
+      }),
+  },
+  {
     name: 'a handler that fails keeps the others from being told',
     property: propertyHandlers,
     replace: () => {
@@ -379,6 +506,7 @@ const BUGS: readonly Bug[] = [
 afterEach(() => {
   vi.doUnmock('../../src/base/bus.ts')
   vi.doUnmock(VALUES)
+  vi.doUnmock(REST)
   vi.doUnmock('../../src/context/priority.ts')
   vi.resetModules()
 })

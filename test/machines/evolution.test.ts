@@ -101,18 +101,22 @@ describe('the evolution workflow', () => {
     expect(writers[3]).toBe('planner')
   })
 
-  it('gives each agent what it needs and no more', () => {
+  it('gives each agent what it needs, what it has written itself, and no more', () => {
     const rights = [...(workflowOf(evolution)?.agents ?? [])].map(([name, { reads, writes }]) => [name, reads, writes])
     expect(rights).toEqual([
-      ['scout', [], ['sources']],
-      ['analyst', ['sources'], ['analysis.original']],
-      ['researcher', ['sources'], ['research.external']],
-      ['planner', ['meta', 'analysis.original', 'research.external'], ['plan.improvement']],
+      ['scout', ['sources'], ['sources']],
+      ['analyst', ['sources', 'analysis.original'], ['analysis.original']],
+      ['researcher', ['sources', 'research.external'], ['research.external']],
+      ['planner', ['meta', 'analysis.original', 'research.external', 'plan.improvement'], ['plan.improvement']],
       ['person', ['approval'], []],
-      ['implementer', ['sources', 'research.external', 'plan.improvement'], ['implementation.*', 'state.current']],
+      [
+        'implementer',
+        ['sources', 'research.external', 'plan.improvement', 'implementation.log'],
+        ['implementation.*', 'state.current'],
+      ],
       [
         'evaluator',
-        ['analysis.original', 'plan.improvement', 'implementation.log', 'state.current'],
+        ['analysis.original', 'plan.improvement', 'implementation.log', 'state.current', 'evaluation.results'],
         ['evaluation.results'],
       ],
     ])

@@ -211,7 +211,7 @@ describe('at the same time', () => {
     expect(run.requests()).toEqual([])
   })
 
-  it('resolving one conflict twice leaves the later decision', async () => {
+  it('resolving one conflict twice lets one of them decide', async () => {
     const { runtime } = await createWorld()
     const things = defineContext({ thing: entry(z.object({ a: z.string() }), { default: { a: 'base' } }) })
     const gates = [createGate(), createGate()]
@@ -238,11 +238,12 @@ describe('at the same time', () => {
     const run = await runtime.start(together(things, { ann, bob }, { staysOpen: true }))
     await run.waitFor('thing', { since: 2 })
     const [conflict] = await run.conflicts()
-    await Promise.all([
+    const decisions = await Promise.allSettled([
       run.resolveConflict(conflict!.id, { value: { a: 'one' } }),
       run.resolveConflict(conflict!.id, { value: { a: 'two' } }),
     ])
-    expect(run.get('thing')).toEqual({ a: 'two' })
+    expect(decisions.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(run.get('thing')).toEqual({ a: 'one' })
     expect(await run.conflicts()).toHaveLength(1)
   })
 })

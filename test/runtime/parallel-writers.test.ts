@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineContext, entry } from 'callboard'
-import type { Workflow } from 'callboard'
+import type { Policy, Workflow } from 'callboard'
 import { createGate, createWorld, refusalOf, together } from './world.ts'
 
 const settings = defineContext({
@@ -81,20 +81,60 @@ it('lets a person decide a conflict anew by a value', async () => {
   expect(run.entry('settings')).toMatchObject({ version: 4, updatedBy: 'maria' })
 })
 
-it('lets a person decide a conflict anew by another policy, at the place of the conflict only', async () => {
+const joined: Policy = ({ current, update }) => ({
+  kind: 'accept',
+  value: `${String(current)}+${String(update)}`,
+  conflicts: [],
+})
+
+it.each<[string, string | Policy, string]>([
+  ['max', 'max', 'dark'],
+  ['safe', 'safe', 'dark'],
+  ['a function', joined, 'dark+blue'],
+])(
+  'lets a person decide a conflict anew by another policy, at the place of the conflict only: %s',
+  async (_name, policy, theme) => {
+    const { runtime } = await createWorld()
+    const run = await runtime.start(twoWriters({ theme: 'dark', size: 10 }, { theme: 'blue', size: 12 }, OPEN))
+    await run.waitFor('settings', { since: 2 })
+    const [conflict] = await run.conflicts()
+    expect(conflict).toMatchObject({ path: ['theme'], theirs: 'dark', mine: 'blue' })
+    await run.update({ settings: { theme: 'grey', size: 13 } })
+    await run.resolveConflict(conflict!.id, { policy })
+    expect(run.get('settings')).toEqual({ theme, size: 13 })
+  },
+)
+
+it('marks a conflict that was decided anew with who and when, and does not let it be decided twice', async () => {
+  const { runtime, clock } = await createWorld()
+  const run = await runtime.start(twoWriters({ theme: 'dark', size: 10 }, { theme: 'blue', size: 10 }, OPEN))
+  await run.waitFor('settings', { since: 2 })
+  const [conflict] = await run.conflicts({ open: true })
+  expect(conflict).not.toHaveProperty('resolvedBy')
+  await clock.advance(5)
+  await run.resolveConflict(conflict!.id, { policy: 'max' }, { by: 'maria' })
+  const resolvedAt = clock.now()
+  await clock.advance(5)
+  expect(await run.conflicts({ open: true })).toEqual([])
+  expect(await run.conflicts()).toEqual([{ ...conflict, resolvedBy: 'maria', resolvedAt }])
+  const late = await refusalOf(run.resolveConflict(conflict!.id, { value: {} }, { by: 'tom' }))
+  expect(late.code).toBe('conflict.resolved')
+  expect(late.message).toContain('decided by maria')
+  expect(run.get('settings')).toEqual({ theme: 'dark', size: 10 })
+})
+
+it('lets one of two people decide who decide at once; a decision that is refused leaves the conflict open', async () => {
   const { runtime } = await createWorld()
-  const run = await runtime.start(twoWriters({ theme: 'dark', size: 10 }, { theme: 'blue', size: 12 }, OPEN))
+  const run = await runtime.start(twoWriters({ theme: 'dark', size: 10 }, { theme: 'blue', size: 10 }, OPEN))
   await run.waitFor('settings', { since: 2 })
   const [conflict] = await run.conflicts()
-  expect(conflict).toMatchObject({ path: ['theme'], theirs: 'dark', mine: 'blue' })
-  await run.resolveConflict(conflict!.id, { policy: 'max' })
-  expect(run.get('settings')).toEqual({ theme: 'dark', size: 12 })
-  await run.resolveConflict(conflict!.id, { policy: 'safe' })
-  expect(run.get('settings')).toEqual({ theme: 'dark', size: 12 })
-  await run.resolveConflict(conflict!.id, {
-    policy: ({ current, update }) => ({ kind: 'accept', value: `${String(current)}+${String(update)}`, conflicts: [] }),
-  })
-  expect(run.get('settings')).toEqual({ theme: 'dark+blue', size: 12 })
+  expect((await refusalOf(run.resolveConflict(conflict!.id, { value: 'no settings' }))).code).toBe('update.refused')
+  expect(await run.conflicts({ open: true })).toHaveLength(1)
+  const first = run.resolveConflict(conflict!.id, { value: { theme: 'one' } })
+  const second = refusalOf(run.resolveConflict(conflict!.id, { value: { theme: 'two' } }))
+  expect((await second).code).toBe('conflict.resolved')
+  await first
+  expect(run.get('settings')).toEqual({ theme: 'one' })
 })
 
 it('says which conflict or policy it does not know, and what the policy cannot decide', async () => {

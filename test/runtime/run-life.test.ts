@@ -111,6 +111,17 @@ describe('run.done', () => {
   })
 })
 
+it('a run that is stopped, or whose runtime is closed, while its own end is being stored, ends as its machine did', async () => {
+  const { runtime } = await createWorld()
+  const [stopped, closed] = [await runtime.start(idle(board)), await runtime.start(idle(board))]
+  void stopped.send({ type: 'stop' })
+  void closed.send({ type: 'stop' })
+  await stopped.stop('too late')
+  await runtime.close()
+  expect([stopped.status, closed.status]).toEqual(['done', 'done'])
+  await Promise.all([stopped.done, closed.done])
+})
+
 describe('starting a run', () => {
   it('refuses an input that does not fit, before anything is stored', async () => {
     const { runtime } = await createWorld()

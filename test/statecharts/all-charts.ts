@@ -2,5 +2,9 @@ import type { Chart } from './chart.ts'
 import { actorCharts } from './charts/actors.ts'
 import { stateCharts } from './charts/states.ts'
 import { timeCharts } from './charts/time.ts'
+import { scxmlCharts } from './scxml-charts.ts'
 
-export const charts: readonly Chart[] = [...stateCharts, ...timeCharts, ...actorCharts]
+/** Our own, feature by feature. */
+export const ownCharts: readonly Chart[] = [...stateCharts, ...timeCharts, ...actorCharts]
+
+export const charts: readonly Chart[] = [...ownCharts, ...scxmlCharts.map(({ chart }) => chart)]

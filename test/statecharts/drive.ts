@@ -26,9 +26,9 @@ export function elapsedAt(chart: Chart, index: number): number {
   return elapsed
 }
 
-/** Begins a chart as a run of a store, or goes on with it after so many steps. */
-export async function driveRun(chart: Chart, store: Store, after?: number): Promise<Driven> {
-  const clock = createTestClock(BEGAN_AT + elapsedAt(chart, after ?? 0))
+/** Begins a chart as a run of a store, or goes on with it at an instant. */
+export async function driveRun(chart: Chart, store: Store, goOn?: { readonly at: number }): Promise<Driven> {
+  const clock = createTestClock(goOn?.at ?? BEGAN_AT)
   const workflow = workflowFrom(chart)
   let root: AnyActorRef | undefined
   const inspect = (event: unknown): void => {
@@ -36,7 +36,7 @@ export async function driveRun(chart: Chart, store: Store, after?: number): Prom
     if (type === '@xstate.actor' && actorRef.sessionId === rootId) root = actorRef
   }
   const runtime: Runtime = await createRuntime({ store, clock, workflows: [workflow], inspect })
-  const began = after === undefined ? runtime.start(workflow, { runId: chart.name }) : runtime.open(chart.name)
+  const began = goOn === undefined ? runtime.start(workflow, { runId: chart.name }) : runtime.open(chart.name)
   const run: Run = await began
   run.on('*', ({ type }) => trace.push(`emitted ${type}`))
   await clock.settle()
@@ -80,8 +80,12 @@ function lookOf(actor: AnyActorRef | undefined): object {
     output,
     error: error instanceof Error ? error.message : (error as { message?: string } | undefined)?.message,
     tags: tags instanceof Set ? [...tags] : [],
-    children: Object.fromEntries(
-      Object.entries(children as Record<string, AnyActorRef>).map(([id, child]) => [id, lookOf(child)]),
-    ),
+    // What has ended has ended with its children.
+    children:
+      status !== 'active'
+        ? {}
+        : Object.fromEntries(
+            Object.entries(children as Record<string, AnyActorRef>).map(([id, child]) => [id, lookOf(child)]),
+          ),
   }
 }

@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs'
 import { openSqlite } from 'callboard/sqlite'
 import { charts } from './all-charts.ts'
 import { stepsOf } from './chart.ts'
-import { driveRun } from './drive.ts'
+import { BEGAN_AT, driveRun, elapsedAt } from './drive.ts'
 
 const [database = '', at = '0'] = process.argv.slice(2)
 const index = Number(at)
@@ -13,7 +13,7 @@ const looks: Record<string, readonly string[]> = {}
 for (const chart of charts) {
   const step = index === 0 ? undefined : stepsOf(chart)[index - 1]
   if (index > 0 && step === undefined) continue
-  const driven = await driveRun(chart, store, index === 0 ? undefined : index - 1)
+  const driven = await driveRun(chart, store, index === 0 ? undefined : { at: BEGAN_AT + elapsedAt(chart, index - 1) })
   const before = driven.look()
   if (step === undefined) {
     looks[chart.name] = ['', before]

@@ -29,6 +29,13 @@ entry(z.int(), { priority: 'urgent' })
 // @ts-expect-error: an unknown option
 entry(z.int(), { owner: 'me' })
 
+// ---- limits
+
+// @ts-expect-error: an unknown limit
+board.workflow({ limits: { maxKeys: 3 } })
+// @ts-expect-error: a summary is written to a key of the catalogue
+board.workflow({ limits: { compact: ({ update }) => void update({ summary: 'all in all' }) } })
+
 // ---- reads and writes
 
 // @ts-expect-error: no key and no prefix of that name

@@ -1,9 +1,7 @@
-import { stat } from 'node:fs/promises'
 import { Command } from 'commander'
-import { CallboardError } from '../../base/index.ts'
 import { checkAgainst } from '../../check/index.ts'
 import type { CheckReport, RunCheck } from '../../check/index.ts'
-import { openSqlite } from '../../store/sqlite/index.ts'
+import { openExisting } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
 import { loadWorkflows } from '../load-module.ts'
 import type { Terminal } from '../terminal.ts'
@@ -25,27 +23,13 @@ export function checkCommand(terminal: Terminal, end: (code: number) => void): C
     .option('--json', 'write one JSON document')
     .addHelpText('after', '\nexit codes: 0 every run goes on, 1 some would break, 2 not usable')
     .action(async (modules: readonly string[], { against, ended, json }: CheckOptions) => {
-      const workflows = (await Promise.all(modules.map(loadWorkflows))).flat()
-      const report = await readReport(against, workflows, ended === true)
+      const { cwd } = terminal
+      const workflows = (await Promise.all(modules.map((module) => loadWorkflows({ module, cwd })))).flat()
+      await using database = await openExisting(against, terminal)
+      const report = await checkAgainst(database.store, workflows, { ended: ended === true })
       terminal.out.write(json === true ? `${JSON.stringify(report, null, 2)}\n` : textOf(report, terminal.style))
       end(report.counts.breaks === 0 ? EXIT.success : EXIT.failed)
     })
-}
-
-async function readReport(
-  path: string,
-  workflows: Awaited<ReturnType<typeof loadWorkflows>>,
-  ended: boolean,
-): Promise<CheckReport> {
-  const found = await stat(path).catch(() => undefined)
-  if (found?.isFile() !== true)
-    throw new CallboardError('cli.no-database', `there is no database "${path}"; name the file of a store`, { path })
-  const store = await openSqlite(path, { migrate: false })
-  try {
-    return await checkAgainst(store, workflows, { ended })
-  } finally {
-    await store.close()
-  }
 }
 
 const WORDS = {

@@ -24,7 +24,7 @@ export function graphCommand(terminal: Terminal, end: (code: number) => void): C
     .option('--out <file>', 'write to a file instead of the standard output')
     .option('--export <name>', 'the export to draw, where there are several')
     .action(async (module: string, { format, out, export: exportName }: GraphOptions) => {
-      const machine = await loadMachine({ module, exportName })
+      const machine = await loadMachine({ module, exportName, cwd: terminal.cwd })
       const agents = workflowOf(machine)?.agents
       const text = await renderChart(chartOf(machine, agents === undefined ? {} : { agents }), format)
       if (out === undefined) terminal.out.write(text)

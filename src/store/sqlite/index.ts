@@ -1,3 +1,7 @@
+export { isLocked, lockFile } from './file-lock.ts'
+export type { FileLock } from './file-lock.ts'
+export { inspectSqlite } from './inspect.ts'
+export type { SqliteInfo } from './inspect.ts'
 export { openSqlite } from './open.ts'
 export type { SqliteOptions } from './open.ts'
 export type { SqliteStore } from './sqlite-store.ts'

@@ -1,5 +1,5 @@
 // Rows of the table `runs`: a run's summary, where its records are, and the end of its chain, sealed as a whole.
-import type { RunSummary } from '../contract.ts'
+import type { Labels, RunSummary } from '../contract.ts'
 import { damageAt, damagedError } from '../errors.ts'
 import type { RunFilter } from '../contract.ts'
 import type { Database, Row, Statement } from './database.ts'
@@ -27,7 +27,7 @@ export interface RunHead {
 export type FoundRun = RunHead | { readonly id: number; readonly error: unknown }
 
 const COLUMNS =
-  'id, run_id, workflow, version, status, seq, created_at, updated_at, parent, first, last, hash, trimmed_seq, trimmed_hash, snapshots, seal'
+  'id, run_id, workflow, version, status, seq, created_at, updated_at, parent, labels, first, last, hash, trimmed_seq, trimmed_hash, snapshots, seal'
 
 /** Any text as SQLite keeps it without loss: no NUL, no lone surrogate. */
 export function toColumn(text: string): string {
@@ -54,11 +54,11 @@ export class RunRows {
     this.#byRunId = db.prepare(`SELECT ${COLUMNS} FROM runs WHERE run_id = ?`)
     this.#byId = db.prepare(`SELECT ${COLUMNS} FROM runs WHERE id = ?`)
     this.#insert = db.prepare(
-      `INSERT INTO runs (run_id, workflow, version, status, seq, created_at, updated_at, parent, first, last, hash, trimmed_seq, trimmed_hash, snapshots, seal)
-       VALUES (?, '', '', '', 0, 0, 0, NULL, 0, 0, '', 0, '', 0, '')`,
+      `INSERT INTO runs (run_id, workflow, version, status, seq, created_at, updated_at, parent, labels, first, last, hash, trimmed_seq, trimmed_hash, snapshots, seal)
+       VALUES (?, '', '', '', 0, 0, 0, NULL, NULL, 0, 0, '', 0, '', 0, '')`,
     )
     this.#rewrite = db.prepare(
-      `UPDATE runs SET workflow = ?, version = ?, status = ?, seq = ?, created_at = ?, updated_at = ?, parent = ?, first = ?, last = ?,
+      `UPDATE runs SET workflow = ?, version = ?, status = ?, seq = ?, created_at = ?, updated_at = ?, parent = ?, labels = ?, first = ?, last = ?,
        hash = ?, trimmed_seq = ?, trimmed_hash = ?, snapshots = ?, seal = ? WHERE id = ?`,
     )
     this.#delete = db.prepare('DELETE FROM runs WHERE id = ?')
@@ -114,7 +114,7 @@ export class RunRows {
   }
 
   rewrite(head: RunHead): void {
-    const { workflow, version, status, seq, createdAt, updatedAt, parent } = head.summary
+    const { workflow, version, status, seq, createdAt, updatedAt, parent, labels } = head.summary
     this.#rewrite.run(
       toColumn(workflow),
       toColumn(version),
@@ -123,6 +123,7 @@ export class RunRows {
       createdAt,
       updatedAt,
       parent === undefined ? null : JSON.stringify([parent.runId, parent.id]),
+      labels === undefined ? null : JSON.stringify(labels),
       head.first,
       head.last,
       head.hash,
@@ -161,10 +162,10 @@ export class RunRows {
   }
 
   #sealOf({ id, summary, first, last, hash, trimmedSeq, trimmedHash, snapshots }: RunHead): string {
-    const { runId, workflow, version, status, seq, createdAt, updatedAt, parent } = summary
+    const { runId, workflow, version, status, seq, createdAt, updatedAt, parent, labels } = summary
     const lengths = `${runId.length}|${workflow.length}|${version.length}|${parent?.runId.length ?? ''}`
     return this.#vault.check(
-      `${id}|${status}|${seq}|${createdAt}|${updatedAt}|${first}|${last}|${hash}|${trimmedSeq}|${trimmedHash}|${snapshots}|${lengths}|${runId}${workflow}${version}${parent?.runId ?? ''}${parent?.id ?? ''}`,
+      `${id}|${status}|${seq}|${createdAt}|${updatedAt}|${first}|${last}|${hash}|${trimmedSeq}|${trimmedHash}|${snapshots}|${lengths}|${runId}${workflow}${version}${parent?.runId ?? ''}${parent?.id ?? ''}${labels === undefined ? '' : JSON.stringify(labels)}`,
     )
   }
 
@@ -183,6 +184,7 @@ export class RunRows {
 
 function readHead(row: Row): RunHead {
   const parent = row['parent'] === null ? undefined : (JSON.parse(String(row['parent'])) as [string, string])
+  const labels = row['labels'] === null ? undefined : (JSON.parse(String(row['labels'])) as Labels)
   return Object.freeze({
     id: Number(row['id']),
     summary: Object.freeze({
@@ -194,6 +196,7 @@ function readHead(row: Row): RunHead {
       createdAt: row['created_at'] as number,
       updatedAt: row['updated_at'] as number,
       parent: parent === undefined ? undefined : Object.freeze({ runId: parent[0], id: parent[1] }),
+      ...(labels === undefined ? {} : { labels: Object.freeze(labels) }),
     } satisfies RunSummary),
     first: row['first'] as number,
     last: row['last'] as number,

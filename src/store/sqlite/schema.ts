@@ -21,6 +21,7 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     parent TEXT,
+    labels TEXT,
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
     hash TEXT NOT NULL,
@@ -56,6 +57,8 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     state NOT NULL
   );
   CREATE INDEX snapshots_of_run ON snapshots (run, seq);
+  -- Until when nothing is to be done for a run that still ends at seq; NULL for ever. Hints only.
+  CREATE TABLE rests (run INTEGER PRIMARY KEY, seq INTEGER NOT NULL, until, seal TEXT NOT NULL);
   `,
 ])
 

@@ -3,7 +3,8 @@
 //   Q2. An append is acknowledged after COMMIT, which in `full` returns after the log was forced to disk.
 //   Q3. What is remembered of runs between transactions is looked at anew as soon as another connection has written.
 //   Q4. What is remembered between transactions is of committed ones only (transactions.ts).
-//   Q5. The heads file is written after the commit; that it cannot be written fails nothing.
+//   Q5. Notes of rest wait for the next transaction, so that they cost none of their own.
+//   Q6. The heads file is written after the commit; that it cannot be written fails nothing.
 import { LRUCache } from 'lru-cache'
 import { CallboardError, faultPoint, isCallboardError } from '../../base/index.ts'
 import { encodeRecord } from '../../ledger/index.ts'
@@ -11,6 +12,7 @@ import type { LedgerRecord } from '../../ledger/index.ts'
 import type {
   Batch,
   Damage,
+  RestNote,
   RunFilter,
   RunSummary,
   Store,
@@ -35,6 +37,7 @@ import type { Database } from './database.ts'
 import type { StoreKeys } from './envelope.ts'
 import type { HeadsFile, HeadToRemember } from './heads-file.ts'
 import type { EncodedRecord, RecordRows, RowLink } from './record-rows.ts'
+import { RestRows } from './rest-rows.ts'
 import type { RunHeads } from './run-heads.ts'
 import { toColumn } from './run-rows.ts'
 import type { RunHead } from './run-rows.ts'
@@ -77,6 +80,8 @@ interface PendingAppend {
   refusal: unknown
 }
 
+/** Notes of rest that wait for a transaction. */
+const MOST_NOTES = 100
 /** Runs whose heads are remembered between appends. */
 const MOST_KNOWN_HEADS = 5_000
 
@@ -87,10 +92,12 @@ export class SqliteFileStore implements SqliteStore {
   readonly #runs: RunHeads
   readonly #records: RecordRows
   readonly #snapshots: SnapshotRows
+  readonly #rests: RestRows
   readonly #census: Census
   readonly #known = new LRUCache<string, RunHead>({ max: MOST_KNOWN_HEADS })
   readonly #transactions: Transactions
   #queue: PendingAppend[] = []
+  readonly #notes = new Map<string, RestNote>()
   /** Ends of ledgers that the transaction under way writes. */
   readonly #touched = new Map<number, HeadToRemember>()
   #hasAppended = false
@@ -103,6 +110,7 @@ export class SqliteFileStore implements SqliteStore {
     this.#runs = runs
     this.#records = records
     this.#snapshots = new SnapshotRows(db, vault)
+    this.#rests = new RestRows(db, vault)
     this.#census = new Census({ db, heads, runs, records, snapshots: this.#snapshots })
     this.#transactions = new Transactions({
       db,
@@ -111,6 +119,7 @@ export class SqliteFileStore implements SqliteStore {
       owner: {
         refresh: () => runs.refresh(),
         settle: () => {
+          if (this.#notes.size > 0) this.#writeNotes()
           records.write()
           if (runs.isDue) runs.settle()
         },
@@ -239,6 +248,25 @@ export class SqliteFileStore implements SqliteStore {
     return dropped
   }
 
+  async noteRest(runId: string, note: RestNote): Promise<void> {
+    if (this.#closed) throw closedError()
+    this.#notes.set(runId, note)
+    if (this.#notes.size >= MOST_NOTES) this.#writing(() => {})
+  }
+
+  async rests(): Promise<ReadonlyMap<string, number>> {
+    if (this.#notes.size > 0) this.#writing(() => {})
+    return this.#reading(() => {
+      const notes = this.#rests.all()
+      const found = new Map<string, number>()
+      for (const { id, summary } of this.#census.list({ status: 'active' }).heads) {
+        const note = notes.get(id)
+        if (note?.seq === summary.seq) found.set(summary.runId, note.until)
+      }
+      return found
+    })
+  }
+
   async remove(runId: string): Promise<boolean> {
     try {
       return this.#writing(() => {
@@ -312,7 +340,7 @@ export class SqliteFileStore implements SqliteStore {
 
   /** Leaves the rows of runs as they should be. What stands in the way fails nothing: whoever opens the file finds the same. */
   #settle(): void {
-    if (!this.#runs.isAhead) return
+    if (!this.#runs.isAhead && this.#notes.size === 0) return
     try {
       this.#file.db.exec('PRAGMA busy_timeout = 0')
       this.#transact(() => this.#runs.settleSoon())
@@ -440,19 +468,34 @@ export class SqliteFileStore implements SqliteStore {
     return result
   }
 
+  /** A note of a run that has gone on since is none (Q5). */
+  #writeNotes(): void {
+    for (const [runId, note] of this.#notes) {
+      try {
+        const head = this.#find(runId)
+        if (head?.summary.seq === note.seq) this.#rests.put(head, note)
+      } catch (error) {
+        // The others' appends are not to suffer for it; whoever reads the run will hear of the damage.
+        if (!isCallboardError(error, 'store.damaged')) throw error
+      }
+    }
+    this.#notes.clear()
+  }
+
   #remember(): void {
     if (this.#touched.size === 0) return
     try {
       this.#file.heads.remember(this.#touched.values())
     } catch {
-      // Q5: the next commit of these runs tries again; until then their rows say where they end.
+      // Q6: the next commit of these runs tries again; until then their rows say where they end.
       this.#runs.settleSoon()
     }
     this.#touched.clear()
   }
 }
 
-function copyOf({ runId, workflow, version, status, seq, createdAt, updatedAt, parent }: RunSummary): RunSummary {
+function copyOf(summary: RunSummary): RunSummary {
+  const { runId, workflow, version, status, seq, createdAt, updatedAt, parent, labels } = summary
   return Object.freeze({
     runId,
     workflow,
@@ -462,6 +505,7 @@ function copyOf({ runId, workflow, version, status, seq, createdAt, updatedAt, p
     createdAt,
     updatedAt,
     parent: parent === undefined ? undefined : Object.freeze({ runId: parent.runId, id: parent.id }),
+    ...(labels === undefined ? {} : { labels: Object.isFrozen(labels) ? labels : Object.freeze({ ...labels }) }),
   } satisfies RunSummary)
 }
 
@@ -474,7 +518,8 @@ function goesOn({ first, summary: one }: RunHead, { first: nextFirst, summary: o
     one.version === other.version &&
     one.createdAt === other.createdAt &&
     one.parent?.runId === other.parent?.runId &&
-    one.parent?.id === other.parent?.id
+    one.parent?.id === other.parent?.id &&
+    (one.labels === other.labels || JSON.stringify(one.labels) === JSON.stringify(other.labels))
   )
 }
 

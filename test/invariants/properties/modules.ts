@@ -2,6 +2,7 @@
 import type * as Base from '../../../src/base/index.ts'
 import type * as Context from '../../../src/context/index.ts'
 import type * as Ledger from '../../../src/ledger/index.ts'
+import type * as MemoryModule from '../../../src/memory/index.ts'
 import type * as RuntimeModule from '../../../src/runtime/index.ts'
 import type * as RunStateModule from '../../../src/runtime/run-state.ts'
 import type * as Waits from '../../../src/waits/index.ts'
@@ -13,6 +14,7 @@ export interface Modules {
   readonly waits: typeof Waits
   readonly ledger: typeof Ledger
   readonly workflow: typeof WorkflowModule
+  readonly memory: typeof MemoryModule
   readonly runtime: typeof RuntimeModule
   readonly runState: typeof RunStateModule
 }
@@ -25,6 +27,7 @@ export async function loadModules(): Promise<Modules> {
     waits: await import('../../../src/waits/index.ts'),
     ledger: await import('../../../src/ledger/index.ts'),
     workflow: await import('../../../src/workflow/index.ts'),
+    memory: await import('../../../src/memory/index.ts'),
     runtime: await import('../../../src/runtime/index.ts'),
     runState: await import('../../../src/runtime/run-state.ts'),
   }

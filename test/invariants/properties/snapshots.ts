@@ -35,6 +35,15 @@ const command = fc.oneof(
       fails: fc.boolean(),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('ask' as const),
+      by: fc.constantFrom(...AGENTS),
+      timeoutMs: fc.option(fc.integer({ min: 1, max: 200 }), { nil: undefined }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('answer' as const), value: anyValue }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('name' as const), metadata: anyValue }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('phase' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 120 }) }) },
@@ -66,6 +75,7 @@ export function propertySnapshots(modules: Modules): fc.IAsyncProperty<unknown> 
       const replies: Promise<unknown>[] = []
       for (const [index, one] of commands.entries()) await perform(modules, show, one, index, replies)
       await show.clock.advance(500)
+      for (const { id } of show.run.requests()) hear(show.run.answer(id, 'at last'), replies)
       await Promise.allSettled(replies)
       await show.clock.settle()
       // As they come back from a file: without the values of ephemeral entries.
@@ -113,6 +123,17 @@ async function perform(
         replies,
       )
       return clock.settle()
+    case 'ask':
+      hear(
+        attempt(() => agents[one.by].ask('plain', one.timeoutMs === undefined ? {} : { timeoutMs: one.timeoutMs })),
+        replies,
+      )
+      return clock.settle()
+    case 'answer': {
+      const [request] = run.requests()
+      if (request !== undefined) hear(run.answer(request.id, one.value), replies)
+      return
+    }
     case 'name':
       hear(run.snapshot(`snapshot ${index}`, { metadata: one.metadata }), replies)
       return

@@ -74,7 +74,7 @@ describe('npm start', () => {
     const { code } = await evolve(elsewhere, root)
     expect(code).toBe(0)
     expect(hashOf(root)).toBe(before)
-    expect(readdirSync(elsewhere)).toEqual(['callboard-out'])
+    expect(readdirSync(elsewhere).sort()).toEqual(['.callboard', 'callboard-out'])
   })
 
   it('shows phases, agents and waits while it runs', async () => {
@@ -148,7 +148,7 @@ describe('npm start -- --approve without a terminal', () => {
     const { code, stderr } = await evolve(elsewhere, root, '--approve')
     expect(code).toBe(3)
     expect(stderr).toMatch(/^the plan waits for a person: carry out \d+ automatic tasks on a copy of 2 files\?\n/)
-    expect(stderr).toContain(`to answer, run this in a terminal: npm start -- ${root} --approve; `)
+    expect(stderr).toMatch(/\nto answer, go on in a terminal: npx callboard resume run_\w+; /)
     const folder = only(join(elsewhere, 'callboard-out'))
     const known = await importEvolution(join(folder, readdirSync(folder)[0] ?? ''))
     expect(known).toMatchObject({ status: 'running_approval', implementationLog: null })
@@ -218,11 +218,13 @@ describe('Ctrl-C', () => {
     running.child.kill('SIGINT')
     const { code, stderr } = await running.ended
     expect(code).toBe(130)
-    expect(stderr).toBe('stopped by SIGINT; nothing was changed and no results were written\n')
+    expect(stderr).toMatch(
+      /^stopped by SIGINT; nothing was changed and no results were written\ngo on with: npx callboard resume run_\w+\n$/,
+    )
     expect(readdirSync(copies)).toEqual([])
   })
 
-  it('stops the compiler, removes the copy, and exits with 130', async () => {
+  it('stops the compiler, keeps the copy for whoever goes on, and exits with 130', async () => {
     const [copies, signals, elsewhere] = [makeFolder(), makeFolder(), makeFolder()]
     const root = makeSlowProject(join(signals, 'pid'))
     const begun = appears(signals, 'pid')
@@ -232,8 +234,8 @@ describe('Ctrl-C', () => {
     const { code, stdout } = await running.ended
     expect(code).toBe(130)
     expect(stdout).toContain('asks the compiler')
-    expect(readdirSync(copies)).toEqual([])
-    expect(readdirSync(elsewhere)).toEqual([])
+    expect(readdirSync(copies)).toEqual([expect.stringMatching(/^callboard-evolution-/)])
+    expect(readdirSync(elsewhere)).toEqual(['.callboard'])
     const compiler = Number(readFileSync(join(signals, 'pid'), 'utf8'))
     expect(() => process.kill(compiler, 0)).toThrow('ESRCH')
   })

@@ -108,7 +108,8 @@ export function hashOf(folder: string): string {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }).sort((a, b) =>
     pathOf(a) < pathOf(b) ? -1 : 1,
   )) {
-    if (pathOf(entry).includes('node_modules')) continue
+    // Where the command line keeps its runs.
+    if (/node_modules|\.callboard/.test(pathOf(entry))) continue
     hash.update(`${pathOf(entry)}\n`)
     if (entry.isFile() && existsSync(pathOf(entry))) hash.update(readFileSync(pathOf(entry)))
   }

@@ -25,13 +25,20 @@ const inc = assign({ count: ({ context }: { context: { count: number } }) => con
 const light = createMachine({
   id: 'light',
   initial: 'red',
-  states: { red: { on: { turn: 'green' } }, green: { entry: note('green'), on: { turn: 'red', off: 'out' } }, out: { type: 'final' } },
+  states: {
+    red: { on: { turn: 'green' } },
+    green: { entry: note('green'), on: { turn: 'red', off: 'out' } },
+    out: { type: 'final' },
+  },
 })
 
 const counter = setup({}).createMachine({
   id: 'counter',
   context: { count: 0 } as never,
-  on: { inc: { actions: [inc as never, note('counted')] }, tell: { actions: sendParent(({ context }) => ({ type: 'told', count: context['count'] as number })) } },
+  on: {
+    inc: { actions: [inc as never, note('counted')] },
+    tell: { actions: sendParent(({ context }) => ({ type: 'told', count: context['count'] as number })) },
+  },
 })
 
 const echo = createMachine({
@@ -55,13 +62,16 @@ const fails = fromPromise(async () => {
 const never = fromPromise(() => new Promise(() => {}))
 
 /** An observable of some values that come at once. */
-const values = fromObservable(() => ({
-  subscribe: (observer: { next(value: number): void; complete(): void }) => {
-    for (const value of [1, 2, 3]) observer.next(value)
-    observer.complete()
-    return { unsubscribe: () => {} }
-  },
-}) as never)
+const values = fromObservable(
+  () =>
+    ({
+      subscribe: (observer: { next(value: number): void; complete(): void }) => {
+        for (const value of [1, 2, 3]) observer.next(value)
+        observer.complete()
+        return { unsubscribe: () => {} }
+      },
+    }) as never,
+)
 
 const answers = fromCallback(({ sendBack, receive }) => {
   receive(({ type }) => sendBack({ type: `${type}.answered` }))
@@ -83,11 +93,15 @@ export const actorCharts: readonly Chart[] = [
   {
     name: 'machines in machines in machines',
     actors: {
-      outer: setup({ actors: { middle: setup({ actors: { light } }).createMachine({
-        id: 'middle',
-        invoke: { src: 'light', id: 'light' },
-        on: { turn: { actions: sendTo('light', { type: 'turn' }) } },
-      }) } }).createMachine({
+      outer: setup({
+        actors: {
+          middle: setup({ actors: { light } }).createMachine({
+            id: 'middle',
+            invoke: { src: 'light', id: 'light' },
+            on: { turn: { actions: sendTo('light', { type: 'turn' }) } },
+          }),
+        },
+      }).createMachine({
         id: 'outer',
         invoke: { src: 'middle', id: 'middle' },
         on: { turn: { actions: sendTo('middle', { type: 'turn' }) } },
@@ -111,7 +125,10 @@ export const actorCharts: readonly Chart[] = [
     config: {
       initial: 'a',
       invoke: { src: 'outer', id: 'outer' },
-      states: { a: { on: { out: 'b', turn: { actions: forwardTo('outer') }, off: { actions: forwardTo('outer') } } }, b: {} },
+      states: {
+        a: { on: { out: 'b', turn: { actions: forwardTo('outer') }, off: { actions: forwardTo('outer') } } },
+        b: {},
+      },
     },
     script: ['turn', 'off', 'turn'],
   },
@@ -119,7 +136,10 @@ export const actorCharts: readonly Chart[] = [
     name: 'a child is asked and answers',
     actors: { echo },
     context: { count: 0 },
-    config: { invoke: { src: 'echo', id: 'echo' }, on: { ask: { actions: sendTo('echo', { type: 'ping' }) }, pong: { actions: inc } } },
+    config: {
+      invoke: { src: 'echo', id: 'echo' },
+      on: { ask: { actions: sendTo('echo', { type: 'ping' }) }, pong: { actions: inc } },
+    },
     script: ['ask', 'ask', 'ask'],
   },
   {
@@ -195,7 +215,17 @@ export const actorCharts: readonly Chart[] = [
         id: 'adds',
         context: ({ input }: { input: unknown }) => ({ sum: (input as { from: number }).from }) as never,
         initial: 'on',
-        states: { on: { on: { add: { target: 'end', actions: assign({ sum: ({ context }: { context: { sum: number } }) => context.sum + 1 }) as never } } }, end: { type: 'final' } },
+        states: {
+          on: {
+            on: {
+              add: {
+                target: 'end',
+                actions: assign({ sum: ({ context }: { context: { sum: number } }) => context.sum + 1 }) as never,
+              },
+            },
+          },
+          end: { type: 'final' },
+        },
         output: ({ context }: { context: unknown }) => context as never,
       }),
     },
@@ -208,7 +238,10 @@ export const actorCharts: readonly Chart[] = [
             src: 'adds',
             id: 'adds',
             input: ({ context }: { context: { result: number } }) => ({ from: context.result }),
-            onDone: { target: 'rest', actions: assign({ result: ({ event }: { event: { output: { sum: number } } }) => event.output.sum }) },
+            onDone: {
+              target: 'rest',
+              actions: assign({ result: ({ event }: { event: { output: { sum: number } } }) => event.output.sum }),
+            },
           },
           on: { add: { actions: forwardTo('adds') } },
         },
@@ -220,11 +253,26 @@ export const actorCharts: readonly Chart[] = [
   {
     name: 'a child that fails is handled',
     actors: {
-      breaks: createMachine({ id: 'breaks', on: { break: { actions: assign(() => { throw new Error('broken') }) } } }),
+      breaks: createMachine({
+        id: 'breaks',
+        on: {
+          break: {
+            actions: assign(() => {
+              throw new Error('broken')
+            }),
+          },
+        },
+      }),
     },
     config: {
       initial: 'on',
-      states: { on: { invoke: { src: 'breaks', id: 'breaks', onError: 'failed' }, on: { break: { actions: forwardTo('breaks') } } }, failed: { on: { again: 'on' } } },
+      states: {
+        on: {
+          invoke: { src: 'breaks', id: 'breaks', onError: 'failed' },
+          on: { break: { actions: forwardTo('breaks') } },
+        },
+        failed: { on: { again: 'on' } },
+      },
     },
     script: ['break', 'again', 'break'],
   },
@@ -234,7 +282,9 @@ export const actorCharts: readonly Chart[] = [
     config: {
       on: {
         more: { actions: spawnChild('counter', { id: (({ event }: { event: { id: string } }) => event.id) as never }) },
-        inc: { actions: sendTo((({ event }: { event: { id: string } }) => event.id) as never, { type: 'inc' } as never) },
+        inc: {
+          actions: sendTo((({ event }: { event: { id: string } }) => event.id) as never, { type: 'inc' } as never),
+        },
         less: { actions: stopChild((({ event }: { event: { id: string } }) => event.id) as never) },
       },
     },
@@ -255,13 +305,31 @@ export const actorCharts: readonly Chart[] = [
     config: {
       on: {
         more: {
-          actions: assign(({ spawn, context }: { spawn: (src: string, options: object) => AnyActorRef; context: { refs: AnyActorRef[] } }) => {
-            const ref = spawn('counter', { id: `c${context.refs.length}` })
-            return { ref, refs: [...context.refs, ref] }
-          }),
+          actions: assign(
+            ({
+              spawn,
+              context,
+            }: {
+              spawn: (src: string, options: object) => AnyActorRef
+              context: { refs: AnyActorRef[] }
+            }) => {
+              const ref = spawn('counter', { id: `c${context.refs.length}` })
+              return { ref, refs: [...context.refs, ref] }
+            },
+          ),
         },
-        inc: { actions: sendTo((({ context }: { context: { ref: AnyActorRef } }) => context.ref) as never, { type: 'inc' } as never) },
-        first: { actions: sendTo((({ context }: { context: { refs: AnyActorRef[] } }) => context.refs[0]) as never, { type: 'inc' } as never) },
+        inc: {
+          actions: sendTo(
+            (({ context }: { context: { ref: AnyActorRef } }) => context.ref) as never,
+            { type: 'inc' } as never,
+          ),
+        },
+        first: {
+          actions: sendTo(
+            (({ context }: { context: { refs: AnyActorRef[] } }) => context.refs[0]) as never,
+            { type: 'inc' } as never,
+          ),
+        },
       },
     },
     script: ['more', 'inc', 'more', 'inc', 'first', 'inc'],
@@ -272,8 +340,13 @@ export const actorCharts: readonly Chart[] = [
     config: {
       initial: 'a',
       states: {
-        a: { entry: spawnChild('light', { id: 'kept' }), on: { go: 'b', turn: { actions: sendTo('kept', { type: 'turn' }) } } },
-        b: { on: { turn: { actions: sendTo('kept', { type: 'turn' }) }, drop: { actions: stopChild('kept') }, go: 'c' } },
+        a: {
+          entry: spawnChild('light', { id: 'kept' }),
+          on: { go: 'b', turn: { actions: sendTo('kept', { type: 'turn' }) } },
+        },
+        b: {
+          on: { turn: { actions: sendTo('kept', { type: 'turn' }) }, drop: { actions: stopChild('kept') }, go: 'c' },
+        },
         c: {},
       },
     },
@@ -299,7 +372,10 @@ export const actorCharts: readonly Chart[] = [
       }),
     },
     config: {
-      invoke: [{ src: 'counter', id: 'counter', systemId: 'counter' }, { src: 'shouts', id: 'shouts' }],
+      invoke: [
+        { src: 'counter', id: 'counter', systemId: 'counter' },
+        { src: 'shouts', id: 'shouts' },
+      ],
       on: { go: { actions: sendTo('shouts', { type: 'shout' }) } },
     },
     script: ['go', 'go'],
@@ -312,7 +388,15 @@ export const actorCharts: readonly Chart[] = [
       states: {
         on: {
           invoke: { src: 'counter', id: 'counter', systemId: 'counter' },
-          on: { again: { target: 'on', reenter: true }, inc: { actions: sendTo((({ system }: { system: { get(id: string): AnyActorRef } }) => system.get('counter')) as never, { type: 'inc' } as never) } },
+          on: {
+            again: { target: 'on', reenter: true },
+            inc: {
+              actions: sendTo(
+                (({ system }: { system: { get(id: string): AnyActorRef } }) => system.get('counter')) as never,
+                { type: 'inc' } as never,
+              ),
+            },
+          },
         },
       },
     },
@@ -320,13 +404,30 @@ export const actorCharts: readonly Chart[] = [
   },
   {
     name: 'a child is done as soon as it begins',
-    actors: { brief: createMachine({ id: 'brief', initial: 'end', states: { end: { type: 'final' } }, output: () => 'brief' as never, entry: note('brief') }) },
+    actors: {
+      brief: createMachine({
+        id: 'brief',
+        initial: 'end',
+        states: { end: { type: 'final' } },
+        output: () => 'brief' as never,
+        entry: note('brief'),
+      }),
+    },
     context: { got: '' },
     config: {
       initial: 'a',
       states: {
         a: { on: { go: 'b' } },
-        b: { invoke: { src: 'brief', id: 'brief', onDone: { target: 'a', actions: assign({ got: ({ event }: { event: { output: string } }) => event.output }) } } },
+        b: {
+          invoke: {
+            src: 'brief',
+            id: 'brief',
+            onDone: {
+              target: 'a',
+              actions: assign({ got: ({ event }: { event: { output: string } }) => event.output }),
+            },
+          },
+        },
       },
     },
     script: ['go', 'go'],
@@ -336,7 +437,11 @@ export const actorCharts: readonly Chart[] = [
     actors: { counter },
     config: {
       initial: 'a',
-      states: { a: { on: { go: 'b' } }, b: { invoke: { src: 'counter', id: 'counter' }, always: 'c' }, c: { on: { go: 'a' } } },
+      states: {
+        a: { on: { go: 'b' } },
+        b: { invoke: { src: 'counter', id: 'counter' }, always: 'c' },
+        c: { on: { go: 'a' } },
+      },
     },
     script: ['go', 'go', 'go'],
   },
@@ -370,7 +475,12 @@ export const actorCharts: readonly Chart[] = [
       invoke: {
         src: 'light',
         id: 'light',
-        onSnapshot: { actions: [inc, assign({ last: ({ event }: { event: { snapshot: { value: string } } }) => event.snapshot.value })] },
+        onSnapshot: {
+          actions: [
+            inc,
+            assign({ last: ({ event }: { event: { snapshot: { value: string } } }) => event.snapshot.value }),
+          ],
+        },
       },
       on: { turn: { actions: sendTo('light', { type: 'turn' }) } },
     },
@@ -394,7 +504,10 @@ export const actorCharts: readonly Chart[] = [
   {
     name: 'a reducer',
     actors: { reducer },
-    config: { invoke: { src: 'reducer', id: 'reducer', input: { start: 5 } }, on: { '*': { actions: forwardTo('reducer') } } },
+    config: {
+      invoke: { src: 'reducer', id: 'reducer', input: { start: 5 } },
+      on: { '*': { actions: forwardTo('reducer') } },
+    },
     script: ['add', 'other', 'add', 'add'],
   },
   {
@@ -410,7 +523,10 @@ export const actorCharts: readonly Chart[] = [
             src: 'doubles',
             id: 'doubles',
             input: ({ context }: { context: { value: number } }) => context.value,
-            onDone: { target: 'a', actions: assign({ value: ({ event }: { event: { output: number } }) => event.output }) },
+            onDone: {
+              target: 'a',
+              actions: assign({ value: ({ event }: { event: { output: number } }) => event.output }),
+            },
           },
         },
       },
@@ -420,13 +536,27 @@ export const actorCharts: readonly Chart[] = [
   {
     name: 'a promise that is broken',
     actors: { fails },
-    config: { initial: 'a', states: { a: { on: { go: 'b' } }, b: { invoke: { src: 'fails', id: 'fails', onDone: 'a', onError: 'c' } }, c: { on: { go: 'b' } } } },
+    config: {
+      initial: 'a',
+      states: {
+        a: { on: { go: 'b' } },
+        b: { invoke: { src: 'fails', id: 'fails', onDone: 'a', onError: 'c' } },
+        c: { on: { go: 'b' } },
+      },
+    },
     script: ['go', 'go'],
   },
   {
     name: 'a promise that is never settled, with a time limit',
     actors: { never },
-    config: { initial: 'a', states: { a: { invoke: { src: 'never', id: 'never', onDone: 'b' }, after: { 50: 'late' }, on: { out: 'b' } }, b: { on: { go: 'a' } }, late: { on: { go: 'a' } } } },
+    config: {
+      initial: 'a',
+      states: {
+        a: { invoke: { src: 'never', id: 'never', onDone: 'b' }, after: { 50: 'late' }, on: { out: 'b' } },
+        b: { on: { go: 'a' } },
+        late: { on: { go: 'a' } },
+      },
+    },
     script: [{ after: 30 }, { after: 20 }, 'go', 'out', 'go'],
   },
   {
@@ -443,7 +573,10 @@ export const actorCharts: readonly Chart[] = [
               src: 'doubles',
               id: 'doubles',
               input: (({ context }: { context: { value: number } }) => context.value) as never,
-              onDone: { target: 'a', actions: assign({ value: ({ event }: { event: { output: number } }) => event.output }) as never },
+              onDone: {
+                target: 'a',
+                actions: assign({ value: ({ event }: { event: { output: number } }) => event.output }) as never,
+              },
             },
           },
         },
@@ -468,7 +601,10 @@ export const actorCharts: readonly Chart[] = [
     context: { count: 0 },
     config: {
       initial: 'a',
-      states: { a: { on: { go: 'b' } }, b: { invoke: { src: 'values', id: 'values', onSnapshot: { actions: inc }, onDone: 'a' } } },
+      states: {
+        a: { on: { go: 'b' } },
+        b: { invoke: { src: 'values', id: 'values', onSnapshot: { actions: inc }, onDone: 'a' } },
+      },
     },
     script: ['go', 'go'],
   },
@@ -478,7 +614,10 @@ export const actorCharts: readonly Chart[] = [
       blinks: createMachine({
         id: 'blinks',
         initial: 'on',
-        states: { on: { after: { 20: 'off' } }, off: { entry: [note('off'), sendParent({ type: 'blink' })], after: { 20: 'on' } } },
+        states: {
+          on: { after: { 20: 'off' } },
+          off: { entry: [note('off'), sendParent({ type: 'blink' })], after: { 20: 'on' } },
+        },
       }),
     },
     context: { count: 0 },
@@ -486,7 +625,10 @@ export const actorCharts: readonly Chart[] = [
       invoke: { src: 'blinks', id: 'blinks' },
       initial: 'a',
       on: { blink: { actions: [inc, raise({ type: 'after blink' }, { delay: 5 })] } },
-      states: { a: { after: { 50: 'b' }, on: { 'after blink': { actions: note('after') } } }, b: { after: { 50: 'a' } } },
+      states: {
+        a: { after: { 50: 'b' }, on: { 'after blink': { actions: note('after') } } },
+        b: { after: { 50: 'a' } },
+      },
     },
     script: [{ after: 20 }, { after: 5 }, { after: 30 }, { after: 7 }, { after: 60 }],
   },
@@ -497,7 +639,10 @@ export const actorCharts: readonly Chart[] = [
       initial: 'on',
       invoke: { src: 'counter', id: 'counter' },
       output: { bye: true },
-      states: { on: { on: { inc: { actions: sendTo('counter', { type: 'inc' }) }, end: 'off' } }, off: { type: 'final' } },
+      states: {
+        on: { on: { inc: { actions: sendTo('counter', { type: 'inc' }) }, end: 'off' } },
+        off: { type: 'final' },
+      },
     },
     script: ['inc', 'end'],
   },

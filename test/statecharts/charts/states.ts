@@ -41,7 +41,10 @@ export const stateCharts: readonly Chart[] = [
           ...seen('a'),
           initial: 'a1',
           on: { up: 'b' },
-          states: { a1: { on: { in: 'a2' }, ...seen('a1') }, a2: { initial: 'x', states: { x: { on: { in: 'y' } }, y: {} } } },
+          states: {
+            a1: { on: { in: 'a2' }, ...seen('a1') },
+            a2: { initial: 'x', states: { x: { on: { in: 'y' } }, y: {} } },
+          },
         },
         b: { ...seen('b'), on: { down: '#deep' }, initial: 'b1', states: { b1: {}, b2: { id: 'deep' } } },
       },
@@ -79,7 +82,10 @@ export const stateCharts: readonly Chart[] = [
           type: 'parallel',
           on: { stop: 'rest' },
           states: {
-            p: { initial: '1', states: { 1: { on: { next: '2' } }, 2: { type: 'parallel', states: { i: {}, j: {} } } } },
+            p: {
+              initial: '1',
+              states: { 1: { on: { next: '2' } }, 2: { type: 'parallel', states: { i: {}, j: {} } } },
+            },
             q: { initial: '1', states: { 1: { on: { next: '2' } }, 2: { on: { next: '3' } }, 3: {} } },
           },
         },
@@ -164,7 +170,10 @@ export const stateCharts: readonly Chart[] = [
           type: 'parallel',
           on: { off: 'off' },
           states: {
-            p: { initial: '1', states: { 1: { on: { p: '2' } }, 2: { initial: 'x', states: { x: { on: { p: 'y' } }, y: {} } } } },
+            p: {
+              initial: '1',
+              states: { 1: { on: { p: '2' } }, 2: { initial: 'x', states: { x: { on: { p: 'y' } }, y: {} } } },
+            },
             q: { initial: '1', states: { 1: { on: { q: '2' } }, 2: { on: { q: '1' } } } },
             hist: { type: 'history', history: 'deep' },
           },
@@ -214,8 +223,16 @@ export const stateCharts: readonly Chart[] = [
           type: 'parallel',
           onDone: 'end',
           states: {
-            p: { initial: 'on', onDone: { actions: note('p done') }, states: { on: { on: { p: 'off' } }, off: { type: 'final' } } },
-            q: { initial: 'on', onDone: { actions: note('q done') }, states: { on: { on: { q: 'off' } }, off: { type: 'final' } } },
+            p: {
+              initial: 'on',
+              onDone: { actions: note('p done') },
+              states: { on: { on: { p: 'off' } }, off: { type: 'final' } },
+            },
+            q: {
+              initial: 'on',
+              onDone: { actions: note('q done') },
+              states: { on: { on: { q: 'off' } }, off: { type: 'final' } },
+            },
           },
         },
         end: { type: 'final' },
@@ -266,8 +283,16 @@ export const stateCharts: readonly Chart[] = [
       initial: 'a',
       on: { add: { actions: increment } },
       states: {
-        a: { on: { try: { guard: and([{ type: 'above', params: { least: 1 } } as never, 'isEven'] as never), target: 'b' } } },
-        b: { on: { try: { guard: or([not('isEven' as never), { type: 'above', params: { least: 9 } }] as never), target: 'c' } } },
+        a: {
+          on: {
+            try: { guard: and([{ type: 'above', params: { least: 1 } } as never, 'isEven'] as never), target: 'b' },
+          },
+        },
+        b: {
+          on: {
+            try: { guard: or([not('isEven' as never), { type: 'above', params: { least: 9 } }] as never), target: 'c' },
+          },
+        },
         c: {},
       },
     },
@@ -291,7 +316,10 @@ export const stateCharts: readonly Chart[] = [
   },
   {
     name: 'eventless transitions in the initial state',
-    config: { initial: 'a', states: { a: { always: { target: 'b', actions: note('at once') } }, b: { on: { go: 'a' } } } },
+    config: {
+      initial: 'a',
+      states: { a: { always: { target: 'b', actions: note('at once') } }, b: { on: { go: 'a' } } },
+    },
     script: ['go', 'go'],
   },
   {
@@ -317,7 +345,9 @@ export const stateCharts: readonly Chart[] = [
         a: {
           entry: assign({ log: ({ context }: Log) => [...context.log, 'in a'] }),
           exit: assign({ log: ({ context }: Log) => [...context.log, 'out a'] }),
-          on: { go: { target: 'b', actions: assign({ log: ({ context, event }: Log) => [...context.log, event.type] }) } },
+          on: {
+            go: { target: 'b', actions: assign({ log: ({ context, event }: Log) => [...context.log, event.type] }) },
+          },
         },
         b: { entry: assign(({ context }: Log) => ({ log: [...context.log, 'in b'] })), on: { go: 'a' } },
       },
@@ -326,7 +356,13 @@ export const stateCharts: readonly Chart[] = [
   },
   {
     name: 'context of many kinds',
-    context: { when: new Date(0), map: new Map([['a', 1]]), set: new Set([1]), big: 1n, nested: { list: [{ deep: undefined }] } },
+    context: {
+      when: new Date(0),
+      map: new Map([['a', 1]]),
+      set: new Set([1]),
+      big: 1n,
+      nested: { list: [{ deep: undefined }] },
+    },
     config: {
       initial: 'a',
       states: {
@@ -355,7 +391,11 @@ export const stateCharts: readonly Chart[] = [
         a: {
           ...seen('a'),
           initial: 'x',
-          on: { stay: { target: 'a', actions: note('stay') }, again: { target: 'a', reenter: true }, only: { actions: note('only') } },
+          on: {
+            stay: { target: 'a', actions: note('stay') },
+            again: { target: 'a', reenter: true },
+            only: { actions: note('only') },
+          },
           states: { x: { ...seen('x'), on: { next: 'y' } }, y: seen('y') },
         },
       },
@@ -449,7 +489,10 @@ export const stateCharts: readonly Chart[] = [
       initial: 'a',
       states: {
         a: { on: { go: { target: 'b', actions: [{ type: 'say', params: { words: 'hello' } }, 'shout'] } } },
-        b: { entry: { type: 'say', params: ({ event }: { event: { type: string } }) => ({ words: event.type }) }, on: { go: 'a' } },
+        b: {
+          entry: { type: 'say', params: ({ event }: { event: { type: string } }) => ({ words: event.type }) },
+          on: { go: 'a' },
+        },
       },
     },
     script: ['go', 'go'],
@@ -459,7 +502,9 @@ export const stateCharts: readonly Chart[] = [
     context: { count: 0 },
     config: {
       on: {
-        add: { actions: [increment, emit(({ context }: Counter) => ({ type: 'added', count: context.count }) as never)] },
+        add: {
+          actions: [increment, emit(({ context }: Counter) => ({ type: 'added', count: context.count }) as never)],
+        },
         twice: { actions: [emit({ type: 'one' }), emit({ type: 'two' })] },
       },
     },
@@ -467,7 +512,11 @@ export const stateCharts: readonly Chart[] = [
   },
   {
     name: 'logged lines do not matter',
-    config: { initial: 'a', states: { a: { on: { go: 'b' } }, b: { entry: note('b'), on: { go: 'a' } } }, on: { say: { actions: log(() => '') } } },
+    config: {
+      initial: 'a',
+      states: { a: { on: { go: 'b' } }, b: { entry: note('b'), on: { go: 'a' } } },
+      on: { say: { actions: log(() => '') } },
+    },
     script: ['go', 'say', 'go'],
   },
   {

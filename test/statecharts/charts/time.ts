@@ -49,7 +49,13 @@ export const timeCharts: readonly Chart[] = [
       states: Object.fromEntries(
         [30, 20, 20, 10].map((delay, index) => [
           `r${index}`,
-          { initial: 'a', states: { a: { after: { [delay]: { target: 'b', actions: note(`r${index}`) } } }, b: { on: { back: 'a' } } } },
+          {
+            initial: 'a',
+            states: {
+              a: { after: { [delay]: { target: 'b', actions: note(`r${index}`) } } },
+              b: { on: { back: 'a' } },
+            },
+          },
         ]),
       ),
     },
@@ -78,7 +84,14 @@ export const timeCharts: readonly Chart[] = [
       initial: 'a',
       on: { ready: { actions: assign({ ready: true }) } },
       states: {
-        a: { after: { 50: [{ guard: ({ context }: { context: { ready: boolean } }) => context.ready, target: 'go' }, { target: 'wait' }] } },
+        a: {
+          after: {
+            50: [
+              { guard: ({ context }: { context: { ready: boolean } }) => context.ready, target: 'go' },
+              { target: 'wait' },
+            ],
+          },
+        },
         wait: { after: { 50: 'a' } },
         go: {},
       },
@@ -118,8 +131,19 @@ export const timeCharts: readonly Chart[] = [
     config: {
       initial: 'a',
       states: {
-        a: { entry: sendTo(((args: { self: AnyActorRef }) => args.self) as never, { type: 'tick' } as never, { delay: 20, id: 'tick' }), on: { tick: 'b' } },
-        b: { entry: sendTo(((args: { self: AnyActorRef }) => args.self) as never, { type: 'tick' } as never, { delay: 20 }), on: { tick: 'a', halt: 'c' } },
+        a: {
+          entry: sendTo(((args: { self: AnyActorRef }) => args.self) as never, { type: 'tick' } as never, {
+            delay: 20,
+            id: 'tick',
+          }),
+          on: { tick: 'b' },
+        },
+        b: {
+          entry: sendTo(((args: { self: AnyActorRef }) => args.self) as never, { type: 'tick' } as never, {
+            delay: 20,
+          }),
+          on: { tick: 'a', halt: 'c' },
+        },
         c: { on: { tick: { actions: note('still comes') } } },
       },
     },
@@ -132,8 +156,17 @@ export const timeCharts: readonly Chart[] = [
   },
   {
     name: 'a delay longer than a platform timer',
-    config: { initial: 'a', states: { a: { after: { [60 * DAY_MS]: 'b' } }, b: { after: { [30 * DAY_MS]: 'c' } }, c: {} } },
-    script: [{ after: 30 * DAY_MS }, { after: 30 * DAY_MS - 1 }, { after: 1 }, { after: 25 * DAY_MS }, { after: 5 * DAY_MS }],
+    config: {
+      initial: 'a',
+      states: { a: { after: { [60 * DAY_MS]: 'b' } }, b: { after: { [30 * DAY_MS]: 'c' } }, c: {} },
+    },
+    script: [
+      { after: 30 * DAY_MS },
+      { after: 30 * DAY_MS - 1 },
+      { after: 1 },
+      { after: 25 * DAY_MS },
+      { after: 5 * DAY_MS },
+    ],
   },
   {
     name: 'a chain of delays passes while nothing happens',
@@ -154,12 +187,20 @@ export const timeCharts: readonly Chart[] = [
       clock: setup({}).createMachine({
         id: 'clock',
         initial: 'tick',
-        states: { tick: { after: { 30: 'tock' } }, tock: { entry: note('tock'), after: { 30: 'end' } }, end: { type: 'final' } },
+        states: {
+          tick: { after: { 30: 'tock' } },
+          tock: { entry: note('tock'), after: { 30: 'end' } },
+          end: { type: 'final' },
+        },
       }),
     },
     config: {
       initial: 'on',
-      states: { on: { invoke: { src: 'clock', id: 'clock', onDone: 'off' }, after: { 100: 'late' } }, off: { on: { on: 'on' } }, late: {} },
+      states: {
+        on: { invoke: { src: 'clock', id: 'clock', onDone: 'off' }, after: { 100: 'late' } },
+        off: { on: { on: 'on' } },
+        late: {},
+      },
     },
     script: [{ after: 20 }, { after: 20 }, { after: 20 }, 'on', { after: 29 }, { after: 31 }],
   },

@@ -1,0 +1,45 @@
+// What a runtime answers about runs it does not know, or cannot make.
+import type { AnyStateMachine } from 'xstate'
+import { CallboardError } from '../base/index.ts'
+import { isWellFormedKey } from '../context/index.ts'
+import { workflowOf } from '../workflow/index.ts'
+import type { WorkflowDefinition } from '../workflow/index.ts'
+import { isGlobals } from './globals.ts'
+
+/** @throws CallboardError `workflow.unknown` for a plain machine */
+export function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
+  const definition = workflowOf(machine)
+  if (definition !== undefined) return definition
+  throw new CallboardError(
+    'workflow.unknown',
+    `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
+    { machine: machine.id },
+  )
+}
+
+/** @throws CallboardError `run.invalid-id` */
+export function assertRunId(runId: string): void {
+  if (isWellFormedKey(runId) && !isGlobals(runId)) return
+  throw new CallboardError(
+    'run.invalid-id',
+    'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
+    { runId },
+  )
+}
+
+export function unknownError(runId: string): CallboardError {
+  return new CallboardError('run.unknown', `there is no run ${runId} here; runtime.list() lists them`, { runId })
+}
+
+export function existsError(runId: string): CallboardError {
+  return new CallboardError('run.exists', `there is a run ${runId} already; choose another id`, { runId })
+}
+
+/** @param known the names of the workflows that are */
+export function unregisteredError(runId: string, workflow: string, known: Iterable<string>): CallboardError {
+  return new CallboardError(
+    'workflow.unregistered',
+    `run ${runId} belongs to workflow "${workflow}", which this runtime does not know; give it to createRuntime({ workflows }); known are ${[...known].join(', ') || 'none'}`,
+    { runId, workflow },
+  )
+}

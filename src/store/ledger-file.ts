@@ -1,0 +1,121 @@
+// Ledgers in and out of a store, as JSONL.
+//   F1. Exporting what was imported gives the same bytes.
+//   F2. A ledger is imported as a whole or not at all, and only if every line of it is what was once written.
+import { CallboardError } from '../base/index.ts'
+import { Board, Catalogue } from '../context/index.ts'
+import { ledgerToJsonl, readJsonl, recordProblem } from '../ledger/index.ts'
+import type { JsonlHeader, JsonlOptions, JsonlReading, JsonlRun, LedgerRecord } from '../ledger/index.ts'
+import type { RunSummary, Store } from './contract.ts'
+import { unknownRunError } from './errors.ts'
+
+/**
+ * The ledger of a run as text: a header line, then one line a record. Values are in it as they are, sensitive ones too.
+ *
+ * @throws CallboardError `store.unknown-run`; `store.trimmed` when its first records have been dropped
+ */
+export async function exportLedger(store: Store, runId: string, options: JsonlOptions = {}): Promise<string> {
+  const summary = await store.summary(runId)
+  if (summary === undefined) throw unknownRunError(runId)
+  const records = await store.read(runId)
+  // What has been appended in between is exported too.
+  return ledgerToJsonl(runId, records, { ...options, run: runOf(summary) })
+}
+
+function runOf({ workflow, version, createdAt, parent, labels }: RunSummary): JsonlRun {
+  return {
+    workflow,
+    version,
+    createdAt,
+    ...(parent === undefined ? {} : { parent: { runId: parent.runId, id: parent.id } }),
+    ...(labels === undefined ? {} : { labels }),
+  }
+}
+
+export interface ImportOptions extends JsonlOptions {
+  /** Under another id than the one it was exported with. */
+  readonly runId?: string
+}
+
+/**
+ * Stores what `exportLedger` wrote as a run.
+ *
+ * @throws CallboardError `ledger.refused` (details: `line`) for a text that was cut off or changed, or was never a
+ *   ledger; `ledger.not-jsonl`, `ledger.newer-format`, `ledger.wrong-key`; `store.conflict` when there is such a run
+ */
+export async function importLedger(
+  store: Store,
+  text: string,
+  { runId: wanted, ...options }: ImportOptions = {},
+): Promise<RunSummary> {
+  const reading = readJsonl(text, options)
+  const run = checkReading(reading)
+  const runId = wanted ?? reading.header.runId
+  const records =
+    runId === reading.header.runId ? reading.records : reading.records.map((record) => ({ ...record, runId }))
+  const last = records.at(-1) as LedgerRecord
+  const summary: RunSummary = {
+    runId,
+    workflow: run.workflow,
+    version: run.version,
+    status: statusOf(records),
+    seq: last.seq,
+    createdAt: run.createdAt,
+    updatedAt: last.at,
+    parent: run.parent,
+    ...(run.labels === undefined ? {} : { labels: Object.freeze({ ...run.labels }) }),
+  }
+  await store.append([{ runId, expectedSeq: 0, records, summary }])
+  return summary
+}
+
+/** @throws CallboardError `ledger.refused` */
+function checkReading({ header, records, tornCharacters, problem }: JsonlReading): JsonlRun {
+  const { after, head, run } = header
+  if (problem !== undefined) throw refused(header, lineOf(header, problem.seq), problem.message)
+  if (tornCharacters > 0) throw refused(header, records.length + 2, 'the last line is cut off')
+  if (run === undefined || head === undefined) throw refused(header, 1, 'the header does not say what run it is')
+  if (after.seq > 0) throw refused(header, 1, `the records up to ${after.seq} are not in it`)
+  if (records[0]?.kind !== 'start' || records[0].machine === undefined)
+    throw refused(header, 2, 'the first record is not that of a start')
+  let board = Board.create({ catalogue: NO_CATALOGUE, runId: header.runId })
+  for (const record of records) {
+    const what = recordProblem(record) ?? versionProblem(board, record)
+    if (what !== undefined) throw refused(header, lineOf(header, record.seq), what)
+    board = board.withCells(record.changes)
+  }
+  return run
+}
+
+const NO_CATALOGUE = new Catalogue({})
+
+/** Versions count on, one by one; only staleness leaves them as they are, and a run may begin with entries of another. */
+function versionProblem(board: Board, { kind: recordKind, changes }: LedgerRecord): string | undefined {
+  if (recordKind === 'start') return undefined
+  const versions = new Map<string, number>()
+  for (const { kind, scope, holder, key, cell } of changes) {
+    // Global entries are written by other runs too.
+    if (scope === 'global') continue
+    const id = JSON.stringify([scope, holder, key])
+    const before = versions.get(id) ?? board.cell({ scope, holder, key })?.entry.version ?? 0
+    const { version } = cell.entry
+    if (version !== (kind === 'stale' ? before : before + 1))
+      return `entry "${key}" has version ${version} after version ${before}`
+    versions.set(id, version)
+  }
+  return undefined
+}
+
+/** As the records have it: the machine's, unless the run was ended from outside. */
+function statusOf(records: readonly LedgerRecord[]): RunSummary['status'] {
+  const last = records.at(-1)
+  if (last?.kind === 'end')
+    return (last.asked as { readonly status?: unknown }).status === 'error' ? 'error' : 'stopped'
+  return records.findLast(({ machine }) => machine !== undefined)?.machine?.status ?? 'active'
+}
+
+/** The header is line 1. */
+const lineOf = ({ after }: JsonlHeader, seq: number): number => Math.max(1, seq - after.seq + 1)
+
+function refused({ runId }: JsonlHeader, line: number, what: string): CallboardError {
+  return new CallboardError('ledger.refused', `line ${line}: ${what}; export run ${runId} again`, { runId, line })
+}

@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { createRuntime, createVolatileStore, defineContext, entry } from 'callboard'
+import type { Store } from 'callboard'
+import { openSqlite } from 'callboard/sqlite'
+import { createTestClock } from '../support/clock.ts'
+
+const board = defineContext({ text: entry(z.string()) })
+
+/** A store that outlives its runtimes. */
+async function openStore(): Promise<Store> {
+  const folder = mkdtempSync(join(tmpdir(), 'callboard-closing-'))
+  const store = await openSqlite(join(folder, 'runs.db'), { durability: 'process' })
+  onTestFinished(async () => {
+    await store.close()
+    rmSync(folder, { recursive: true })
+  })
+  return store
+}
+
+/** An agent that works until it is stopped, once; `reasons` are told why it was. */
+function slowly(reasons: unknown[], isSlow: () => boolean) {
+  const worker = board.agent({
+    writes: ['text'],
+    run: async ({ signal, update }) => {
+      if (isSlow()) {
+        await new Promise((stopped) => signal.addEventListener('abort', stopped, { once: true }))
+        reasons.push((signal.reason as { readonly code: string }).code)
+      }
+      await update({ text: 'written' })
+    },
+  })
+  return board.workflow({ name: 'slow', agents: { worker } }).createMachine({
+    initial: 'on',
+    states: {
+      on: { invoke: { src: 'worker', onDone: 'end', onError: 'lost' } },
+      lost: { type: 'final' },
+      end: { type: 'final' },
+    },
+    output: ({ context }) => context.board.get('text'),
+  })
+}
+
+describe('closing a runtime', () => {
+  it('leaves the runs on a durable store: another runtime goes on with them', async () => {
+    const store = await openStore()
+    const reasons: unknown[] = []
+    let isSlow = true
+    const workflow = slowly(reasons, () => isSlow)
+    const first = await createRuntime({ store, clock: createTestClock() })
+    const ends: unknown[] = []
+    first.on('end', (end) => ends.push(end))
+    const run = await first.start(workflow, { runId: 'r' })
+    await createTestClock().settle()
+    await first.close()
+    await expect(run.done).rejects.toThrow(expect.objectContaining({ code: 'run.left' }))
+    expect(run.status).toBe('active')
+    expect({ reasons, ends }).toEqual({ reasons: ['run.left'], ends: [] })
+    expect(await store.summary('r')).toMatchObject({ status: 'active', seq: 1 })
+    isSlow = false
+    const second = await createRuntime({ store, workflows: [workflow] })
+    const { runs } = await second.recover()
+    expect(await runs[0]?.done).toBe('written')
+    await second.close()
+  })
+
+  it('leaves child runs with their parents', async () => {
+    const store = await openStore()
+    let isSlow = true
+    const child = slowly([], () => isSlow)
+    const parent = board.workflow({ name: 'parent', agents: { child } }).createMachine({
+      initial: 'on',
+      states: { on: { invoke: { src: 'child', onDone: 'end' } }, end: { type: 'final' } },
+      output: 'the child is done',
+    })
+    const first = await createRuntime({ store })
+    await first.start(parent, { runId: 'r' })
+    await createTestClock().settle()
+    await first.close()
+    expect((await store.list()).map(({ status }) => status)).toEqual(['active', 'active'])
+    isSlow = false
+    const second = await createRuntime({ store, workflows: [parent] })
+    const { runs } = await second.recover()
+    expect(await runs[0]?.done).toBe('the child is done')
+    await second.close()
+  })
+
+  it('stops the runs on a store that forgets', async () => {
+    const reasons: unknown[] = []
+    const runtime = await createRuntime({ store: createVolatileStore() })
+    const run = await runtime.start(slowly(reasons, () => true))
+    await createTestClock().settle()
+    await runtime.close()
+    await expect(run.done).rejects.toThrow(expect.objectContaining({ code: 'run.stopped' }))
+    expect(reasons).toEqual(['agent.stopped'])
+  })
+})
+
+describe('labels', () => {
+  it('are kept with the run, over restarts', async () => {
+    const store = await openStore()
+    const workflow = board.workflow({ name: 'idle' }).createMachine({ initial: 'on', states: { on: {} } })
+    const labels = { module: 'a.ts', 'who "else"?': 'Ada' }
+    const first = await createRuntime({ store })
+    const run = await first.start(workflow, { runId: 'r', labels })
+    labels.module = 'another.ts'
+    expect(run.labels).toEqual({ module: 'a.ts', 'who "else"?': 'Ada' })
+    await first.close()
+    const second = await createRuntime({ store, workflows: [workflow] })
+    const again = await second.open('r')
+    await again.send({ type: 'nothing' })
+    await again.snapshot('here')
+    expect(again.labels).toEqual(run.labels)
+    expect(await store.summary('r')).toMatchObject({ seq: 2, labels: run.labels })
+    await second.close()
+  })
+
+  it.each([[{ a: 1 }], ['text'], [{ a: 'x'.repeat(1001) }], [['a']]])('are texts by name, not %j', async (labels) => {
+    const workflow = board.workflow({ name: 'idle' }).createMachine({ initial: 'on', states: { on: {} } })
+    const runtime = await createRuntime()
+    expect(() => runtime.start(workflow, { labels: labels as never })).toThrow(
+      expect.objectContaining({ code: 'run.labels' }),
+    )
+    await runtime.close()
+  })
+})

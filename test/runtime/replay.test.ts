@@ -1,0 +1,338 @@
+// What is executed again with the same workflow comes out the same; with another one, the first difference is found.
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { assign, createMachine, sendParent } from 'xstate'
+import type { AnyStateMachine } from 'xstate'
+import { createRuntime, createVolatileStore, defineContext, drop, entry, patch, put, replayRun } from 'callboard'
+import type { ReplayReport, Store } from 'callboard'
+import { createTestClock } from '../support/clock.ts'
+
+/** What is different in one version of the workflow from another. */
+interface Variant {
+  readonly limit?: number
+  readonly merge?: 'union' | 'append'
+  readonly note?: string
+  readonly first?: string
+}
+
+/** Calls of actions: only of a run that is alive. */
+const calls: string[] = []
+
+function makeWorkflow({ limit = 3, merge = 'union', note = 'over', first = 'low' }: Variant = {}): AnyStateMachine {
+  const board = defineContext({
+    count: entry(z.number(), { merge: 'counter', default: 0 }),
+    list: entry(z.array(z.string()), { merge }),
+    settings: entry(z.object({ theme: z.string(), size: z.number() })),
+    note: entry(z.string(), { dependsOn: ['list'] }),
+    kept: entry(z.string(), { protected: true }),
+    passing: entry(z.string(), { ephemeral: true }),
+    short: entry(z.string(), { ttlMs: 300 }),
+    shared: entry(z.number(), { scope: 'global', merge: 'max' }),
+    api_key: entry(z.string()),
+    'free.*': entry(z.unknown(), { infer: true }),
+  })
+  const lamp = createMachine({
+    id: 'lamp',
+    initial: 'off',
+    context: { times: 0 },
+    states: {
+      off: { after: { 500: 'on' } },
+      on: {
+        entry: [assign({ times: ({ context }) => context.times + 1 }), sendParent({ type: 'lit' })],
+        after: { 200: 'off' },
+      },
+    },
+  })
+  const child = board.workflow({ name: 'child', output: z.string() }).createMachine({
+    initial: 'on',
+    states: { on: { after: { 400: 'end' } }, end: { type: 'final' } },
+    output: 'from the child',
+  })
+  const worker = board.agent({
+    reads: ['settings', 'list', 'count'],
+    writes: ['*'],
+    run: async ({ step, update, tryUpdate, view, waitFor }) => {
+      await update({ list: [await step('think', () => 'a')], settings: { theme: 'light', size: 1 } })
+      view.get('settings')
+      await update({ settings: patch({ size: 2 }), api_key: 'sk-secret', passing: 'soon gone' })
+      await tryUpdate({ list: ['x'] }, { expectedVersion: { list: 9 } })
+      await waitFor('count', { fresh: true, timeoutMs: 100 }).catch(() => {})
+      throw Object.assign(new Error('out of ink'), { code: 'ink' })
+    },
+  })
+  return board.workflow({ name: 'replayed', agents: { worker, child, lamp } }).createMachine({
+    id: 'replayed',
+    type: 'parallel',
+    states: {
+      work: {
+        initial: 'going',
+        states: {
+          going: {
+            invoke: {
+              src: 'worker',
+              onError: {
+                target: 'failed',
+                actions: board.write({
+                  note: ({ event }) => String((event as unknown as { error: { message: string } }).error.message),
+                }),
+              },
+            },
+          },
+          failed: {},
+        },
+      },
+      level: {
+        initial: first,
+        states: {
+          low: { always: { guard: board.when('count', (count) => Number(count) > limit), target: 'high' } },
+          high: {
+            entry: [board.write({ list: [note] }), () => void calls.push('high')],
+            on: { again: { target: 'low', actions: board.write({ count: -1 }) } },
+          },
+        },
+      },
+      lights: {
+        invoke: { src: 'lamp', id: 'lamp' },
+        on: { lit: { actions: board.write({ 'free.lit': 'lit' }) } },
+      },
+      nested: { initial: 'on', states: { on: { invoke: { src: 'child', onDone: 'off' } }, off: {} } },
+    },
+  }) as unknown as AnyStateMachine
+}
+
+type Step =
+  | readonly ['count', number]
+  | readonly ['list', readonly string[]]
+  | readonly ['settings', string]
+  | readonly ['drop', 'list' | 'settings' | 'short']
+  | readonly ['other', number]
+  | readonly ['event', string]
+  | readonly ['later', number]
+
+const steps: fc.Arbitrary<readonly Step[]> = fc.array(
+  fc.oneof(
+    fc.tuple(fc.constant('count' as const), fc.integer({ min: -3, max: 5 })),
+    fc.tuple(fc.constant('list' as const), fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 3 })),
+    fc.tuple(fc.constant('settings' as const), fc.constantFrom('dark', 'light')),
+    fc.tuple(fc.constant('drop' as const), fc.constantFrom('list' as const, 'settings' as const, 'short' as const)),
+    fc.tuple(fc.constant('other' as const), fc.nat(9)),
+    fc.tuple(fc.constant('event' as const), fc.constantFrom('again', 'unknown')),
+    fc.tuple(fc.constant('later' as const), fc.integer({ min: 1, max: 400 })),
+  ),
+  { maxLength: 16 },
+)
+
+/** A run in which these things happened. */
+async function makeRun(done: readonly Step[], workflow = makeWorkflow()): Promise<Store> {
+  const clock = createTestClock()
+  const store = createVolatileStore()
+  const runtime = await createRuntime({ store, clock })
+  const run = await runtime.start<AnyStateMachine>(workflow, { runId: 'r' })
+  const other = await runtime.start<AnyStateMachine>(workflow, { runId: 'other' })
+  await clock.settle()
+  for (const step of done) {
+    // Two runs that change global entries at one instant would leave open who was first.
+    await clock.advance(1)
+    switch (step[0]) {
+      case 'count':
+        await run.update({ count: step[1], short: put('x', { priority: 'high', metadata: { by: step[1] } }) } as never)
+        break
+      case 'list':
+        await run.update({ list: step[1], 'free.thing': step[1] } as never, { by: 'Ada' })
+        break
+      case 'settings':
+        await run.tryUpdate({ settings: patch({ theme: step[1] }), kept: step[1] } as never)
+        break
+      case 'drop':
+        await run.tryUpdate({ [step[1]]: drop() } as never)
+        break
+      case 'other':
+        await other.update({ shared: step[1] } as never)
+        await clock.advance(1)
+        await run.update({ shared: 5, note: 'n' } as never)
+        break
+      case 'event':
+        await run.send({ type: step[1], when: new Date(5), many: [1n, undefined] })
+        break
+      default:
+        await clock.advance(step[1])
+    }
+  }
+  await run.snapshot('here')
+  await runtime.close()
+  return store
+}
+
+const replay = (store: Store, variant: Variant = {}): Promise<ReplayReport> =>
+  replayRun({ store, workflow: makeWorkflow(variant), runId: 'r' })
+
+const USUAL: readonly Step[] = [
+  ['list', ['b', 'a']],
+  ['count', 2],
+  ['settings', 'dark'],
+  ['other', 7],
+  ['count', 5],
+  ['later', 400],
+  ['event', 'again'],
+  ['drop', 'list'],
+  ['later', 350],
+  ['list', ['c']],
+]
+
+describe('a run that is replayed with the workflow it was made with', () => {
+  it('comes out the same, record by record, whatever happened in it', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (done) => {
+        const store = await makeRun(done)
+        const { difference, takenOver, records } = await replay(store)
+        expect(difference).toBeUndefined()
+        expect(takenOver).toEqual([])
+        expect(records).toBe((await store.summary('r'))?.seq)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('does nothing to the world, and nothing to the store', async () => {
+    const store = await makeRun(USUAL)
+    const before = await store.verify()
+    calls.length = 0
+    expect((await replay(store)).difference).toBeUndefined()
+    expect(calls).toEqual([])
+    expect(await store.verify()).toEqual(before)
+  })
+
+  it('goes through its child runs by themselves', async () => {
+    const store = await makeRun(USUAL)
+    const children = (await store.list()).filter(({ parent }) => parent?.runId === 'r')
+    expect(children).toHaveLength(1)
+    const child = defineContext({})
+      .workflow({ name: 'child' })
+      .createMachine({
+        initial: 'on',
+        states: { on: { after: { 400: 'end' } }, end: { type: 'final' } },
+        output: 'from the child',
+      })
+    const report = await replayRun({ store, workflow: child, runId: children[0]?.runId ?? '' })
+    expect(report.difference?.message).toMatch(/"count" does not change now/)
+  })
+
+  it('goes on behind a restart, and behind records that were dropped', async () => {
+    const clock = createTestClock()
+    const store = createVolatileStore()
+    const workflow = makeWorkflow()
+    const options = {
+      store,
+      clock,
+      workflows: [workflow],
+      snapshots: { everyRecords: 5 },
+      retention: { keepRecords: 4 },
+    }
+    const first = await createRuntime(options)
+    const run = await first.start<AnyStateMachine>(workflow, { runId: 'r' })
+    await clock.settle()
+    for (let count = 0; count < 8; count++) await run.update({ count: 1, list: [`${count}`] } as never)
+    const later = createTestClock(clock.now())
+    const second = await createRuntime({ ...options, clock: later })
+    const again = await second.open('r')
+    await later.advance(600)
+    for (let count = 0; count < 8; count++) await again.update({ count: 1 } as never)
+    await again.send({ type: 'again' })
+    await later.settle()
+    const report = await replay(store)
+    expect(report.difference).toBeUndefined()
+    expect(report.records).toBeGreaterThan(4)
+    expect(report.records).toBeLessThan(again.seq)
+  })
+})
+
+describe('a run that is replayed with another workflow', () => {
+  it.each<[what: string, variant: Variant, difference: object]>([
+    ['another guard', { limit: 1 }, { key: 'list', message: '"list" changes now' }],
+    ['another policy', { merge: 'append' }, { key: 'list', message: 'the value of "list" is another' }],
+    [
+      'another value that the machine writes',
+      { note: 'above' },
+      { key: 'list', message: 'the value of "list" is another' },
+    ],
+    ['another initial state', { first: 'high' }, { seq: 1, key: 'list', message: '"list" changes now' }],
+  ])('%s: the first difference is told, with its place and without values', async (_what, variant, difference) => {
+    const store = await makeRun(USUAL)
+    const report = await replay(store, variant)
+    expect(report.difference).toMatchObject(difference)
+    expect(report.records).toBe((report.difference?.seq ?? 0) - 1)
+    const records = await store.read('r', { afterSeq: report.records, limit: 1 })
+    expect(records[0]?.seq).toBe(report.difference?.seq)
+  })
+
+  it('a ledger that says something else came of it is found out', async () => {
+    const store = await makeRun(USUAL)
+    const records = await store.read('r')
+    // A later one: of the first, the value that was asked is the one that came of it.
+    const index = records.findLastIndex(({ kind, changes }) => kind === 'update' && changes[0]?.key === 'count')
+    const [record] = records.slice(index)
+    const [change] = record?.changes ?? []
+    if (record === undefined || change === undefined) throw new TypeError('there is no such record')
+    const forged = { ...change, cell: { ...change.cell, entry: { ...change.cell.entry, value: 40 } } }
+    const asked = record.asked
+    const edited = createVolatileStore()
+    const batch = {
+      runId: 'r',
+      expectedSeq: 0,
+      records: records.with(index, { ...record, asked, changes: [forged, ...record.changes.slice(1)] }),
+      summary: (await store.summary('r')) as never,
+    }
+    const [globals, about] = [await store.read('global:default'), await store.summary('global:default')]
+    await edited.append([batch, { runId: 'global:default', expectedSeq: 0, records: globals, summary: about as never }])
+    expect((await replay(edited)).difference).toMatchObject({ seq: record.seq, key: 'count' })
+  })
+})
+
+describe('what a record does not tell', () => {
+  it('is taken over and said: a restore, a branch, a policy given as a function', async () => {
+    const board = defineContext({ list: entry(z.array(z.string()), { merge: 'union' }), done: entry(z.boolean()) })
+    const scribe = board.agent({
+      reads: ['list'],
+      writes: ['list'],
+      isolation: 'branch',
+      run: async ({ update }) => void (await update({ list: ['from a branch'] })),
+    })
+    const workflow = board.workflow({ name: 'w', agents: { scribe } }).createMachine({
+      initial: 'on',
+      states: {
+        on: { invoke: { src: 'scribe', onDone: 'off' } },
+        off: { always: { guard: board.when('done', (done) => done === true), target: 'end' } },
+        end: { type: 'final' },
+      },
+    })
+    const clock = createTestClock()
+    const store = createVolatileStore()
+    const runtime = await createRuntime({ store, clock })
+    const run = await runtime.start(workflow, { runId: 'r' })
+    await clock.settle()
+    await run.update({ list: ['b'] })
+    const { seq } = await run.snapshot('before')
+    const longest = function longest({ current, update }: { current?: unknown; update: unknown }) {
+      return { kind: 'accept' as const, value: String(current).length > String(update).length ? current : update }
+    }
+    await run.update({ list: put(['a much longer text'], { policy: longest as never }) })
+    await run.restore(seq)
+    const fork = await run.fork(seq, { runId: 'f' })
+    await run.update({ done: true })
+    const report = await replayRun({ store, workflow, runId: 'r' })
+    expect(report.difference).toBeUndefined()
+    expect(report.takenOver.map(({ why }) => why)).toEqual([
+      'a branch was merged',
+      'the policy "longest" was given with the update',
+      'entries were restored',
+    ])
+    await fork.update({ done: true })
+    const forked = await replayRun({ store, workflow, runId: 'f' })
+    expect(forked).toMatchObject({
+      difference: undefined,
+      takenOver: [{ seq: 1, why: 'it was forked from another run' }],
+    })
+    await runtime.close()
+  })
+})
