@@ -264,6 +264,7 @@ class Replay {
       },
       onCommitted: () => {},
       onFailed: (error) => (this.#failure ??= error),
+      onLost: () => {},
     }
   }
 
