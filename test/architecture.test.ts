@@ -87,7 +87,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
 
 /** Where the defaults are made that everybody else is handed. */
 const WORLD = {
-  'src/base/clock.ts': ['Date.now', 'setTimeout'],
+  'src/base/clock.ts': ['Date.now', 'performance.now', 'setTimeout'],
   'src/runtime/runtime.ts': ['Math.random'],
   'src/testing/test-clock.ts': ['setImmediate'],
   'src/cli': ['console', 'Date.now', 'new Date()', 'setTimeout', 'setImmediate', 'node:timers/promises'],

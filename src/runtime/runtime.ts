@@ -78,10 +78,7 @@ export class Runtime {
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
       track: (work) => this.#track(work),
-      startChild: (machine, seed, isOver) => {
-        const { clock, deadlines } = this.#services
-        return insist(() => this.#beginOrOpen(machine, seed), { clock, deadlines, isOver })
-      },
+      startChild: (machine, seed, isOver) => insist(() => this.#beginOrOpen(machine, seed), this.#services, isOver),
       announceGlobals: (from, changes, by, at) => {
         const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
         for (const seat of [...this.#roster.active(), ...this.#roster.heldAtRest()]) if (seat.runId !== from) tell(seat)

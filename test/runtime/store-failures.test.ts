@@ -176,11 +176,9 @@ describe('when the store refuses an append', () => {
     const store = createFragileStore()
     const { runtime, clock } = await createWorld({ store })
     const told: string[] = []
-    const workflow = board
-      .workflow()
-      .createMachine({
-        on: { say: { actions: emit({ type: 'said' }) }, write: { actions: board.write({ note: 'x' }) } },
-      })
+    const workflow = board.workflow().createMachine({
+      on: { say: { actions: emit({ type: 'said' }) }, write: { actions: board.write({ note: 'x' }) } },
+    })
     const run = await runtime.start(workflow)
     run.subscribe('note', () => void told.push('subscriber'))
     run.on('said', () => told.push('listener'))
