@@ -263,8 +263,8 @@ class Replay {
         return Promise.resolve()
       },
       onCommitted: () => {},
+      onLost: (error) => (this.#failure ??= error),
       onFailed: (error) => (this.#failure ??= error),
-      onLost: () => {},
     }
   }
 

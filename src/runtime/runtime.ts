@@ -152,6 +152,7 @@ export class Runtime {
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
+    this.#assertOpen()
     const { shared } = this.store.traits
     const known = this.#roster.atWork(runId)
     if (known !== undefined && !shared) return known.run
@@ -326,12 +327,11 @@ export class Runtime {
   }
 
   #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
-    const { catalogue } = definitionOf(machine)
-    return loadRun({ store: this.#services.store, catalogue, runId, onUnusable: this.#onUnusable })
+    const { store } = this.#services
+    return loadRun({ store, catalogue: definitionOf(machine).catalogue, runId, onUnusable: this.#onUnusable })
   }
 
   readonly #onRestFailure = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'rest', error })
-
   readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
 
   #resume(machine: AnyStateMachine, { summary, state, shown }: StoredRun): Seat {
