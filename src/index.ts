@@ -1,5 +1,5 @@
 // callboard: what a user of the package imports.
-export { CallboardError, isCallboardError, randomIds, systemClock } from './base/index.ts'
+export { CallboardError, isCallboardError, randomIds, redactSecrets, systemClock } from './base/index.ts'
 export type { Clock, ErrorDetails, Ids } from './base/index.ts'
 export {
   DEFAULT_LIMITS,
@@ -115,6 +115,7 @@ export type {
   StoredRunState,
   SubscribeOptions,
   UpdateResult,
+  ValuesOf,
   WaitOptions,
   Workflow,
   WorkflowInput,

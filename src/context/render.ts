@@ -1,6 +1,6 @@
 // Render: a view as text for a prompt, within a budget of tokens. Deterministic; the plan says for every entry why it is
 // in, cut or out.
-import { CallboardError, canonicalJson } from '../base/index.ts'
+import { CallboardError, canonicalJson, REDACTED } from '../base/index.ts'
 import type { Entry } from './entry.ts'
 
 export interface RenderOptions {
@@ -11,9 +11,6 @@ export interface RenderOptions {
   /** Shortest piece, in tokens, that an entry is cut down to; 16 unless given. */
   readonly minCutTokens?: number
 }
-
-/** What is shown in place of a sensitive value. */
-export const REDACTED = '[redacted: sensitive]'
 
 /** What became of one entry, and why. */
 export interface RenderPlanLine {

@@ -1,7 +1,7 @@
 // The change log: who changed what, from which version to which, and when; made from the ledger. Sensitive values are
 // redacted, those of ephemeral entries are not in it.
-import { handOut } from '../base/index.ts'
-import { evictionReasonOf, REDACTED } from '../context/index.ts'
+import { handOut, REDACTED } from '../base/index.ts'
+import { evictionReasonOf } from '../context/index.ts'
 import type { CellChange, Cell, Scope } from '../context/index.ts'
 import { foldRecords } from '../ledger/index.ts'
 import type { FoldedState, LedgerRecord } from '../ledger/index.ts'

@@ -68,8 +68,10 @@ export interface EngineHost {
   commit(turns: readonly Turn[], status: MachineState['status']): Promise<void>
   /** A turn is in the store; its acknowledgement has been given. */
   onCommitted(turn: Turn): void
-  /** The run cannot go on: a commit failed, or an action did. */
+  /** The run cannot go on: an action failed. */
   onFailed(error: unknown): void
+  /** A commit failed: what was here and not in the store is lost. */
+  onLost(error: unknown): void
 }
 
 type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
@@ -514,9 +516,11 @@ export class Engine {
   #lose(turns: readonly Turn[], error: unknown): void {
     const lost = [...turns, ...this.#pending]
     this.#pending = []
+    this.#stopped = true
+    // Before the actors are stopped: agents are to know that this is not the end.
+    this.#host.onLost(error)
     this.halt()
     for (const turn of lost) turn.refuse?.(error)
-    this.#host.onFailed(error)
   }
 
   #finishedError(): CallboardError {

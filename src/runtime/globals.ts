@@ -18,8 +18,12 @@ export class Globals {
   /** The newest entries, committed or not. */
   #latest = Shelf.empty
   #committed = Shelf.empty
+  /** The newest record, committed or not. */
   #seq = 0
+  #committedSeq = 0
   #epoch = 0
+  /** The seq that a run's record has here. */
+  readonly #seqs = new WeakMap<LedgerRecord, number>()
 
   constructor(tenant: string) {
     this.runId = `${PREFIX}${tenant}`
@@ -38,14 +42,23 @@ export class Globals {
     return this.#committed
   }
 
-  /** Reads what the store has; before any run begins. */
+  /** Reads what the store has. What was built on what was here before is lost. */
   async load(store: Store): Promise<void> {
-    this.#epoch += 1
     const records = await store.read(this.runId)
     const shelf = Shelf.empty.with(records.flatMap(({ changes }) => changes))
+    this.#epoch += 1
     this.#latest = shelf
     this.#committed = shelf
-    this.#seq = records.at(-1)?.seq ?? 0
+    this.#seq = this.#committedSeq = records.at(-1)?.seq ?? 0
+  }
+
+  /** What was staged could not be stored: back to what is, as far as that is known and then as the store says. */
+  async lose(store: Store): Promise<void> {
+    this.#epoch += 1
+    this.#latest = this.#committed
+    this.#seq = this.#committedSeq
+    // A store that cannot be read either refuses the next append as well, and is asked again then.
+    await this.load(store).catch(() => {})
   }
 
   /** Takes over what a transition made of the entries; `commit` makes it visible. */
@@ -61,6 +74,7 @@ export class Globals {
       const changes = record.changes.filter(({ scope }) => scope === 'global')
       if (changes.length === 0) continue
       this.#seq += 1
+      this.#seqs.set(record, this.#seq)
       const asked = { runId: record.runId, seq: record.seq }
       own.push({
         ...record,
@@ -88,8 +102,12 @@ export class Globals {
     return { runId: this.runId, expectedSeq, records: own, summary }
   }
 
-  /** Makes committed changes visible to readers of every run. */
-  commit(changes: readonly CellChange[]): void {
+  /** Makes what a run's committed record has changed visible to readers of every run. */
+  commit(record: LedgerRecord, changes: readonly CellChange[]): void {
+    const seq = this.#seqs.get(record)
+    // It may have been read from the store already.
+    if (seq === undefined || seq <= this.#committedSeq) return
+    this.#committedSeq = seq
     this.#committed = this.#committed.with(changes.filter(({ scope }) => scope === 'global'))
   }
 }

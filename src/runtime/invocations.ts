@@ -15,6 +15,7 @@ export class Invocations implements InvocationHost {
   readonly #newest = new Map<string, AgentProcess>()
   readonly #children = new Map<string, { stop(reason: string): Promise<void> }>()
   #count = 0
+  #isLeft = false
 
   constructor(core: RunCore, services: RuntimeServices) {
     this.#core = core
@@ -79,7 +80,9 @@ export class Invocations implements InvocationHost {
 
   async startChild(id: string, machine: AnyActorLogic, invocation: string, input: unknown): Promise<unknown> {
     const parent = { runId: this.#core.runId, id }
-    const starting = this.#services.startChild(machine as AnyStateMachine, { runId: invocation, input, parent })
+    const seed = { runId: invocation, input, parent }
+    const isOver = (): boolean => this.#isLeft || this.#core.end !== undefined || !this.#children.has(invocation)
+    const starting = this.#services.startChild(machine as AnyStateMachine, seed, isOver)
     // It counts from now on, not from when it has begun: it may have to be stopped before.
     this.#children.set(invocation, { stop: async (reason) => (await starting).stop(reason) })
     const run = await starting
@@ -87,7 +90,7 @@ export class Invocations implements InvocationHost {
   }
 
   stopChild(invocation: string): void {
-    const child = this.#children.get(invocation)
+    const child = this.#isLeft ? undefined : this.#children.get(invocation)
     if (child !== undefined) void child.stop('the state that invoked it was left').catch(() => {})
   }
 
@@ -100,6 +103,7 @@ export class Invocations implements InvocationHost {
   /** The run has ended, and everything it started with it; or it was left, and child runs are left by themselves. */
   stopAll(left?: CallboardError): void {
     for (const agent of this.#agents.values()) agent.stop(left ?? this.#stoppedError(agent.id))
+    this.#isLeft = left !== undefined
     if (left !== undefined) return
     for (const child of this.#children.values())
       void child.stop(`its parent run ${this.#core.runId} has ended`).catch(() => {})

@@ -263,6 +263,7 @@ class Replay {
         return Promise.resolve()
       },
       onCommitted: () => {},
+      onLost: (error) => (this.#failure ??= error),
       onFailed: (error) => (this.#failure ??= error),
     }
   }

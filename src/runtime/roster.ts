@@ -12,6 +12,7 @@ import { isConcernedBy } from './rest.ts'
 import type { Rest } from './rest.ts'
 import type { Run } from './run.ts'
 import type { Seat } from './seat.ts'
+import { pauseAfter } from './store-failure.ts'
 
 export interface RosterHost {
   readonly store: Store
@@ -172,6 +173,18 @@ export class Roster {
     for (const [runId, concerns] of [...this.#concerns]) {
       if (isConcernedBy(concerns, changes)) this.come(runId).then(tell, (error: unknown) => this.#host.onFailure(error))
     }
+  }
+
+  /** A commit of a run at work has failed: it comes back as it is stored, at once, or after a pause if that has not helped. */
+  takeBack(runId: string): void {
+    const seat = this.#active.get(runId)
+    if (seat === undefined) return
+    const pauseMs = pauseAfter(seat.countLoss())
+    seat.leave()
+    this.#active.delete(runId)
+    this.#held.set(runId, seat)
+    if (pauseMs === 0 && !this.#isClosed) this.#onDue(runId)
+    else this.rest(runId, this.#host.clock.now() + pauseMs)
   }
 
   /** Some run may have become idle. */

@@ -28,6 +28,7 @@ import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
 import { Compactor } from './compactor.ts'
 import type { CompactorHost } from './compactor.ts'
+import { commitTurns } from './commit.ts'
 import { deriveMachine } from './derive-machine.ts'
 import { Engine } from './engine.ts'
 import type { EngineHost, EngineOrigin } from './engine.ts'
@@ -472,11 +473,16 @@ export class RunCore {
 
   /** Stops without a trace; what it was can still be read. Only what `findRest` finds idle may go. */
   goToRest(): void {
+    const message = `run ${this.runId} has gone to rest; its agents run again when it comes back, with what they have done`
+    this.#pause(new CallboardError('agent.resting', message, { runId: this.runId }))
+  }
+
+  #pause(reason: CallboardError): void {
     this.#resting = { requests: this.openRequests, explanation: this.explain() }
     this.#expiry?.cancel()
-    const message = `run ${this.runId} has gone to rest; its agents run again when it comes back, with what they have done`
     // Before their actors are stopped: agents are to know that this is not the end.
-    this.#invocations.stopAll(new CallboardError('agent.resting', message, { runId: this.runId }))
+    this.#invocations.stopAll(reason)
+    this.waits.rejectAll(() => reason)
     this.#waitNotes?.end()
     this.#engine.halt()
   }
@@ -610,52 +616,14 @@ export class RunCore {
       globals: () => this.#services.globals.latest,
       stageGlobals: (globals) => this.#services.globals.stage(globals),
       globalsEpoch: () => this.#services.globals.epoch,
-      commit: (turns, status) => this.#commit(turns, status),
+      commit: (turns, status) => {
+        const { definition, createdAt, parent, labels } = this
+        return commitTurns(this.#services, { runId: this.runId, definition, createdAt, parent, labels }, turns, status)
+      },
       onCommitted: (turn) => this.#onCommitted(turn),
       onFailed: (error) => this.#onFailed(error),
+      onLost: (error) => this.#onLost(error),
     }
-  }
-
-  #commit(turns: readonly Turn[], status: MachineState['status']): Promise<void> {
-    const records: LedgerRecord[] = turns.map(({ record }) => record)
-    const first = records[0]
-    const last = records.at(-1)
-    if (first === undefined || last === undefined) return Promise.resolve()
-    const isEnd = last.kind === 'end' ? (last.asked as { readonly status: MachineState['status'] }).status : status
-    const batch = {
-      runId: this.runId,
-      expectedSeq: first.seq - 1,
-      records,
-      summary: {
-        runId: this.runId,
-        workflow: this.definition.name,
-        version: this.definition.version,
-        status: isEnd,
-        seq: last.seq,
-        createdAt: this.createdAt,
-        updatedAt: last.at,
-        parent: this.parent,
-        ...(this.labels === undefined ? {} : { labels: this.labels }),
-      },
-    }
-    if (!turns.some(({ changesGlobals }) => changesGlobals)) return this.#services.store.append([batch])
-    const { globals, store } = this.#services
-    if (turns.some(({ changesGlobals, globalsEpoch }) => changesGlobals && globalsEpoch !== globals.epoch)) {
-      return Promise.reject(
-        new CallboardError(
-          'globals.lost',
-          `run ${this.runId} has built on global entries that could not be stored; open it again to go on from what is stored`,
-          { runId: this.runId },
-        ),
-      )
-    }
-    const global = globals.batchOf(records)
-    if (global === undefined) return store.append([batch])
-    return store.append([batch, global]).catch(async (error: unknown) => {
-      // What was staged is lost with the run; the other runs go on from what the store says.
-      await globals.load(store)
-      throw error
-    })
   }
 
   #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
@@ -663,7 +631,7 @@ export class RunCore {
     const global = changesGlobals ? changes.filter(({ scope }) => scope === 'global') : NO_CHANGES
     this.#snapshots.onCommitted(record, global)
     if (changes.length > 0) {
-      if (changesGlobals) this.#services.globals.commit(changes)
+      if (changesGlobals) this.#services.globals.commit(record, changes)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
       this.#compactor?.onCommitted(record.seq, record.at, changes)
@@ -700,6 +668,19 @@ export class RunCore {
     this.#expiry = undefined
     if (this.#end === undefined && this.#resting === undefined)
       void this.#engine.send({ type: EXPIRE_EVENT, at: this.clock.now() } as never).catch(() => {})
+  }
+
+  /** Back to what the store says: this is over here, and begins again from there. */
+  #onLost(error: unknown): void {
+    if (this.#end !== undefined || this.#resting !== undefined) return
+    if (this.#committedSeq === 0) {
+      this.#onFailed(error)
+      return
+    }
+    const message = `run ${this.runId} goes back to what is stored of it, because a commit failed; its agents run again`
+    this.#pause(new CallboardError('run.taken-back', message, { runId: this.runId }, { cause: error }))
+    for (const wake of [...(this.#wakers ?? [])]) wake()
+    this.#services.onLost(this.runId)
   }
 
   #onFailed(error: unknown): void {

@@ -1,7 +1,7 @@
 // Export: a run as one object of plain JSON, for people and programs that do not read ledgers. What makes a run go on
 // elsewhere is its ledger, as JSONL; this is everything that can be said of it.
 import { toTagged } from '../base/index.ts'
-import { REDACTED } from '../context/index.ts'
+import { REDACTED } from '../base/index.ts'
 import type { Entry } from '../context/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import type { ListedConflict } from './conflicts.ts'

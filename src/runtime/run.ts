@@ -1,5 +1,5 @@
 // Run: what the outside holds of one run.
-import { CallboardError, handOut } from '../base/index.ts'
+import { CallboardError, isCallboardError, handOut } from '../base/index.ts'
 import { entryOf, refusalError } from '../context/index.ts'
 import type { Entry, UpdateOptions, View } from '../context/index.ts'
 import { diffBoards } from '../ledger/index.ts'
@@ -175,7 +175,8 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
         }),
       )
     }
-    const wait = (core: RunCore): Promise<unknown> =>
+    const untilAt = this.#core.clock.now() + timeoutMs
+    const waitWith = (core: RunCore): Promise<unknown> =>
       core.waits.add({
         waiter: OUTSIDE,
         keys: [key],
@@ -187,11 +188,16 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
         },
         fresh,
         since,
-        timeoutMs,
+        timeoutMs: Math.max(0, untilAt - core.clock.now()),
         signal,
         onTimeout: (one) => core.timeoutError(one),
       })
-    return this.#during(wait) as Promise<Values[Key]>
+    const wait = (): Promise<unknown> =>
+      this.#during(waitWith).catch((error: unknown) => {
+        if (isCallboardError(error, 'run.taken-back')) return wait()
+        throw error
+      })
+    return wait() as Promise<Values[Key]>
   }
 
   /** Calls the handler after commits that change these keys or patterns; gives the function that ends it. */

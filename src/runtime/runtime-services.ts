@@ -53,9 +53,13 @@ export interface RuntimeServices {
       readonly input: unknown
       readonly parent: { readonly runId: string; readonly id: string }
     },
+    /** Whether nobody needs it any more: asked before another attempt, where the store has failed. */
+    isOver: () => boolean,
   ): Promise<{ readonly done: Promise<unknown>; stop(reason: string): Promise<void> }>
   /** Tells every other run of committed changes to global entries. */
   announceGlobals(from: string, changes: readonly CellChange[], by: string, at: number): void
+  /** A commit has failed: the run is to go on from what is stored. */
+  onLost(runId: string): void
   onEnded(core: RunCore, end: RunEnd): void
   /** A run has been written to. */
   onCommitted(runId: string): void

@@ -1,6 +1,6 @@
 // Runtime: the only place where runs begin. It owns the clock, the ids, the global entries and the filters of its runs.
 import type { AnyStateMachine } from 'xstate'
-import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, systemClock } from '../base/index.ts'
+import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, steadyClock, systemClock } from '../base/index.ts'
 import type { Ids } from '../base/index.ts'
 import { Filters } from '../context/index.ts'
 import { createVolatileStore } from '../store/index.ts'
@@ -31,6 +31,7 @@ import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
 import { Seat } from './seat.ts'
+import { insist, withTypedErrors } from './store-failure.ts'
 import { stopForClosing } from './stop-for-closing.ts'
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
@@ -39,6 +40,7 @@ const MOST_ACTIVE_RUNS = 1_000
 export class Runtime {
   /** Filters that narrow views by agent type and role; may change while runs go on. */
   readonly filters: Filters
+  readonly #store: Store
   readonly #services: RuntimeServices
   readonly #ids: Ids
   readonly #roster: Roster
@@ -52,7 +54,8 @@ export class Runtime {
 
   /** Use `createRuntime`. */
   constructor(options: RuntimeOptions = {}) {
-    const { clock = systemClock, ids = randomIds } = options
+    const { ids = randomIds } = options
+    const clock = steadyClock(options.clock ?? systemClock)
     for (const machine of options.workflows ?? []) this.#workflows.set(definitionOf(machine).name, machine)
     this.#ids = ids
     const topics: Bus<RuntimeTopics> = new Bus<RuntimeTopics>((failure) => {
@@ -60,7 +63,8 @@ export class Runtime {
     })
     this.filters = new Filters(() => this.#onFiltersChanged())
     const rules = keepingRules(options.snapshots, options.retention)
-    const store = options.store ?? createVolatileStore()
+    this.#store = options.store ?? createVolatileStore()
+    const store = withTypedErrors(this.#store)
     this.#services = {
       clock,
       deadlines: new Deadlines(clock),
@@ -74,7 +78,10 @@ export class Runtime {
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
       track: (work) => this.#track(work),
-      startChild: (machine, seed) => this.#beginOrOpen(machine, seed),
+      startChild: (machine, seed, isOver) => {
+        const { clock, deadlines } = this.#services
+        return insist(() => this.#beginOrOpen(machine, seed), { clock, deadlines, isOver })
+      },
       announceGlobals: (from, changes, by, at) => {
         const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
         for (const seat of [...this.#roster.active(), ...this.#roster.heldAtRest()]) if (seat.runId !== from) tell(seat)
@@ -82,6 +89,7 @@ export class Runtime {
       },
       onCommitted: (runId) => this.#roster.onCommitted(runId),
       onQuiet: () => this.#roster.onQuiet(),
+      onLost: (runId) => this.#roster.takeBack(runId),
       isShared: (pattern) => isWrittenGlobally(pattern, [...this.#workflows.values()].map(definitionOf)),
       onEnded: (core, end) => {
         // Of a lost run, what the store has is not what is here.
@@ -117,11 +125,11 @@ export class Runtime {
 
   /** Reads the global entries from the store. Done by `createRuntime`. */
   load(): Promise<void> {
-    return this.#services.globals.load(this.store)
+    return this.#services.globals.load(this.#services.store)
   }
 
   get store(): Store {
-    return this.#services.store
+    return this.#store
   }
 
   /**
@@ -147,10 +155,11 @@ export class Runtime {
    *   `run.definition-changed`, `run.migration-failed` when its state does not fit the workflow as it is now
    */
   async open(runId: string): Promise<Run> {
+    this.#assertOpen()
     const { shared } = this.store.traits
     const known = this.#roster.atWork(runId)
     if (known !== undefined && !shared) return known.run
-    const summary = await this.store.summary(runId)
+    const summary = await this.#services.store.summary(runId)
     const active = this.#roster.atWork(runId)
     if (active !== undefined && !(shared && active.core.isOvertakenBy(summary))) return active.run
     active?.core.giveUp()
@@ -160,7 +169,7 @@ export class Runtime {
   }
 
   async #bring(runId: string): Promise<Seat> {
-    const summary = await this.store.summary(runId)
+    const summary = await this.#services.store.summary(runId)
     if (summary === undefined) throw unknownError(runId)
     return this.#open(this.#machineOf(summary), summary)
   }
@@ -173,12 +182,12 @@ export class Runtime {
    */
   async fork(runId: string, point: Point, { runId: to, by = 'outside', reason }: ForkOptions = {}): Promise<Run> {
     this.#assertOpen()
-    const summary = await this.store.summary(runId)
+    const summary = await this.#services.store.summary(runId)
     if (summary === undefined || isGlobals(runId)) throw unknownError(runId)
     const machine = this.#machineOf(summary)
     const newId = to ?? this.#ids.next('run')
     assertRunId(newId)
-    const { store } = this
+    const { store } = this.#services
     const snapshots = this.get(runId)?.snapshots() ?? (await this.#load(machine, runId)).notes.snapshots
     const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
     const at = this.#services.clock.now()
@@ -198,7 +207,7 @@ export class Runtime {
    * they are due or sent something: their ids are in `resting`. Gives those that could not be opened, too.
    */
   recover(): Promise<Recovered> {
-    return recoverRuns(this.store, {
+    return recoverRuns(this.#services.store, {
       open: (runId) => this.open(runId),
       leaveAtRest: ({ runId, workflow }, until) => {
         if (this.get(runId) !== undefined || !this.#workflows.has(workflow)) return false
@@ -220,7 +229,7 @@ export class Runtime {
 
   /** What is known of the runs in the store, oldest first. */
   async list(filter?: RunFilter): Promise<readonly RunSummary[]> {
-    const summaries = await this.store.list(filter)
+    const summaries = await this.#services.store.list(filter)
     return summaries.filter(({ runId }) => !isGlobals(runId))
   }
 
@@ -271,7 +280,7 @@ export class Runtime {
     this.#assertOpen()
     const definition = definitionOf(machine)
     assertRunId(runId)
-    const stored = await this.store.summary(runId)
+    const stored = await this.#services.store.summary(runId)
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
     const core = new RunCore(
@@ -296,7 +305,7 @@ export class Runtime {
     machine: AnyStateMachine,
     seed: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
   ): Promise<Run> {
-    const summary = await this.store.summary(seed.runId)
+    const summary = await this.#services.store.summary(seed.runId)
     return summary === undefined
       ? this.#begin(machine, seed)
       : (this.get(seed.runId) ?? (await this.#open(machine, summary)).run)
@@ -322,7 +331,7 @@ export class Runtime {
 
   #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
     const { catalogue } = definitionOf(machine)
-    return loadRun({ store: this.store, catalogue, runId, onUnusable: this.#onUnusable })
+    return loadRun({ store: this.#services.store, catalogue, runId, onUnusable: this.#onUnusable })
   }
 
   readonly #onRestFailure = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'rest', error })
@@ -368,7 +377,7 @@ export class Runtime {
       nextId: (kind) => this.#ids.next(kind),
       fork: (point, options) => this.fork(runId, point, options),
     }
-    const seat = new Seat(core, host, (place) => new Run(place, this.store, runHost))
+    const seat = new Seat(core, host, (place) => new Run(place, this.#services.store, runHost))
     this.#machines.set(seat.run, machine)
     return seat
   }

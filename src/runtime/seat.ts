@@ -24,7 +24,10 @@ export class Seat {
   #core: RunCore
   #rests = false
   #isAwaited = false
-  #arrivals: ((core: RunCore) => void)[] = []
+  /** What is attached, and again whenever the run comes back. */
+  #attached: Set<(core: RunCore) => void> | undefined
+  #losses = 0
+  #lostAtSeq = 0
 
   constructor(core: RunCore, host: SeatHost, makeRun: (seat: Seat) => Run) {
     this.#host = host
@@ -71,9 +74,8 @@ export class Seat {
   /** Attaches something that keeps the run at work until it is detached; at once, or when the run has come back. */
   attach(attach: (core: RunCore) => () => void): () => void {
     let detach: (() => void) | undefined
-    let isOver = false
     const doIt = (core: RunCore): void => {
-      if (isOver) return
+      detach?.()
       const off = attach(core)
       const release = core.hold()
       detach = () => {
@@ -81,15 +83,23 @@ export class Seat {
         release()
       }
     }
-    if (this.#rests) {
-      this.#arrivals.push(doIt)
-      this.awake().catch((error: unknown) => this.#host.onFailure(error))
-    } else doIt(this.#core)
+    this.#attached ??= new Set()
+    this.#attached.add(doIt)
+    if (this.#rests) this.awake().catch((error: unknown) => this.#host.onFailure(error))
+    else doIt(this.#core)
     return () => {
-      isOver = true
+      this.#attached?.delete(doIt)
       detach?.()
       detach = undefined
     }
+  }
+
+  /** A commit has failed; gives how many have since the last that did not. */
+  countLoss(): number {
+    const { seq } = this.#core
+    this.#losses = seq > this.#lostAtSeq ? 1 : this.#losses + 1
+    this.#lostAtSeq = seq
+    return this.#losses
   }
 
   /** The run has gone to rest. */
@@ -108,9 +118,7 @@ export class Seat {
     this.#core = core
     this.#rests = false
     this.#follow(core)
-    const arrivals = this.#arrivals
-    this.#arrivals = []
-    for (const arrive of arrivals) arrive(core)
+    for (const attach of [...(this.#attached ?? [])]) attach(core)
   }
 
   #follow(core: RunCore): void {

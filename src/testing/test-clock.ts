@@ -10,13 +10,17 @@ export interface TestClock extends Clock {
   advance(ms: number): Promise<void>
   /** Lets what is under way settle without moving time. */
   settle(): Promise<void>
-  /** Moves the hands without firing anything: what a suspended laptop or a corrected clock does. Backwards too. */
+  /** Lets time pass without firing anything, as a busy event loop does. */
   jump(ms: number): void
+  /** Sets the hands forth or, below zero, back, as a time server does: no time passes. */
+  correct(ms: number): void
+  monotonic(): number
   /** How many timers are armed. */
   readonly armed: number
 }
 
 interface Timer {
+  /** Counted from the beginning, whatever the hands show. */
   readonly at: number
   readonly fire: () => void
 }
@@ -30,7 +34,8 @@ async function settle(): Promise<void> {
 
 /** @param startAt what the clock shows first; an instant with nothing special about it unless given */
 export function createTestClock(startAt = Date.UTC(2026, 0, 1)): TestClock {
-  let time = startAt
+  let elapsed = 0
+  let zero = startAt
   let nextId = 1
   const timers = new Map<number, Timer>()
 
@@ -43,31 +48,35 @@ export function createTestClock(startAt = Date.UTC(2026, 0, 1)): TestClock {
   }
 
   return {
-    now: () => time,
+    now: () => zero + elapsed,
+    monotonic: () => elapsed,
     setTimeout(fire, ms) {
       const id = nextId++
-      timers.set(id, { at: time + Math.max(0, ms), fire })
+      timers.set(id, { at: elapsed + Math.max(0, ms), fire })
       return id
     },
     clearTimeout(id) {
       timers.delete(id as number)
     },
     async advance(ms) {
-      const until = time + ms
+      const until = elapsed + ms
       await settle()
       for (let id = nextDue(until); id !== undefined; id = nextDue(until)) {
         const timer = timers.get(id)
         timers.delete(id)
         if (timer === undefined) continue
-        time = Math.max(time, timer.at)
+        elapsed = Math.max(elapsed, timer.at)
         timer.fire()
         await settle()
       }
-      time = Math.max(time, until)
+      elapsed = Math.max(elapsed, until)
     },
     settle,
     jump(ms) {
-      time += ms
+      elapsed += ms
+    },
+    correct(ms) {
+      zero += ms
     },
     get armed() {
       return timers.size

@@ -5,6 +5,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { handingQuestion } from './handing.ts'
 import { STANDARD_ROUNDS } from './harness.ts'
+import { heapQuestion } from './heap.ts'
 import { memoryQuestion } from './memory.ts'
 import { toMarkdown, toText } from './report.ts'
 import type { Question, Table } from './report.ts'
@@ -20,6 +21,7 @@ const QUESTIONS: readonly Question[] = [
   waitsQuestion,
   handingQuestion,
   memoryQuestion,
+  heapQuestion,
 ]
 const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
 const BEGIN = '<!-- bench: written by npm run bench -- --write -->'

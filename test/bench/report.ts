@@ -5,10 +5,13 @@ import type { Timing, Timings } from './harness.ts'
 export type Limit =
   | { readonly kind: 'times'; readonly most: number }
   | { readonly kind: 'time'; readonly mostNs: number }
+  | { readonly kind: 'bytes'; readonly mostBytes: number }
 
 export interface Line {
   readonly name: string
   readonly ns: number | undefined
+  /** Where memory is in question, not time. */
+  readonly bytes?: number
   /** What it is compared with; undefined for the baseline itself. */
   readonly baseline: string | undefined
   readonly ratio: number | undefined
@@ -23,6 +26,8 @@ export interface Table {
   readonly title: string
   /** What one operation is. */
   readonly operation: string
+  /** What the first column shows; `time` unless given. */
+  readonly figure?: string
   readonly lines: readonly Line[]
   readonly notMeasured: string
 }
@@ -55,6 +60,20 @@ export function lineOf(timings: Timings, contender: string, { name, baseline, li
   }
 }
 
+/** A line about memory. */
+export function bytesLine(name: string, bytes: number, { mostBytes }: { readonly mostBytes?: number } = {}): Line {
+  return {
+    name,
+    ns: undefined,
+    bytes,
+    baseline: undefined,
+    ratio: undefined,
+    limit: mostBytes === undefined ? undefined : { kind: 'bytes', mostBytes },
+    met: mostBytes === undefined ? undefined : bytes <= mostBytes,
+    missing: undefined,
+  }
+}
+
 /** A line of something that could not be measured. */
 export function missingLine(name: string, missing: string): Line {
   return {
@@ -75,17 +94,21 @@ function timingOf(timings: Timings, name: string): Timing {
 }
 
 function isMet(ns: number, ratio: number | undefined, limit: Limit | undefined): boolean | undefined {
-  if (limit === undefined) return undefined
+  if (limit === undefined || limit.kind === 'bytes') return undefined
   return limit.kind === 'time' ? ns <= limit.mostNs : ratio !== undefined && ratio <= limit.most
 }
 
 const HEAD = ['', 'time', 'ratio', 'compared with', 'limit', ''] as const
 
-function cellsOf({ name, ns, ratio, baseline, limit, met, missing }: Line): readonly string[] {
+function headOf({ figure }: Table): readonly string[] {
+  return HEAD.map((name) => (name === 'time' ? (figure ?? name) : name))
+}
+
+function cellsOf({ name, ns, bytes, ratio, baseline, limit, met, missing }: Line): readonly string[] {
   if (missing !== undefined) return [name, 'not measured', '', missing, '', '']
   return [
     name,
-    formatNs(ns),
+    bytes === undefined ? formatNs(ns) : formatBytes(bytes),
     ratio === undefined ? '' : `${ratio.toFixed(ratio < 10 ? 2 : 0)}×`,
     baseline ?? '',
     formatLimit(limit),
@@ -99,8 +122,14 @@ function formatNs(ns: number | undefined): string {
   return ns < 1e6 ? `${(ns / 1e3).toFixed(ns < 1e5 ? 2 : 0)} µs` : `${(ns / 1e6).toFixed(2)} ms`
 }
 
+function formatBytes(bytes: number): string {
+  if (bytes < 2_048) return `${bytes.toFixed(0)} B`
+  return bytes < 2 ** 20 ? `${(bytes / 2 ** 10).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(0)} MiB`
+}
+
 function formatLimit(limit: Limit | undefined): string {
   if (limit === undefined) return ''
+  if (limit.kind === 'bytes') return `≤ ${formatBytes(limit.mostBytes)}`
   return `≤ ${limit.kind === 'time' ? `${limit.mostNs / 1e3} µs` : `${limit.most}×`}`
 }
 
@@ -109,8 +138,9 @@ export function toText(tables: readonly Table[]): string {
   return tables.map(tableText).join('\n\n')
 }
 
-function tableText({ title, operation, lines, notMeasured }: Table): string {
-  const rows = [HEAD, ...lines.map(cellsOf)]
+function tableText(table: Table): string {
+  const { title, operation, lines, notMeasured } = table
+  const rows = [headOf(table), ...lines.map(cellsOf)]
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   const text = rows.map((row) =>
     row
@@ -133,9 +163,10 @@ export function toMarkdown(tables: readonly Table[]): string {
   return tables.map(tableMarkdown).join('\n\n')
 }
 
-function tableMarkdown({ title, operation, lines, notMeasured }: Table): string {
+function tableMarkdown(table: Table): string {
+  const { title, operation, lines, notMeasured } = table
   const rule = HEAD.map((_, column) => (isNumeric(column) ? '---:' : '---'))
-  const rows = [HEAD, rule, ...lines.map(cellsOf)].map((row) => `| ${row.join(' | ')} |`)
+  const rows = [headOf(table), rule, ...lines.map(cellsOf)].map((row) => `| ${row.join(' | ')} |`)
   return [`### ${title}`, `One operation: ${operation}`, rows.join('\n'), `Not measured: ${notMeasured}`].join('\n\n')
 }
 

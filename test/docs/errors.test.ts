@@ -5,11 +5,13 @@ import { ROOT } from '../support/built-package.ts'
 
 /** The codes of the errors that the sources make: the first argument of the constructor. */
 function codesInSource(): ReadonlySet<string> {
-  const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.ts'),
+  const files = ['src', 'machines'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => join(folder, file)),
   )
   const codes = files.flatMap((file) => {
-    const text = readFileSync(join(ROOT, 'src', file), 'utf8')
+    const text = readFileSync(join(ROOT, file), 'utf8')
     return [...text.matchAll(/new CallboardError\(\s*(?<code>'[^']*'|[^,)\s]+)/g)].flatMap(({ groups }) => {
       const { code = '' } = groups ?? {}
       if (code.startsWith("'")) return [code.slice(1, -1)]

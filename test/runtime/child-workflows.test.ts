@@ -128,7 +128,7 @@ it('a failure of the child reaches onError of the parent', async () => {
   await run.done
   expect(run.state).toBe('failed')
   const lastEvent = (await run.ledger()).at(-1)?.asked
-  expect(lastEvent).toEqual({ event: 'xstate.error.actor.invoice' })
+  expect(lastEvent).toMatchObject({ event: 'xstate.error.actor.invoice', error: { code: 'run.input' } })
 })
 
 it('a child that is stopped from outside is an error for its parent', async () => {

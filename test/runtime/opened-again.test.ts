@@ -57,8 +57,9 @@ describe('a run that another process goes on with', () => {
     const run = await one.start(counting, { runId: 'r' })
     await (await two.open('r')).update({ count: 1 })
     expect((await refusalOf(run.update({ count: 1 }))).code).toBe('store.conflict')
-    expect(run.status).toBe('error')
+    expect(run.status).toBe('active')
     const again = await one.open('r')
+    expect(again).toBe(run)
     await again.update({ count: 1 })
     expect(again.get('count')).toBe(2)
   })
@@ -95,8 +96,8 @@ describe('a runtime that is closed and keeps its runs', () => {
   })
 })
 
-describe('a run that was lost because a commit failed', () => {
-  it('goes on from what is stored when it is opened again', async () => {
+describe('a run of which a commit failed', () => {
+  it('goes on from what is stored, opened again or not', async () => {
     const store = createVolatileStore()
     let failures = 1
     const fragile = new Proxy(store, {
@@ -116,7 +117,7 @@ describe('a run that was lost because a commit failed', () => {
     const run: Run = await runtime.start(counting, { runId: 'r' })
     await expect(run.update({ count: 1 })).rejects.toThrow('disk full')
     const again = await runtime.open('r')
-    expect(again.status).toBe('active')
+    expect(again).toBe(run)
     await again.update({ count: 5 })
     expect(again.get('count')).toBe(5)
   })

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { emit } from 'xstate'
 import { z } from 'zod'
 import { createVolatileStore, defineContext, entry } from 'callboard'
 import type { Store } from 'callboard'
+import { wrapStore } from '../store/wrapped.ts'
 import { createGate, createWorld, idle, refusalOf, together } from './world.ts'
 
 const board = defineContext({
@@ -10,38 +12,48 @@ const board = defineContext({
   rate: entry(z.int(), { scope: 'global' }),
 })
 
-/** A real store whose next append can be made to fail, or to wait. */
-function createFragileStore(): Store & { failNext(error: Error): void; holdNext(): () => void } {
-  const store = createVolatileStore()
+interface FragileStore extends Store {
+  failNext(error: Error): void
+  /** Fails every append from now on, or none any more. */
+  fail(error: Error | undefined): void
+  holdNext(): () => void
+}
+
+/** A real store whose appends can be made to fail, or to wait. */
+function createFragileStore(): FragileStore {
+  const inner = createVolatileStore()
   let failure: Error | undefined
+  let broken: Error | undefined
   let hold: Promise<void> | undefined
-  return {
-    traits: store.traits,
+  const store = wrapStore(inner, {
     async append(batches) {
       const wait = hold
       hold = undefined
       await wait
-      const error = failure
+      const error = failure ?? broken
       failure = undefined
       if (error !== undefined) throw error
-      await store.append(batches)
+      await inner.append(batches)
     },
-    read: (runId, options) => store.read(runId, options),
-    summary: (runId) => store.summary(runId),
-    list: (filter) => store.list(filter),
-    close: () => store.close(),
+  })
+  return {
+    ...store,
     failNext(error) {
       failure = error
+    },
+    fail(error) {
+      broken = error
     },
     holdNext() {
       const gate = createGate()
       hold = gate.passed
       return () => gate.open()
     },
-  } as Store & { failNext(error: Error): void; holdNext(): () => void }
+  }
 }
 
 const diskFull = new Error('disk full')
+const failed = { code: 'store.failed', cause: diskFull }
 
 describe('when the store refuses an append', () => {
   it('everything that was not acknowledged is refused with the error, and nothing in memory stays ahead', async () => {
@@ -55,14 +67,15 @@ describe('when the store refuses an append', () => {
     const outcomes = Promise.allSettled(lost)
     expect(run.get('note')).toBe('safe')
     letGo()
-    for (const outcome of await outcomes) expect(outcome).toEqual({ status: 'rejected', reason: diskFull })
-    await expect(run.done).rejects.toBe(diskFull)
-    expect(run.status).toBe('error')
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: failed })
+    expect(run.status).toBe('active')
     expect(run.get('note')).toBe('safe')
     expect(run.get('other')).toBeUndefined()
     expect(run.seq).toBe(2)
     expect(await store.read(run.id)).toHaveLength(2)
-    expect((await refusalOf(run.update({ note: 'after' }))).code).toBe('run.finished')
+    await run.update({ note: 'after' })
+    expect(run.get('note')).toBe('after')
+    expect(run.seq).toBe(3)
   })
 
   it('nobody outside has learnt of what was lost: no wait, no notification, no action, no agent', async () => {
@@ -96,10 +109,10 @@ describe('when the store refuses an append', () => {
     await lost
     await clock.settle()
     expect(told).toEqual([])
-    expect(run.status).toBe('error')
+    expect(run.state).toBe('a')
   })
 
-  it('the agents of the run are stopped, and the other runs go on', async () => {
+  it('the agents of the run are stopped and run again, and the other runs go on', async () => {
     const store = createFragileStore()
     const { runtime, clock } = await createWorld({ store })
     const signals: AbortSignal[] = []
@@ -113,9 +126,10 @@ describe('when the store refuses an append', () => {
     const run = await runtime.start(together(board, { stays }))
     const other = await runtime.start(idle(board))
     store.failNext(diskFull)
-    await expect(run.update({ note: 'lost' })).rejects.toBe(diskFull)
+    await expect(run.update({ note: 'lost' })).rejects.toMatchObject(failed)
     await clock.settle()
-    expect(signals.map(({ aborted }) => aborted)).toEqual([true])
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false])
+    expect(signals[0]?.reason).toMatchObject({ code: 'run.taken-back' })
     await other.update({ note: 'fine' })
     expect(other.get('note')).toBe('fine')
   })
@@ -124,7 +138,7 @@ describe('when the store refuses an append', () => {
     const store = createFragileStore()
     const { runtime } = await createWorld({ store })
     store.failNext(diskFull)
-    await expect(runtime.start(idle(board), { runId: 'r1' })).rejects.toBe(diskFull)
+    await expect(runtime.start(idle(board), { runId: 'r1' })).rejects.toMatchObject(failed)
     expect(runtime.get('r1')).toBeUndefined()
     const run = await runtime.start(idle(board), { runId: 'r1' })
     expect(run.status).toBe('active')
@@ -136,14 +150,14 @@ describe('when the store refuses an append', () => {
     const run = await runtime.start(idle(board))
     const other = await runtime.start(idle(board))
     store.failNext(diskFull)
-    await expect(run.update({ rate: 1 })).rejects.toBe(diskFull)
+    await expect(run.update({ rate: 1 })).rejects.toMatchObject(failed)
     expect(other.get('rate')).toBeUndefined()
     await other.update({ rate: 2 })
     expect(other.get('rate')).toBe(2)
     expect(other.entry('rate')?.version).toBe(1)
   })
 
-  it('because another process was faster, the run ends with that conflict', async () => {
+  it('because another process was faster, the run goes on from what that has written', async () => {
     const store = createVolatileStore()
     const { runtime } = await createWorld({ store })
     const run = await runtime.start(idle(board))
@@ -153,8 +167,61 @@ describe('when the store refuses an append', () => {
       { runId: run.id, expectedSeq: 1, records: [{ ...record!, seq: 2 }], summary: { ...summary!, seq: 2 } },
     ])
     expect((await refusalOf(run.update({ note: 'late' }))).code).toBe('store.conflict')
-    expect((await refusalOf(run.done)).code).toBe('store.conflict')
-    expect(await store.read(run.id)).toHaveLength(2)
+    await run.update({ note: 'again' })
+    expect(run.seq).toBe(3)
+    expect(await store.read(run.id)).toHaveLength(3)
+  })
+
+  it('whoever listens to the run goes on listening, and whoever waits goes on waiting', async () => {
+    const store = createFragileStore()
+    const { runtime, clock } = await createWorld({ store })
+    const told: string[] = []
+    const workflow = board.workflow().createMachine({
+      on: { say: { actions: emit({ type: 'said' }) }, write: { actions: board.write({ note: 'x' }) } },
+    })
+    const run = await runtime.start(workflow)
+    run.subscribe('note', () => void told.push('subscriber'))
+    run.on('said', () => told.push('listener'))
+    void run.waitFor('note', { timeoutMs: 1_000 }).then(() => told.push('waiter'))
+    const late = run.waitFor('other', { timeoutMs: 1_000 }).catch(({ code }: { code: string }) => told.push(code))
+    await clock.advance(600)
+    store.failNext(diskFull)
+    await expect(run.send({ type: 'write' })).rejects.toMatchObject(failed)
+    await clock.settle()
+    expect(told).toEqual([])
+    await run.send({ type: 'write' })
+    await run.send({ type: 'say' })
+    await clock.settle()
+    expect([...told].sort()).toEqual(['listener', 'subscriber', 'waiter'])
+    await clock.advance(400)
+    await late
+    expect(told.at(-1)).toBe('wait.timeout')
+  })
+
+  it('again and again, the run tries less and less often, and goes on when the store does', async () => {
+    const store = createFragileStore()
+    const { runtime, clock } = await createWorld({ store })
+    const attemptedAt: number[] = []
+    const beganAt = clock.now()
+    const writes = board.agent({
+      reads: ['other'],
+      writes: ['note'],
+      run: async ({ waitFor, update }) => {
+        await waitFor('other')
+        attemptedAt.push(clock.now() - beganAt)
+        await update({ note: 'written' })
+      },
+    })
+    const run = await runtime.start(together(board, { writes }))
+    run.subscribe('other', () => store.fail(diskFull))
+    await run.update({ other: 'go' })
+    await clock.advance(200_000)
+    expect(attemptedAt.slice(0, 6)).toEqual([0, 0, 1_000, 3_000, 7_000, 15_000])
+    expect(attemptedAt.length).toBeLessThan(12)
+    store.fail(undefined)
+    await clock.advance(60_000)
+    await run.done
+    expect(run.get('note')).toBe('written')
   })
 })
 

@@ -18,9 +18,14 @@ function makeLockPath(): string {
 async function startHolder(path: string): Promise<{ readonly hasLock: boolean; kill(): Promise<void> }> {
   const script = `
     import { lockFile } from ${JSON.stringify(join(ROOT, 'dist/store/sqlite/index.js'))}
-    console.log(lockFile(${JSON.stringify(path)}) !== undefined)
-    setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const hasLock = lockFile(${JSON.stringify(path)}) !== undefined
+    // Nobody keeps the lock, and memory is tidied up.
+    gc()
+    console.log(hasLock)
+    setInterval(() => gc(), 50)`
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
   const said = await new Promise<string>((resolve) => child.stdout.setEncoding('utf8').on('data', resolve))
   return {

@@ -6,10 +6,11 @@ import { join } from 'node:path'
 /** The checkout's root, with a separator at its end. */
 export const ROOT = new URL('../../', import.meta.url).pathname
 
-/** Builds `dist` where it is older than `src`. */
+/** Builds `dist` where it is older than its sources. */
 export function ensureBuilt(): void {
   const built = join(ROOT, 'dist/index.js')
-  if (existsSync(built) && statSync(built).mtimeMs > newestMtimeMs(join(ROOT, 'src'))) return
+  const newest = Math.max(newestMtimeMs(join(ROOT, 'src')), newestMtimeMs(join(ROOT, 'machines')))
+  if (existsSync(built) && statSync(built).mtimeMs > newest) return
   const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, encoding: 'utf8' })
   if (status !== 0) throw new Error(`the build failed:\n${stdout}${stderr}`)
 }

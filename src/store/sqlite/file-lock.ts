@@ -1,7 +1,8 @@
 // FileLock: something that one process at a time may do. The operating system ends a lock with the process that holds it,
 // however that ends, so that none is ever left behind: SQLite's own file locks are used, on an empty file.
 //   K1. Of several who ask for one lock, in whatever process, at most one has it.
-//   K2. The file is deleted by its holder; one that lies there without a holder means nothing.
+//   K2. A lock lasts until it is released or its process ends, whether or not anybody keeps what was given for it.
+//   K3. The file is deleted by its holder; one that lies there without a holder means nothing.
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isCallboardError } from '../../base/index.ts'
@@ -56,12 +57,17 @@ function inodeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.ino
 }
 
+/** Until they are released: a connection that nobody holds is closed when memory is tidied up, and its lock with it. */
+const held = new Set<Database>()
+
 function heldLock(db: Database, path: string): FileLock {
+  held.add(db)
   let isHeld = true
   const release = (): void => {
     if (!isHeld) return
     isHeld = false
-    // While it is held: afterwards it may be somebody else's. Windows does not delete open files; it stays there (K2).
+    held.delete(db)
+    // While it is held: afterwards it may be somebody else's. Windows does not delete open files; it stays there (K3).
     try {
       rmSync(path, { force: true })
     } catch {
