@@ -79,6 +79,30 @@ describe('a run that another process goes on with', () => {
   })
 })
 
+describe('a run that is removed', () => {
+  it('is forgotten with its ledger, and its id may be used again', async () => {
+    const { runtime } = await createWorld({ workflows })
+    const run = await runtime.start(counting, { runId: 'r' })
+    await run.update({ count: 4 })
+    expect((await refusalOf(runtime.remove('r'))).code).toBe('run.active')
+    await run.send({ type: 'stop' })
+    await run.done
+    expect(await runtime.remove('r')).toBe(true)
+    expect(await runtime.remove('r')).toBe(false)
+    expect(runtime.get('r')).toBeUndefined()
+    expect((await refusalOf(runtime.open('r'))).code).toBe('run.unknown')
+    expect((await runtime.start(counting, { runId: 'r' })).get('count')).toBe(0)
+  })
+
+  it('by another process is not in the way of a new one', async () => {
+    const { one, two } = await createTwo()
+    await (await one.start(counting, { runId: 'r' })).send({ type: 'stop' })
+    await two.remove('r')
+    expect((await refusalOf(one.open('r'))).code).toBe('run.unknown')
+    expect((await one.start(counting, { runId: 'r' })).status).toBe('active')
+  })
+})
+
 describe('a runtime that is closed and keeps its runs', () => {
   it('leaves them as they are stored, with everything that was asked for before, and they go on elsewhere', async () => {
     const store = createVolatileStore()
