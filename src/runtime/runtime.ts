@@ -149,6 +149,7 @@ export class Runtime {
    */
   async open(runId: string): Promise<Run> {
     this.#assertOpen()
+    await this.#roster.atWork(runId)?.core.beginning
     const { shared } = this.store.traits
     const known = this.#roster.atWork(runId)
     if (known !== undefined && !shared) return known.run
@@ -216,6 +217,11 @@ export class Runtime {
   /** A run that is here: active, ended lately, or at rest while somebody holds it. `open` finds the others. */
   get(runId: string): Run | undefined {
     return this.#roster.find(runId)
+  }
+
+  /** The time its runs live by, in milliseconds since 1970. */
+  get now(): number {
+    return this.#services.clock.now()
   }
 
   /** How many runs are at work, in memory. */

@@ -43,6 +43,15 @@ describe('a run that another process goes on with', () => {
     await expect(run.done).rejects.toMatchObject({ code: 'run.overtaken' })
   })
 
+  it('is waited for by who opens it while it begins', async () => {
+    const { one } = await createTwo()
+    const starting = one.start(counting, { runId: 'r' })
+    // Its place is taken once the store has said that there is no other.
+    while (one.get('r') === undefined) await new Promise((resolve) => setImmediate(resolve))
+    expect((await one.open('r')).get('count')).toBe(0)
+    await starting
+  })
+
   it('is opened once, whoever asks at the same time', async () => {
     const { one, two } = await createTwo()
     await one.start(counting, { runId: 'r' })
