@@ -139,7 +139,8 @@ export class Sessions {
       const why = run === undefined ? 'there is no such session' : 'it would be merged into itself'
       throw new CallboardError('session.unknown', `session ${from} cannot be merged: ${why}`, { sessionId: from })
     }
-    const writes = Object.entries(dataOf(run)).map(([key, value]) => [keyOf(key), put(value, { policy })])
+    const decide = typeof policy === 'function' ? byName(policy) : policy
+    const writes = Object.entries(dataOf(run)).map(([key, value]) => [keyOf(key), put(value, { policy: decide })])
     await this.#write(into, Object.fromEntries(writes) as Writes)
     const name = typeof policy === 'function' ? policy.name || 'custom' : policy
     this.#tell(into, 'merge_sessions', { from, policy: name })
@@ -342,6 +343,11 @@ async function endIfUnchanged(run: SessionRun, version: number): Promise<boolean
     if (isCallboardError(error, 'store.conflict') || isCallboardError(error, 'run.finished')) return false
     throw error
   }
+}
+
+/** The policy is asked about the keys of its user. */
+function byName(policy: Policy): Policy {
+  return (input) => policy({ ...input, key: nameOf(input.key) ?? input.key })
 }
 
 function runIdOf(id: string): string {

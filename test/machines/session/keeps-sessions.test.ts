@@ -135,9 +135,11 @@ describe('merging two sessions', () => {
   it('takes a function of one’s own for a policy', async () => {
     const { sessions } = await setUp()
     await sessions.merge('from', 'into', {
-      policy: ({ current, update }) => ({ kind: 'accept', value: { old: current, new: update }, conflicts: [] }),
+      policy: ({ key, current, update }) => ({ kind: 'accept', value: { key, current, update }, conflicts: [] }),
     })
-    expect(await sessions.get('into')).toMatchObject({ user: { old: { name: 'Ben' }, new: { name: 'Ann' } } })
+    expect(await sessions.get('into')).toMatchObject({
+      user: { key: 'user', current: { name: 'Ben' }, update: { name: 'Ann' } },
+    })
   })
 
   it('deep unless said otherwise, into a new one, and may remove the first', async () => {
