@@ -85,8 +85,7 @@ export class Runtime {
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
       track,
-      startChild: (machine, seed, isOver) =>
-        insist(() => this.#beginOrOpen(machine, seed), { clock, deadlines, isOver }),
+      startChild: (machine, seed, isOver) => insist(() => this.#beginOrOpen(machine, seed), this.#services, isOver),
       announceGlobals: (from, changes, by, at) => {
         const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
         for (const seat of this.#roster.inTouch()) if (seat.runId !== from) tell(seat)
@@ -343,12 +342,11 @@ export class Runtime {
   }
 
   #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
-    const { catalogue } = definitionOf(machine)
-    return loadRun({ store: this.#services.store, catalogue, runId, onUnusable: this.#onUnusable })
+    const { store } = this.#services
+    return loadRun({ store, catalogue: definitionOf(machine).catalogue, runId, onUnusable: this.#onUnusable })
   }
 
   readonly #onRestFailure = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'rest', error })
-
   readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
 
   #resume(machine: AnyStateMachine, { summary, state, shown }: StoredRun): Seat {

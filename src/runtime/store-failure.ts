@@ -32,7 +32,8 @@ export function pauseAfter(failures: number): number {
 /** Does something until the store lets it. @throws what is no failure of the store; the last failure once it is over */
 export async function insist<Result>(
   act: () => Promise<Result>,
-  { deadlines, clock, isOver }: { readonly deadlines: Deadlines; readonly clock: Clock; isOver(): boolean },
+  { deadlines, clock }: { readonly deadlines: Deadlines; readonly clock: Clock },
+  isOver: () => boolean,
 ): Promise<Result> {
   for (let failures = 1; ; failures++) {
     try {
