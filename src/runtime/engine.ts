@@ -254,7 +254,7 @@ export class Engine {
     refuse: (error: unknown) => void,
     note?: RecordNote,
   ): void {
-    if (this.#stopped) {
+    if (this.#stopped || (this.#latest !== undefined && this.#latest.status !== 'active')) {
       refuse(this.#finishedError())
       return
     }

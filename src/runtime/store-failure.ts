@@ -65,7 +65,7 @@ export function withTypedErrors(store: Store): Store {
     trim: (runId, beforeSeq) => typed(runId, store.trim(runId, beforeSeq)),
     noteRest: (runId, note) => typed(runId, store.noteRest(runId, note)),
     rests: () => typed(undefined, store.rests()),
-    remove: (runId) => typed(runId, store.remove(runId)),
+    remove: (runId, options) => typed(runId, store.remove(runId, options)),
     verify: (runId) => typed(runId, store.verify(runId)),
     close: () => typed(undefined, store.close()),
   }
