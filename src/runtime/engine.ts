@@ -23,6 +23,7 @@ import {
   isMachineChanged,
   isSameSnapshot,
   machineStateOf,
+  notRestoredError,
   snapshotOf,
   withBoard,
 } from './machine-snapshot.ts'
@@ -253,7 +254,7 @@ export class Engine {
     refuse: (error: unknown) => void,
     note?: RecordNote,
   ): void {
-    if (this.#stopped) {
+    if (this.#stopped || (this.#latest !== undefined && this.#latest.status !== 'active')) {
       refuse(this.#finishedError())
       return
     }
@@ -528,15 +529,4 @@ export class Engine {
       runId: this.#host.runId,
     })
   }
-}
-
-/** XState keeps what went wrong while restoring in place of a snapshot. */
-function notRestoredError(runId: string, cause: unknown): CallboardError {
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return new CallboardError(
-    'run.not-restored',
-    `run ${runId} cannot go on from what is stored of its machine: ${why}; its definition may have changed since`,
-    { runId },
-    { cause },
-  )
 }

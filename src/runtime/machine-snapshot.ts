@@ -145,3 +145,14 @@ export function isSameSnapshot(before: object, after: object): boolean {
       made?.children === old?.children)
   )
 }
+
+/** XState keeps what went wrong while restoring in place of a snapshot. */
+export function notRestoredError(runId: string, cause: unknown): CallboardError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new CallboardError(
+    'run.not-restored',
+    `run ${runId} cannot go on from what is stored of its machine: ${why}; its definition may have changed since`,
+    { runId },
+    { cause },
+  )
+}

@@ -124,6 +124,17 @@ export class Roster {
     this.#ended.delete(runId)
   }
 
+  /** There is no such run any more. */
+  forget(runId: string): void {
+    this.drop(runId)
+    this.takeFromRest(runId)
+  }
+
+  /** Every run of which something is in memory. */
+  *inTouch(): Iterable<Seat> {
+    yield* [...this.active(), ...this.heldAtRest()]
+  }
+
   /** A run was written to. */
   onCommitted(runId: string): void {
     this.#active.get(runId)

@@ -114,6 +114,7 @@ export class RunCore {
   #resolveEnded: (end: RunEnd) => void = () => {}
   #end: RunEnd | undefined
   #isLost = false
+  #beginning: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   #resting: Resting | undefined
   /** How many outside have a stake in its being at work. */
@@ -245,7 +246,15 @@ export class RunCore {
   }
 
   start(): Promise<void> {
-    return this.#engine.start()
+    const started = this.#engine.start()
+    const settled = (): void => (this.#beginning = undefined)
+    this.#beginning = started.then(settled, settled)
+    return started
+  }
+
+  /** While its first record is on its way: settles when that is stored, or is not. */
+  get beginning(): Promise<void> | undefined {
+    return this.#beginning
   }
 
   /** Goes on with a stored run: agents in flight run again, deadlines keep their instants; an ended one stays ended. */

@@ -4,6 +4,7 @@ import type { MachineState } from '../ledger/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
 import type { MachineSnapshot } from './machine-snapshot.ts'
 import type { EndLine } from './run-notes.ts'
+import type { RuntimeTopics } from './runtime-services.ts'
 import { parseOutput } from './schema-check.ts'
 
 /** How a run ended. */
@@ -13,6 +14,11 @@ export type RunEnd =
   | { readonly kind: 'stopped'; readonly error: CallboardError }
   /** It has not ended, but is no longer in this process. */
   | { readonly kind: 'left'; readonly error: CallboardError }
+
+/** What listeners are told of an end. */
+export function endMessage(runId: string, { kind, ...end }: Exclude<RunEnd, { kind: 'left' }>): RuntimeTopics['end'] {
+  return { runId, status: kind, ...('error' in end ? { error: end.error } : {}) }
+}
 
 /** The end that a machine's state is; only asked of one that is not active. */
 export function endOf(

@@ -12,7 +12,9 @@ import { Globals, isGlobals } from './globals.ts'
 import { admitLabels } from './labels.ts'
 import { seqOfPoint } from './point.ts'
 import type { Point } from './point.ts'
+import { removeEnded } from './remove-run.ts'
 import { RunCore } from './run-core.ts'
+import { endMessage } from './run-end.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
 import type { RunHost } from './run.ts'
@@ -65,9 +67,14 @@ export class Runtime {
     const rules = keepingRules(options.snapshots, options.retention)
     this.#store = options.store ?? createVolatileStore()
     const store = withTypedErrors(this.#store)
+    const deadlines = new Deadlines(clock)
+    const track = (work: Promise<void>): void => {
+      this.#work.add(work)
+      void work.then(() => this.#work.delete(work))
+    }
     this.#services = {
       clock,
-      deadlines: new Deadlines(clock),
+      deadlines,
       random: options.random ?? (() => Math.random()),
       store,
       globals: new Globals(options.tenant ?? 'default'),
@@ -77,14 +84,11 @@ export class Runtime {
       inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
       waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
       nextUpdateId: () => `u${++this.#updates}`,
-      track: (work) => this.#track(work),
-      startChild: (machine, seed, isOver) => {
-        const { clock, deadlines } = this.#services
-        return insist(() => this.#beginOrOpen(machine, seed), { clock, deadlines, isOver })
-      },
+      track,
+      startChild: (machine, seed, isOver) => insist(() => this.#beginOrOpen(machine, seed), this.#services, isOver),
       announceGlobals: (from, changes, by, at) => {
         const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
-        for (const seat of [...this.#roster.active(), ...this.#roster.heldAtRest()]) if (seat.runId !== from) tell(seat)
+        for (const seat of this.#roster.inTouch()) if (seat.runId !== from) tell(seat)
         this.#roster.onGlobalsChanged(changes, tell)
       },
       onCommitted: (runId) => this.#roster.onCommitted(runId),
@@ -95,31 +99,19 @@ export class Runtime {
         // Of a lost run, what the store has is not what is here.
         if (core.isLost) this.#roster.drop(core.runId)
         else this.#roster.end(core.runId)
-        if (end.kind === 'left') return
-        topics.emit('end', {
-          runId: core.runId,
-          status: end.kind,
-          ...(end.kind === 'done' ? {} : { error: end.error }),
-        })
+        if (end.kind !== 'left') topics.emit('end', endMessage(core.runId, end))
       },
-      keeping: (runId, catalogue) => ({
-        store,
-        runId,
-        catalogue,
-        rules,
-        onFailure: (error) => topics.emit('failure', { topic: 'snapshot', error }),
-        track: (work) => this.#track(work),
-      }),
+      keeping: (runId, catalogue) => ({ store, runId, catalogue, rules, onFailure: this.#onUnusable, track }),
     }
     this.#roster = new Roster({
       store,
       clock,
-      deadlines: this.#services.deadlines,
+      deadlines,
       maxActive: assertCount('maxActiveRuns', options.maxActiveRuns ?? MOST_ACTIVE_RUNS, 1),
       canReturn: ({ core }) => this.#workflows.get(core.definition.name) === core.machine,
       bring: (runId) => this.#bring(runId),
       onFailure: this.#onRestFailure,
-      track: (work) => this.#track(work),
+      track,
     })
   }
 
@@ -156,6 +148,7 @@ export class Runtime {
    */
   async open(runId: string): Promise<Run> {
     this.#assertOpen()
+    await this.#roster.atWork(runId)?.core.beginning
     const { shared } = this.store.traits
     const known = this.#roster.atWork(runId)
     if (known !== undefined && !shared) return known.run
@@ -163,7 +156,10 @@ export class Runtime {
     const active = this.#roster.atWork(runId)
     if (active !== undefined && !(shared && active.core.isOvertakenBy(summary))) return active.run
     active?.core.giveUp()
-    if (summary === undefined) throw unknownError(runId)
+    if (summary === undefined) {
+      this.#roster.forget(runId)
+      throw unknownError(runId)
+    }
     const ended = this.#roster.inMemory(runId)
     return ended !== undefined && summary.status !== 'active' ? ended.run : (await this.#roster.come(runId)).run
   }
@@ -222,6 +218,11 @@ export class Runtime {
     return this.#roster.find(runId)
   }
 
+  /** The time its runs live by, in milliseconds since 1970. */
+  get now(): number {
+    return this.#services.clock.now()
+  }
+
   /** How many runs are at work, in memory. */
   get activeRuns(): number {
     return this.#roster.size
@@ -244,6 +245,17 @@ export class Runtime {
    */
   async send(runId: string, event: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
     return (this.get(runId) ?? (await this.open(runId))).send(event)
+  }
+
+  /**
+   * Forgets a run that has ended: its ledger, its snapshots and its id. Says whether there was one.
+   * @throws CallboardError `run.active` for one that goes on
+   */
+  async remove(runId: string): Promise<boolean> {
+    this.#assertOpen()
+    const isRemoved = await removeEnded(this.#services.store, runId)
+    this.#roster.forget(runId)
+    return isRemoved
   }
 
   /** Listens to what happens in all runs; gives the function that ends it. */
@@ -330,12 +342,11 @@ export class Runtime {
   }
 
   #load(machine: AnyStateMachine, runId: string): Promise<RunState> {
-    const { catalogue } = definitionOf(machine)
-    return loadRun({ store: this.#services.store, catalogue, runId, onUnusable: this.#onUnusable })
+    const { store } = this.#services
+    return loadRun({ store, catalogue: definitionOf(machine).catalogue, runId, onUnusable: this.#onUnusable })
   }
 
   readonly #onRestFailure = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'rest', error })
-
   readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
 
   #resume(machine: AnyStateMachine, { summary, state, shown }: StoredRun): Seat {
@@ -386,19 +397,7 @@ export class Runtime {
     if (this.#closed) throw new CallboardError('runtime.closed', 'the runtime is closed; create another one')
   }
 
-  #track(work: Promise<void>): void {
-    this.#work.add(work)
-    void work.then(() => this.#work.delete(work))
-  }
-
   #onFiltersChanged(): void {
-    for (const { core } of [...this.#roster.active(), ...this.#roster.heldAtRest()]) core.onFiltersChanged()
+    for (const { core } of this.#roster.inTouch()) core.onFiltersChanged()
   }
-}
-
-/** Makes a runtime. Whoever makes it closes it. */
-export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const runtime = new Runtime(options)
-  await runtime.load()
-  return runtime
 }

@@ -32,7 +32,8 @@ export function pauseAfter(failures: number): number {
 /** Does something until the store lets it. @throws what is no failure of the store; the last failure once it is over */
 export async function insist<Result>(
   act: () => Promise<Result>,
-  { deadlines, clock, isOver }: { readonly deadlines: Deadlines; readonly clock: Clock; isOver(): boolean },
+  { deadlines, clock }: { readonly deadlines: Deadlines; readonly clock: Clock },
+  isOver: () => boolean,
 ): Promise<Result> {
   for (let failures = 1; ; failures++) {
     try {
@@ -64,7 +65,7 @@ export function withTypedErrors(store: Store): Store {
     trim: (runId, beforeSeq) => typed(runId, store.trim(runId, beforeSeq)),
     noteRest: (runId, note) => typed(runId, store.noteRest(runId, note)),
     rests: () => typed(undefined, store.rests()),
-    remove: (runId) => typed(runId, store.remove(runId)),
+    remove: (runId, options) => typed(runId, store.remove(runId, options)),
     verify: (runId) => typed(runId, store.verify(runId)),
     close: () => typed(undefined, store.close()),
   }

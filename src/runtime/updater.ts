@@ -156,14 +156,28 @@ export function answerOf(result: Acceptance | Refusal, { sees = () => true }: Pi
   return { result: acceptanceOf(seen, conflicts, skipped), changes }
 }
 
-/** Few look at the versions, so they are put together when somebody does: an object of ever new keys is not cheap. */
 function acceptanceOf(
   seen: readonly CellChange[],
   conflicts: readonly Conflict[],
   skipped: readonly string[],
 ): Accepted {
-  const versions = Object.fromEntries(seen.map(({ key, cell }) => [key, cell.entry.version]))
-  return { kind: 'accepted', conflicts, skipped, versions: Object.freeze(versions) }
+  if (seen.length <= FEW_KEYS) return { kind: 'accepted', conflicts, skipped, versions: versionsOf(seen) }
+  // Few look at the versions, and an object of ever new keys is not cheap; nor is a getter, which costs as much as ten.
+  let versions: Accepted['versions'] | undefined
+  return {
+    kind: 'accepted',
+    conflicts,
+    skipped,
+    get versions() {
+      return (versions ??= versionsOf(seen))
+    },
+  }
+}
+
+const FEW_KEYS = 10
+
+function versionsOf(seen: readonly CellChange[]): Accepted['versions'] {
+  return Object.freeze(Object.fromEntries(seen.map(({ key, cell }) => [key, cell.entry.version])))
 }
 
 function seqRefusal(author: string, expected: number, actual: number): Refusal {

@@ -45,6 +45,10 @@ export interface Batch {
   readonly summary: RunSummary
 }
 
+export interface RemoveOptions {
+  readonly ended?: boolean
+}
+
 export interface RunFilter {
   readonly workflow?: string
   readonly status?: RunSummary['status']
@@ -169,8 +173,12 @@ export interface Store {
   noteRest(runId: string, note: RestNote): Promise<void>
   /** The runs that have not ended and rest, with the instant of their next deadline. */
   rests(): Promise<ReadonlyMap<string, number>>
-  /** Forgets a run, its records and snapshots; says whether there was one. Its id may be used again. */
-  remove(runId: string): Promise<boolean>
+  /**
+   * Forgets a run, its records and snapshots; says whether there was one. Its id may be used again.
+   * @param options `ended`: only one whose status is not `active`; who sees a run end may then remove it, whoever else does
+   *   the same and uses its id again meanwhile
+   */
+  remove(runId: string, options?: RemoveOptions): Promise<boolean>
   /** Reads everything, of one run or of all, and reports each damaged place instead of throwing. */
   verify(runId?: string): Promise<VerifyReport>
   /** Whoever opened the store closes it; twice is harmless. Appends under way are finished first. */

@@ -4,6 +4,7 @@ export type {
   DamageKind,
   Labels,
   RestNote,
+  RemoveOptions,
   RunFilter,
   RunSummary,
   Store,

@@ -3,6 +3,7 @@ import type { ChainLink, LedgerRecord } from '../ledger/index.ts'
 import type {
   Batch,
   RestNote,
+  RemoveOptions,
   RunFilter,
   RunSummary,
   Store,
@@ -140,8 +141,9 @@ class VolatileStore implements Store {
     return resting
   }
 
-  async remove(runId: string): Promise<boolean> {
-    return this.#open().delete(runId)
+  async remove(runId: string, { ended = false }: RemoveOptions = {}): Promise<boolean> {
+    const ledgers = this.#open()
+    return !(ended && ledgers.get(runId)?.summary.status === 'active') && ledgers.delete(runId)
   }
 
   async verify(runId?: string): Promise<VerifyReport> {

@@ -444,6 +444,17 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
     assert.deepEqual((await store.verify()).damage, [])
   }),
 
+  storeCase('removes a run only when it has ended, where that is asked for', async (store) => {
+    await store.append([sampleBatch('goes on', 1, 3), sampleBatch('over', 1, 2)])
+    const last = sampleBatch('over', 3)
+    await store.append([{ ...last, summary: { ...last.summary, status: 'done' } }])
+    assert.equal(await store.remove('nobody', { ended: true }), false)
+    assert.equal(await store.remove('goes on', { ended: true }), false)
+    assert.equal((await store.read('goes on')).length, 3)
+    assert.equal(await store.remove('over', { ended: true }), true)
+    assert.equal(await store.summary('over'), undefined)
+  }),
+
   storeCase('removes a run, whose id may be used again', async (store) => {
     await store.append([sampleBatch('run', 1, 300), sampleBatch('other', 1, 3)])
     await store.putSnapshot(sampleSnapshot('run', 2))

@@ -19,7 +19,9 @@ export interface Snippet {
 
 /** README and every page in docs. */
 export function readPages(): readonly Page[] {
-  const docs = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'))
+  const docs = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .toSorted()
   return ['README.md', ...docs.map((name) => `docs/${name}`)].map((path) => ({
     path,
     text: readFileSync(join(ROOT, path), 'utf8'),

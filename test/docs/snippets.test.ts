@@ -20,7 +20,11 @@ beforeAll(() => {
     compilerOptions: {
       // A page shows names that it does not go on to use.
       noUnusedLocals: false,
-      paths: { callboard: ['../../src/index.ts'], 'callboard/*': ['../../src/*/index.ts'] },
+      paths: {
+        callboard: ['../../src/index.ts'],
+        'callboard/machines/*': ['../../machines/*.ts'],
+        'callboard/*': ['../../src/*/index.ts'],
+      },
     },
     include: ['*.ts'],
   }

@@ -43,6 +43,15 @@ describe('a run that another process goes on with', () => {
     await expect(run.done).rejects.toMatchObject({ code: 'run.overtaken' })
   })
 
+  it('is waited for by who opens it while it begins', async () => {
+    const { one } = await createTwo()
+    const starting = one.start(counting, { runId: 'r' })
+    // Its place is taken once the store has said that there is no other.
+    while (one.get('r') === undefined) await new Promise((resolve) => setImmediate(resolve))
+    expect((await one.open('r')).get('count')).toBe(0)
+    await starting
+  })
+
   it('is opened once, whoever asks at the same time', async () => {
     const { one, two } = await createTwo()
     await one.start(counting, { runId: 'r' })
@@ -76,6 +85,30 @@ describe('a run that another process goes on with', () => {
     await one.start(counting, { runId: 'r' })
     await two.store.remove('r')
     expect((await refusalOf(one.open('r'))).code).toBe('run.unknown')
+  })
+})
+
+describe('a run that is removed', () => {
+  it('is forgotten with its ledger, and its id may be used again', async () => {
+    const { runtime } = await createWorld({ workflows })
+    const run = await runtime.start(counting, { runId: 'r' })
+    await run.update({ count: 4 })
+    expect((await refusalOf(runtime.remove('r'))).code).toBe('run.active')
+    await run.send({ type: 'stop' })
+    await run.done
+    expect(await runtime.remove('r')).toBe(true)
+    expect(await runtime.remove('r')).toBe(false)
+    expect(runtime.get('r')).toBeUndefined()
+    expect((await refusalOf(runtime.open('r'))).code).toBe('run.unknown')
+    expect((await runtime.start(counting, { runId: 'r' })).get('count')).toBe(0)
+  })
+
+  it('by another process is not in the way of a new one', async () => {
+    const { one, two } = await createTwo()
+    await (await one.start(counting, { runId: 'r' })).send({ type: 'stop' })
+    await two.remove('r')
+    expect((await refusalOf(one.open('r'))).code).toBe('run.unknown')
+    expect((await one.start(counting, { runId: 'r' })).status).toBe('active')
   })
 })
 

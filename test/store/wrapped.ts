@@ -13,7 +13,7 @@ export function wrapStore(inner: Store, different: Partial<Store>): Store {
     snapshots: (runId) => inner.snapshots(runId),
     dropSnapshot: (runId, id) => inner.dropSnapshot(runId, id),
     trim: (runId, beforeSeq) => inner.trim(runId, beforeSeq),
-    remove: (runId) => inner.remove(runId),
+    remove: (runId, options) => inner.remove(runId, options),
     noteRest: (runId, note) => inner.noteRest(runId, note),
     rests: () => inner.rests(),
     verify: (runId) => inner.verify(runId),

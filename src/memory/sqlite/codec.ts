@@ -1,6 +1,4 @@
-// Codec: items and batches as texts, and the number that stands for an item's kind, type and status.
-import { admitValue, fromTagged, toTagged } from '../../base/index.ts'
-import type { MemoryBatch } from '../batch.ts'
+// Codec: vectors as bytes, and the number that stands for an item's kind, type and status.
 import { MEMORY_KINDS, MEMORY_STATUSES, MEMORY_TYPES } from '../item.ts'
 import type { MemoryItem, MemoryKind, MemoryStatus } from '../item.ts'
 import { scopeNameOf } from '../scope.ts'
@@ -31,25 +29,6 @@ export function shelfOf(kind: MemoryKind, isActive: boolean): readonly number[] 
   const statuses: readonly MemoryStatus[] = MEMORY_STATUSES.filter((status) => (status === 'active') === isActive)
   const allowed = traitsOf({ kinds: [kind], statuses })
   return Array.from(allowed.keys()).filter((trait) => allowed[trait] === 1)
-}
-
-/** All of an item but what is counted apart. */
-export function encodeItem({ accessCount: _count, accessedAt: _at, ...item }: MemoryItem): string {
-  return JSON.stringify(toTagged(item))
-}
-
-export function decodeItem(body: string, accessCount: number, accessedAt: number | undefined): MemoryItem {
-  const item = admitValue(fromTagged(JSON.parse(body))).value as Omit<MemoryItem, 'accessCount' | 'accessedAt'>
-  return Object.freeze({ ...item, accessCount, accessedAt })
-}
-
-export function encodeBatch(batch: MemoryBatch): string {
-  return JSON.stringify(toTagged({ ...batch, vectors: batch.vectors.map((vector) => vector ?? null) }))
-}
-
-export function decodeBatch(body: string): MemoryBatch {
-  const batch = admitValue(fromTagged(JSON.parse(body))).value as MemoryBatch
-  return Object.freeze({ ...batch, vectors: Object.freeze(batch.vectors.map((vector) => vector ?? undefined)) })
 }
 
 export function encodeVector(vector: Float32Array): Uint8Array {

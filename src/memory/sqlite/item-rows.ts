@@ -1,10 +1,11 @@
 // ItemRows: the items' table with what is searched beside it. Runs inside the transactions of others.
 import { CallboardError } from '../../base/index.ts'
+import { decodeItem, encodeItem } from '../codec.ts'
 import type { MemoryItem } from '../item.ts'
 import { itemKey, scopeNameOf } from '../scope.ts'
 import type { MemoryFilter, MemoryWrite } from '../store.ts'
 import { wordsOf } from '../words.ts'
-import { decodeItem, decodeVector, encodeItem, encodeVector, scopeNames, traitOf, traitsOf } from './codec.ts'
+import { decodeVector, encodeVector, scopeNames, traitOf, traitsOf } from './codec.ts'
 import type { Database, Row, Statement } from './database.ts'
 import type { Allowed, ItemRow } from './item-table.ts'
 

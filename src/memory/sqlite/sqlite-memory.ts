@@ -4,6 +4,7 @@
 //   Q3. Recalls are counted in process and written with the next transaction.
 import { faultPoint } from '../../base/index.ts'
 import type { MemoryBatch } from '../batch.ts'
+import { decodeBatch, encodeBatch } from '../codec.ts'
 import { MEMORY_KINDS } from '../item.ts'
 import type { MemoryItem } from '../item.ts'
 import type { PruneReport } from '../retention.ts'
@@ -16,7 +17,7 @@ import type {
   MemoryStoreState,
   MemoryStoreTraits,
 } from '../store.ts'
-import { decodeBatch, encodeBatch, shelfOf } from './codec.ts'
+import { shelfOf } from './codec.ts'
 import { memoryError } from './database.ts'
 import type { Database, Statement } from './database.ts'
 import { ItemRows } from './item-rows.ts'

@@ -13,6 +13,7 @@ import type {
   Batch,
   Damage,
   RestNote,
+  RemoveOptions,
   RunFilter,
   RunSummary,
   Store,
@@ -267,15 +268,16 @@ export class SqliteFileStore implements SqliteStore {
     })
   }
 
-  async remove(runId: string): Promise<boolean> {
+  async remove(runId: string, { ended = false }: RemoveOptions = {}): Promise<boolean> {
     try {
       return this.#writing(() => {
         const head = this.#find(runId)
-        if (head !== undefined) this.#forget(head)
-        return head !== undefined
+        if (head === undefined || (ended && head.summary.status === 'active')) return false
+        this.#forget(head)
+        return true
       })
     } catch (error) {
-      if (!isCallboardError(error, 'store.damaged')) throw error
+      if (!isCallboardError(error, 'store.damaged') || ended) throw error
       // What is damaged can be removed too, by looking through everything.
       const isRemoved = this.#writing(() => this.#runs.purge(runId))
       if (!isRemoved) throw error
