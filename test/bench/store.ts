@@ -31,7 +31,7 @@ const ALLOWED_NS = 15_000
 const WAVE = 40
 /** A forced write takes long: fewer of them make a sample. */
 const WAVES = { full: 1, process: 10 } as const
-const WAVES_OF_MANY = { full: 5, process: 10 } as const
+const WAVES_OF_MANY = 10
 const ENTRIES = [10, 10_000] as const
 const SAVER_ENTRIES = 10
 const SAVER_UPDATES = { full: 10, process: 20 } as const
@@ -184,7 +184,7 @@ function bareContenders(folder: string, durability: Durability): readonly Conten
     seq += count
     return eventsOf('run', seq + 1 - count, seq)
   }
-  const [waves, wavesOfMany] = [WAVES[durability], WAVES_OF_MANY[durability]]
+  const [waves, wavesOfMany] = [WAVES[durability], WAVES_OF_MANY]
   return [
     {
       name: bareName(durability),
@@ -220,7 +220,7 @@ function appendContenders(folder: string, durability: Durability): readonly Cont
   const prepare = async (): Promise<void> => {
     store ??= await openSqlite(join(folder, `store-${durability}.db`), { durability })
   }
-  const [waves, wavesOfMany] = [WAVES[durability], WAVES_OF_MANY[durability]]
+  const [waves, wavesOfMany] = [WAVES[durability], WAVES_OF_MANY]
   return [
     {
       name: oneName(durability),
