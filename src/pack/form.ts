@@ -36,6 +36,8 @@ export interface PackForm {
 export interface PackDescription {
   /** By path. What Callboard writes itself cannot be replaced. */
   readonly files: PackFiles
+  /** What the file of the pack is named after; the id of the run unless given. */
+  readonly name?: string
   readonly workingSet?: string
   readonly latestEpisode?: string
   /** Keys of entries that hold the id of the run: they hold the new one when it is unpacked. */

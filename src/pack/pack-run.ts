@@ -28,6 +28,8 @@ export interface PackOptions {
 export interface Pack {
   /** A ZIP archive. */
   readonly bytes: Uint8Array
+  /** What its file is named after: the id of the run, or what its form says. */
+  readonly name: string
   readonly manifest: PackManifest
 }
 
@@ -65,7 +67,11 @@ export async function packRun(store: Store, runId: string, options: PackOptions 
       runs: parts.map(({ pointer }) => pointer),
     },
   })
-  return { bytes: createArchive({ ...files, [MANIFEST_FILE]: textOf(manifest) }), manifest }
+  return {
+    bytes: createArchive({ ...files, [MANIFEST_FILE]: textOf(manifest) }),
+    name: described?.name ?? runId,
+    manifest,
+  }
 }
 
 /** What a form does not write. */

@@ -6,7 +6,7 @@ import { fileNameOf } from './pack-path.ts'
 /** For the eyes of whoever packs: a pack has everything in it. */
 const OWN_EYES = 0o600
 
-/** What the file of a pack is called: `task_<id>_resume_<YYYYMMDD_HHMMSS>.zip`, in UTC. */
+/** What the file of a pack of a task or run is called: `task_<id>_resume_<YYYYMMDD_HHMMSS>.zip`, in UTC. */
 export function packName(id: string, at: number): string {
   const digits = new Date(at).toISOString().replaceAll(/\D/g, '')
   return `task_${fileNameOf(id)}_resume_${digits.slice(0, 8)}_${digits.slice(8, 14)}.zip`
@@ -19,8 +19,8 @@ export function packName(id: string, at: number): string {
  * @throws what the file system throws
  */
 export async function savePack(
-  bytes: Uint8Array,
-  { folder, id, at }: { readonly folder: string; readonly id: string; readonly at: number },
+  { bytes, name: id }: { readonly bytes: Uint8Array; readonly name: string },
+  { folder, at }: { readonly folder: string; readonly at: number },
 ): Promise<string> {
   await mkdir(folder, { recursive: true })
   const name = packName(id, at)

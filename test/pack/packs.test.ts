@@ -189,7 +189,7 @@ describe('an unpacked run', () => {
   it('is one of however many that are unpacked at once; of those with one id, one is', async () => {
     const { store } = await makeJourney(TALE)
     const folder = freshFolder()
-    const file = await savePack((await packRun(store, 'journey')).bytes, { folder, id: 'journey', at: 0 })
+    const file = await savePack(await packRun(store, 'journey'), { folder, at: 0 })
     const target = await openStore(freshPath())
     const free = Array.from({ length: 8 }, () => unpackRun(target, file))
     const same = Array.from({ length: 8 }, () => unpackRun(target, file, { runId: 'same' }))
@@ -235,7 +235,7 @@ describe('the file of a pack', () => {
     const at = Date.UTC(2026, 0, 2, 3, 4, 5)
     expect(packName('a/../b c', at)).toBe('task_a____b_c_resume_20260102_030405.zip')
     const bytes = ['one', 'two', 'three'].map((text) => Buffer.from(text))
-    const paths = await Promise.all(bytes.map((content) => savePack(content, { folder, id: 'x', at })))
+    const paths = await Promise.all(bytes.map((content) => savePack({ bytes: content, name: 'x' }, { folder, at })))
     expect(readdirSync(folder).sort()).toEqual([
       'task_x_resume_20260102_030405.zip',
       'task_x_resume_20260102_030405_2.zip',
@@ -247,7 +247,7 @@ describe('the file of a pack', () => {
   it('is all that is looked at: what lies beside it stays', async () => {
     const { store } = await makeJourney([])
     const folder = freshFolder()
-    const path = await savePack((await packRun(store, 'journey')).bytes, { folder, id: 'x', at: 0 })
+    const path = await savePack(await packRun(store, 'journey'), { folder, at: 0 })
     const beside = path.replace(/\.zip$/, '')
     mkdirSync(beside)
     writeFileSync(join(beside, 'mine.txt'), 'mine')
