@@ -43,7 +43,7 @@ async function readLedgerOf(store: Store, summary: RunSummary): Promise<StoredLe
   if (trimmedSeq === 0) return { summary, records, trimmedSeq, snapshots: [] }
   const infos = await store.snapshots(runId)
   const seqs = new Set(infos.map(({ seq }) => seq).filter((seq) => seq <= trimmedSeq))
-  if (!seqs.has(trimmedSeq) || records.length === 0)
+  if (!seqs.has(trimmedSeq))
     throw trimmedError(runId, 'its store has no state that fits what is left; let it go on to its next snapshot')
   const found = await Promise.all([...seqs].map((atSeq) => store.snapshot(runId, { atSeq })))
   return { summary, records, trimmedSeq, snapshots: found.filter((snapshot) => snapshot !== undefined) }

@@ -1,7 +1,7 @@
 // Unpacking: a run from a pack, under an id of its own, ready to go on.
 //   U1. Everything is checked before anything is stored, and everything is stored in one append: all of it, or nothing.
 //   U2. Nothing is written but that append: no file, no folder, however many unpack at the same time.
-//   U3. The run says where it came from.
+//   U3. The run, and each of its child runs, says where it came from.
 // Deadlines keep their instants: what was due on the way is due at once.
 import { CallboardError, isCallboardError, randomIds, systemClock } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
@@ -73,8 +73,12 @@ export async function unpackRun(
   const { pointers } = manifest
   const renaming = { from: packedId, to: runId }
   const batches = runs.map((run) => batchOf(run, { files, renaming, pointers, options, store }))
-  const [root, ...children] = assertFamily(batches, runId)
-  const batch = withOrigin(root, manifest, renaming, options)
+  const [root, ...children] = assertFamily(batches, runId).map((batch, index) =>
+    withOrigin(batch, manifest, runs[index]?.run_id ?? '', options),
+  )
+  if (root === undefined) throw manifestError(MANIFEST_FILE, 'it does not point to the ledgers of a run')
+  // Who had started it is not here.
+  const batch = { ...root, summary: { ...root.summary, parent: undefined } }
   const hints = await hintsOf(pointers.memory_ids ?? [], unknownMemory)
   await store.append([batch, ...children]).catch((error: unknown) => {
     throw isCallboardError(error, 'store.conflict') ? existsError(error) : error
@@ -198,7 +202,7 @@ function renameCells(record: LedgerRecord, rename: (cell: Cell) => Cell): Ledger
 }
 
 /** A run and runs below it, each once. @throws CallboardError `pack.manifest` */
-function assertFamily(batches: readonly Batch[], runId: string): readonly [Batch, ...Batch[]] {
+function assertFamily(batches: readonly Batch[], runId: string): readonly Batch[] {
   const [root, ...children] = batches
   const known = new Set([runId])
   if (root?.runId !== runId) throw manifestError(MANIFEST_FILE, 'the first of its ledgers is not that of its run')
@@ -207,17 +211,17 @@ function assertFamily(batches: readonly Batch[], runId: string): readonly [Batch
       throw manifestError(MANIFEST_FILE, `run ${id} is not below the run of the pack, or is there twice`)
     known.add(id)
   }
-  return [root, ...children]
+  return batches
 }
 
-/** The run with the record that says where it came from (U3); who had started it is not here. */
+/** A run with the record that says where it came from (U3). */
 function withOrigin(
-  root: Batch,
+  batch: Batch,
   { pack_id: pack, created_at: createdAt }: PackManifest,
-  { from: packedId }: Renaming,
+  packedId: string,
   { clock = systemClock, by = 'outside', from }: UnpackOptions,
 ): Batch {
-  const { runId, records, summary } = root
+  const { runId, records, summary } = batch
   const asked: UnpackLine = {
     pack,
     createdAt,
@@ -241,9 +245,9 @@ function withOrigin(
     machine: undefined,
   })
   return {
-    ...root,
+    ...batch,
     records: [...records, record],
-    summary: { ...summary, seq, updatedAt: at, parent: undefined },
+    summary: { ...summary, seq, updatedAt: at },
   }
 }
 

@@ -5,6 +5,7 @@ import { CallboardError } from '../base/index.ts'
 import { Board, Catalogue } from '../context/index.ts'
 import { ledgerToJsonl, readJsonl, recordProblem, renamedId, renameRecord } from '../ledger/index.ts'
 import type {
+  FoldedState,
   JsonlHeader,
   JsonlOptions,
   JsonlReading,
@@ -62,11 +63,12 @@ export interface ReadLedgerOptions extends JsonlOptions {
   /** Under which id it is to be stored. */
   readonly rename?: (header: JsonlHeader) => Renaming
   /** What the records of a ledger add up to whose beginning was trimmed. */
-  readonly base?: { readonly seq: number; readonly board: Board; readonly machine: MachineState | undefined }
+  readonly base?: FoldedState
 }
 
 /**
- * What a text holds, checked from beginning to end, as the append that stores it.
+ * What a text holds, checked from beginning to end, as the append that stores it. There may be no record in it where
+ * `base` is all there is.
  *
  * @throws CallboardError as `importLedger`
  */
@@ -79,7 +81,7 @@ export function readLedger(text: string, { rename, base, ...options }: ReadLedge
     renaming.from === renaming.to ? reading.records : reading.records.map((record) => renameRecord(record, renaming))
   const runId = renamedId(header.runId, renaming)
   const { parent } = run
-  const last = records.at(-1) as LedgerRecord
+  const last = records.at(-1) ?? { seq: header.after.seq, at: base?.at ?? run.createdAt }
   const summary: RunSummary = {
     runId,
     workflow: run.workflow,
@@ -104,7 +106,6 @@ function checkReading(
   if (tornCharacters > 0) throw refused(header, records.length + 2, 'the last line is cut off')
   if (run === undefined || head === undefined) throw refused(header, 1, 'the header does not say what run it is')
   if (after.seq !== (base?.seq ?? 0)) throw refused(header, 1, `the records up to ${after.seq} are not in it`)
-  if (records.length === 0) throw refused(header, 1, 'there is no record in it')
   if (base === undefined && (records[0]?.kind !== 'start' || records[0].machine === undefined))
     throw refused(header, 2, 'the first record is not that of a start')
   let board = base?.board ?? Board.create({ catalogue: NO_CATALOGUE, runId: header.runId })

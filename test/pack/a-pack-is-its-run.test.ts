@@ -1,8 +1,9 @@
 // pack = run: whatever happened to a run, what is unpacked elsewhere is that run, and goes on as it does.
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { LedgerRecord, Run, Store } from 'callboard'
+import type { LedgerRecord, Run, RuntimeOptions, Store } from 'callboard'
 import { packRun, unpackRun } from 'callboard/pack'
+import { firstKeptSeq } from '../../src/runtime/index.ts'
 import { decodeRecord, encodeRecord } from '../../src/ledger/index.ts'
 import { freshPath, openStore } from '../store/world.ts'
 import { journey, lookOf, nameless, openHost, story, tell } from './world.ts'
@@ -11,6 +12,12 @@ import type { Host, Step } from './world.ts'
 /** As durable stores keep them: without values of ephemeral entries. */
 const roundTripped = (records: readonly LedgerRecord[]): readonly LedgerRecord[] =>
   records.map((record) => decodeRecord(record, encodeRecord(record)))
+
+/** Keeps no more than it has to. */
+const TIDY: RuntimeOptions = {
+  snapshots: { everyRecords: 3, keep: 1 },
+  retention: { keepRecords: 2, keepSnapshots: 1 },
+}
 
 const ORIGINAL = 'the-original'
 const COPY = 'a-copy-with-a-longer-name'
@@ -26,22 +33,26 @@ async function goOn(host: Host, runId: string, rest: readonly Step[]): Promise<R
   return run
 }
 
-/** The ledgers of a run and of those below it, without their names. */
+/** The ledgers of a run and of those below it, without their names, and without the records that say where they came from. */
 async function ledgersOf(store: Store, runId: string): Promise<Readonly<Record<string, unknown>>> {
   const ids = (await store.list()).map((run) => run.runId).filter((id) => id === runId || id.startsWith(`${runId}.`))
-  const found = ids
-    .toSorted()
-    .map(async (id) => [id.replace(runId, '<run>'), nameless(roundTripped(await store.read(id)), runId)] as const)
-  return Object.fromEntries(await Promise.all(found))
+  const ledgers: Record<string, unknown> = {}
+  for (const id of ids.toSorted()) {
+    const records = roundTripped(await store.read(id, { afterSeq: (await firstKeptSeq(store, id)) - 1 }))
+    const own = records.filter(({ kind }) => kind !== 'unpack').map((record, index) => ({ ...record, seq: index }))
+    ledgers[id.replace(runId, '<run>')] = nameless(own, runId)
+  }
+  return ledgers
 }
 
 it('a pack is its run: same board, same machine, same ledger, and it goes on the same way', async () => {
   let withChildren = 0
   let withQuestions = 0
+  let withTrimmed = 0
   await fc.assert(
-    fc.asyncProperty(story, story, async (before, after) => {
+    fc.asyncProperty(story, story, fc.boolean(), async (before, after, trims) => {
       const here = await openStore(freshPath())
-      const begun = await openHost(here)
+      const begun = await openHost(here, undefined, trims ? TIDY : {})
       const original = await begun.runtime.start(journey, { runId: ORIGINAL, input: { for: 'a walk' } })
       await begun.clock.settle()
       for (const step of before) await tell(original as unknown as Run, begun.clock, step)
@@ -54,8 +65,12 @@ it('a pack is its run: same board, same machine, same ledger, and it goes on the
       expect(summary.seq).toBe((await here.summary(ORIGINAL))!.seq + 1)
       if (children.length > 0) withChildren += 1
 
-      const ledger = (await there.read(COPY)).slice(0, -1)
-      expect(nameless(ledger, COPY)).toEqual(nameless(roundTripped(await here.read(ORIGINAL)), ORIGINAL))
+      const afterSeq = (await firstKeptSeq(here, ORIGINAL)) - 1
+      expect(await firstKeptSeq(there, COPY)).toBe(afterSeq + 1)
+      if (afterSeq > 0) withTrimmed += 1
+      const ledger = (await there.read(COPY, { afterSeq })).slice(0, -1)
+      const packed = await here.read(ORIGINAL, { afterSeq })
+      expect(nameless(ledger, COPY)).toEqual(nameless(roundTripped(packed), ORIGINAL))
       const [oneHost, otherHost] = [await openHost(here, at), await openHost(there, at)]
       const one = await goOn(oneHost, ORIGINAL, after)
       const other = await goOn(otherHost, COPY, after)
@@ -77,4 +92,5 @@ it('a pack is its run: same board, same machine, same ledger, and it goes on the
   // It looked at what is hard, too.
   expect(withChildren).toBeGreaterThan(5)
   expect(withQuestions).toBeGreaterThan(5)
+  expect(withTrimmed).toBeGreaterThan(5)
 })

@@ -8,7 +8,7 @@ import type { PackForm } from 'callboard/pack'
 import { refusalOf } from '../runtime/world.ts'
 import { ensureBuilt } from '../support/built-package.ts'
 import { freshFolder, freshPath, openStore, runChild } from '../store/world.ts'
-import { makeJourney, openHost } from './world.ts'
+import { lookOf, makeJourney, openHost } from './world.ts'
 import type { Step } from './world.ts'
 
 beforeAll(ensureBuilt)
@@ -226,6 +226,44 @@ describe('an unpacked run', () => {
     const { hints } = await unpackRun(createVolatileStore(), bytes, { unknownMemory: (ids) => ids })
     expect(hints).toEqual(['the run names item item_1 of a memory, which is not in this one'])
     expect((await unpackRun(createVolatileStore(), bytes, { unknownMemory: () => [] })).hints).toEqual([])
+  })
+})
+
+describe('a run whose ledger was trimmed', () => {
+  const tidy = { snapshots: { everyRecords: 3, keep: 1 }, retention: { keepRecords: 0 } }
+
+  it('is packed with what stands in for its beginning, and goes on from there with its milestones', async () => {
+    const { store, clock } = await makeJourney([...TALE, ...TALE], createVolatileStore(), tidy)
+    expect(await refusalOf(store.read('journey'))).toMatchObject({ code: 'store.trimmed' })
+    const { bytes, manifest } = await packRun(store, 'journey')
+    expect(manifest.pointers.runs?.[0]).toMatchObject({ snapshots: 'state/callboard/run.jsonl' })
+    const target = await openStore(freshPath())
+    await unpackRun(target, bytes, { runId: 'copy', clock })
+    const [here, there] = [await openHost(store, clock.now()), await openHost(target, clock.now())]
+    const [one, other] = [await here.runtime.open('journey'), await there.runtime.open('copy')]
+    expect(other.episodes()).toEqual(one.episodes())
+    expect(lookOf(other)).toEqual(lookOf(one))
+    const { seq } = other.episodes()[0]!
+    expect((await other.at(seq)).get('count')).toEqual((await one.at(seq)).get('count'))
+    await here.runtime.close()
+    await there.runtime.close()
+    expect((await target.verify()).damage).toEqual([])
+  })
+
+  it('is refused by a store that takes no ledger without its beginning, and leaves nothing', async () => {
+    const { store } = await makeJourney(TALE, createVolatileStore(), tidy)
+    const { bytes } = await packRun(store, 'journey')
+    const target = createVolatileStore()
+    const { adopts: _adopts, ...traits } = target.traits
+    const modest = new Proxy(target, {
+      get: (from, name) => {
+        if (name === 'traits') return traits
+        const part: unknown = Reflect.get(from, name)
+        return typeof part === 'function' ? part.bind(from) : part
+      },
+    })
+    expect(await refusalOf(unpackRun(modest, bytes))).toMatchObject({ code: 'pack.trimmed' })
+    expect(await target.list()).toEqual([])
   })
 })
 

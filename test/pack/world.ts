@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { z } from 'zod'
 import { createRuntime, createVolatileStore, defineContext, drop, entry } from 'callboard'
-import type { LedgerRecord, Run, Runtime, Store } from 'callboard'
+import type { LedgerRecord, Run, Runtime, RuntimeOptions, Store } from 'callboard'
 import { createTestClock } from '../support/clock.ts'
 import type { TestClock } from '../support/clock.ts'
 
@@ -146,9 +146,12 @@ export interface Host {
 }
 
 /** A process of its own, as far as a runtime can tell. */
-export async function openHost(store: Store, startAt?: number): Promise<Host> {
+export async function openHost(store: Store, startAt?: number, options: RuntimeOptions = {}): Promise<Host> {
   const clock = createTestClock(startAt)
-  return { clock, runtime: await createRuntime({ store, clock, random: () => 0.5, workflows: [journey, below] }) }
+  return {
+    clock,
+    runtime: await createRuntime({ store, clock, random: () => 0.5, workflows: [journey, below], ...options }),
+  }
 }
 
 /** Records without what is not theirs: names of the run, and where the ledger is. */
@@ -175,8 +178,9 @@ export function lookOf(run: Run): unknown {
 export async function makeJourney(
   steps: readonly Step[],
   store: Store = createVolatileStore(),
+  options: RuntimeOptions = {},
 ): Promise<{ readonly store: Store; readonly clock: TestClock }> {
-  const { runtime, clock } = await openHost(store)
+  const { runtime, clock } = await openHost(store, undefined, options)
   const run = (await runtime.start(journey, { runId: 'journey', input: { for: 'a walk' } })) as unknown as Run
   await clock.settle()
   for (const step of steps) await tell(run, clock, step)
