@@ -13,11 +13,13 @@ import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { logCommand } from './commands/log.ts'
 import { migrateCommand } from './commands/migrate.ts'
+import { packCommand } from './commands/pack.ts'
 import { restoreCommand } from './commands/restore.ts'
 import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
 import { runsCommand } from './commands/runs.ts'
 import { showCommand } from './commands/show.ts'
+import { unpackCommand } from './commands/unpack.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { viewCommand } from './commands/view.ts'
 import { EXIT } from './exit-code.ts'
@@ -45,6 +47,8 @@ const COMMANDS: readonly CommandFactory[] = [
   verifyCommand,
   exportCommand,
   importCommand,
+  packCommand,
+  unpackCommand,
   gcCommand,
   migrateCommand,
   doctorCommand,

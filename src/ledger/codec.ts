@@ -27,6 +27,7 @@ export const RECORD_KINDS: readonly RecordKind[] = Object.freeze(
     end: 8,
     definition: 9,
     wait: 10,
+    unpack: 11,
   } satisfies Record<RecordKind, number>) as RecordKind[],
 )
 

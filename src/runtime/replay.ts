@@ -160,6 +160,8 @@ class Replay {
         break
       case 'definition':
         return 'the definition was changed, and the state migrated'
+      case 'unpack':
+        return 'it came out of a pack'
       case 'refusal':
       case 'step':
       case 'request':

@@ -26,6 +26,7 @@ import {
   closedError,
   conflictError,
   damagedError,
+  isExpected,
   snapshotAheadError,
   snapshotExistsError,
   trimmedError,
@@ -87,7 +88,7 @@ const MOST_NOTES = 100
 const MOST_KNOWN_HEADS = 5_000
 
 export class SqliteFileStore implements SqliteStore {
-  readonly traits = Object.freeze({ durable: true, shared: true, transactional: true })
+  readonly traits = Object.freeze({ durable: true, shared: true, transactional: true, adopts: true })
   readonly #file: OpenedFile
   readonly #changeKey: KeyChange
   readonly #runs: RunHeads
@@ -382,10 +383,10 @@ export class SqliteFileStore implements SqliteStore {
     const { batches, encoded } = pending
     const heads: (RunHead | undefined)[] = []
     try {
-      for (const { runId, expectedSeq } of batches) {
+      for (const batch of batches) {
+        const { runId, expectedSeq } = batch
         const head = this.#find(runId)
-        const seq = head?.summary.seq ?? 0
-        if (seq !== expectedSeq) throw conflictError(runId, expectedSeq, seq)
+        if (!isExpected(batch, head?.summary.seq)) throw conflictError(runId, expectedSeq, head?.summary.seq ?? 0)
         heads.push(head)
       }
     } catch (error) {
@@ -395,7 +396,11 @@ export class SqliteFileStore implements SqliteStore {
     batches.forEach((batch, index) => this.#extend(heads[index], batch, encoded[index] ?? []))
   }
 
-  #extend(head: RunHead | undefined, { runId, summary }: Batch, records: readonly EncodedRecord[]): void {
+  #extend(
+    head: RunHead | undefined,
+    { runId, expectedSeq, summary, snapshots = [] }: Batch,
+    records: readonly EncodedRecord[],
+  ): void {
     const run = head?.id ?? this.#runs.add(runId)
     let last: RowLink = { id: head?.last ?? 0, hash: head?.hash ?? '' }
     let first = head === undefined || head.summary.seq === head.trimmedSeq ? 0 : head.first
@@ -403,15 +408,16 @@ export class SqliteFileStore implements SqliteStore {
       last = this.#records.add(this.#runs.nextRecordId(), run, last, record)
       if (first === 0) first = last.id
     }
+    for (const snapshot of snapshots) this.#snapshots.add(run, snapshot)
     const next: RunHead = {
       id: run,
       summary: copyOf(summary),
       first,
       last: last.id,
       hash: last.hash,
-      trimmedSeq: head?.trimmedSeq ?? 0,
+      trimmedSeq: head?.trimmedSeq ?? (snapshots.length > 0 ? expectedSeq : 0),
       trimmedHash: head?.trimmedHash ?? '',
-      snapshots: head?.snapshots ?? 0,
+      snapshots: head?.snapshots ?? snapshots.length,
     }
     if (head === undefined) this.#runs.begin(next)
     else if (goesOn(head, next) && summary.updatedAt === records.at(-1)?.place.at) this.#runs.advance(next)
