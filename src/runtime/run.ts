@@ -11,6 +11,8 @@ import { followChanges } from './changes.ts'
 import type { Change, ChangesOptions } from './changes.ts'
 import { listEvictions } from './evictions.ts'
 import type { EvictionRecord } from './evictions.ts'
+import { compareSides } from './compare.ts'
+import type { ComparedSides, Comparison } from './compare.ts'
 import { conflictsIn, resolveConflict } from './conflicts.ts'
 import type { ConflictsOptions, Decision, ListedConflict } from './conflicts.ts'
 import type { Explanation } from './explain.ts'
@@ -19,6 +21,7 @@ import type { LogLine, LogOptions } from './change-log.ts'
 import { episodesAmong, takeEpisode } from './episode.ts'
 import type { Episode, EpisodeOptions } from './episode.ts'
 import type { ForkOptions } from './fork.ts'
+import type { RunHost } from './run-host.ts'
 import { loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
@@ -41,11 +44,7 @@ export interface OutsideOptions extends UpdateOptions {
   readonly by?: string
 }
 
-/** What a run needs of its runtime. */
-export interface RunHost {
-  nextId(kind: string): string
-  fork(point: Point, options: ForkOptions): Promise<Run>
-}
+type Key<Values> = keyof Values & string
 
 const OUTSIDE = 'outside'
 const NO_LABELS: Labels = Object.freeze({})
@@ -341,6 +340,14 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return handOut(diffBoards(before.board, after.board)) as readonly EntryDifference[]
   }
 
+  /** Three entries, or one at two points: as it was, as it was planned, as it is; and the deltas of their numbers. */
+  compare<Before extends Key<Values>, After extends Key<Values>, Plan extends Key<Values> = never>(
+    sides: ComparedSides<Before, Plan, After>,
+  ): Promise<Comparison<Values[Before], Values[Plan], Values[After]>> {
+    this.#host.onQuery('compare')
+    return compareSides(this as Run, sides) as never
+  }
+
   /**
    * The records of the run, oldest first; copies, so that nobody writes to the ledger by way of them.
    * @throws CallboardError `run.trimmed` for records that are not kept any more
@@ -351,6 +358,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Everything that can be said of the run as plain JSON, sensitive values redacted unless asked for. */
   async export(options: ExportOptions = {}): Promise<RunExport> {
+    this.#host.onQuery('export')
     const [conflicts, log, summary] = [await this.conflicts(), await this.log(), await this.#store.summary(this.id)]
     if (summary === undefined) throw unknownError(this.id)
     const { state } = this

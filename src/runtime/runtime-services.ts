@@ -12,17 +12,27 @@ import type { OpenRequest } from './requests.ts'
 import type { RunCore } from './run-core.ts'
 import type { RunEnd } from './run-end.ts'
 import type { SnapshotHost } from './snapshot-taker.ts'
+import type { WaitMessage } from './wait-message.ts'
 
 /** What a runtime tells its listeners, by topic. */
 export type RuntimeTopics = {
   /** A run began. */
-  run: { readonly runId: string; readonly workflow: string }
+  run: {
+    readonly runId: string
+    readonly workflow: string
+    /** Of a child run: the run that invoked it, and under which id. */
+    readonly parent?: { readonly runId: string; readonly id: string }
+  }
   /** A run ended. */
   end: { readonly runId: string; readonly status: 'done' | 'failed' | 'stopped'; readonly error?: unknown }
   /** A record was committed. */
   record: { readonly runId: string; readonly record: LedgerRecord }
   /** An agent began or ended. */
   agent: { readonly runId: string; readonly agent: string; readonly type: string; readonly status: string }
+  /** An agent waits for what is not there yet, or does so no more. */
+  wait: WaitMessage
+  /** A run is compared or exported. */
+  query: { readonly runId: string; readonly what: 'compare' | 'export' }
   progress: { readonly runId: string; readonly agent: string } & Progress
   /** A person is asked. */
   request: { readonly runId: string; readonly request: OpenRequest }

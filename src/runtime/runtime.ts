@@ -17,7 +17,7 @@ import { RunCore } from './run-core.ts'
 import { endMessage } from './run-end.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
-import type { RunHost } from './run.ts'
+import type { RunHost } from './run-host.ts'
 import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
 import { readToOpen } from './open-run.ts'
@@ -308,7 +308,7 @@ export class Runtime {
       this.#roster.drop(runId)
       throw isCallboardError(error, 'store.conflict') ? existsError(runId) : error
     }
-    this.#services.topics.emit('run', { runId, workflow: definition.name })
+    this.#services.topics.emit('run', { runId, workflow: definition.name, ...(parent && { parent }) })
     return seat.run
   }
 
@@ -387,6 +387,7 @@ export class Runtime {
     const runHost: RunHost = {
       nextId: (kind) => this.#ids.next(kind),
       fork: (point, options) => this.fork(runId, point, options),
+      onQuery: (what) => this.#services.topics.emit('query', { runId, what }),
     }
     const seat = new Seat(core, host, (place) => new Run(place, this.#services.store, runHost))
     this.#machines.set(seat.run, machine)
