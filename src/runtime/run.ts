@@ -110,6 +110,11 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return this.#core.labels ?? NO_LABELS
   }
 
+  /** Of a child run: who invoked it. */
+  get parent(): RunSummary['parent'] {
+    return this.#core.parent
+  }
+
   get status(): RunSummary['status'] {
     return this.#core.status
   }

@@ -17,12 +17,7 @@ import type { WaitMessage } from './wait-message.ts'
 /** What a runtime tells its listeners, by topic. */
 export type RuntimeTopics = {
   /** A run began. */
-  run: {
-    readonly runId: string
-    readonly workflow: string
-    /** Of a child run: the run that invoked it, and under which id. */
-    readonly parent?: { readonly runId: string; readonly id: string }
-  }
+  run: { readonly runId: string; readonly workflow: string }
   /** A run ended. */
   end: { readonly runId: string; readonly status: 'done' | 'failed' | 'stopped'; readonly error?: unknown }
   /** A record was committed. */

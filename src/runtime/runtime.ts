@@ -308,7 +308,7 @@ export class Runtime {
       this.#roster.drop(runId)
       throw isCallboardError(error, 'store.conflict') ? existsError(runId) : error
     }
-    this.#services.topics.emit('run', { runId, workflow: definition.name, ...(parent && { parent }) })
+    this.#services.topics.emit('run', { runId, workflow: definition.name })
     return seat.run
   }
 
