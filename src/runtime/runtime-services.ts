@@ -32,6 +32,8 @@ export type RuntimeTopics = {
   /** A person is asked. */
   request: { readonly runId: string; readonly request: OpenRequest }
   deadlock: { readonly runId: string; readonly graph: WaitForGraph }
+  /** Ended runs were forgotten. */
+  pruned: { readonly runIds: readonly string[] }
   /** A listener or inspector failed; nothing else was harmed. */
   failure: { readonly topic: string; readonly error: unknown }
 }
