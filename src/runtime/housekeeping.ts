@@ -80,9 +80,12 @@ export class Housekeeping {
    * Does what begins a run, if there is room for one.
    * @throws CallboardError `runtime.full`
    */
-  async admit<Result>(runId: string, begin: () => Promise<Result>): Promise<Result> {
+  admit<Result>(runId: string, begin: () => Promise<Result>): Promise<Result> {
     const { maxRuns = Number.POSITIVE_INFINITY } = this.#options
-    if (maxRuns === Number.POSITIVE_INFINITY) return begin()
+    return maxRuns === Number.POSITIVE_INFINITY ? begin() : this.#admitUpTo(maxRuns, runId, begin)
+  }
+
+  async #admitUpTo<Result>(maxRuns: number, runId: string, begin: () => Promise<Result>): Promise<Result> {
     if (!(await this.#takeRoom(runId, maxRuns))) {
       if (hasRule(this.#options)) await this.prune(this.#options)
       if (!hasRule(this.#options) || !(await this.#takeRoom(runId, maxRuns))) throw fullError(maxRuns)

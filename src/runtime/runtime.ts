@@ -138,7 +138,8 @@ export class Runtime {
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
   ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
     const { input, runId = this.#ids.next('run'), labels } = options
-    const begin = () => this.#begin(workflow, { runId, input, parent: undefined, labels: admitLabels(labels) })
+    const seed = { runId, input, parent: undefined, labels: admitLabels(labels) }
+    const begin = (): Promise<Run> => this.#begin(workflow, seed)
     return this.#housekeeping.admit(runId, begin) as Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>>
   }
 
