@@ -2,6 +2,7 @@
 //   T1. A snapshot is taken after what was committed has been acknowledged, and nothing waits for it.
 //   T2. One that fails harms nothing: it is reported, and tried again after the next so many records.
 //   T3. What is stored is what its records add up to: the state after a committed record, and nothing of what is to come.
+//   T4. They cost a record no more than storing one entry.
 // Which snapshots stay, and which records go, is decided by retention.ts.
 import { Shelf } from '../context/index.ts'
 import type { Board, CellChange } from '../context/index.ts'
@@ -23,6 +24,11 @@ export interface SnapshotHost extends LoadOptions {
   track(work: Promise<void>): void
 }
 
+/** After how many records the next one is due: at least as many as it has entries (T4). */
+function intervalOf({ everyRecords }: KeepingRules, board: Board | undefined): number {
+  return Math.max(everyRecords, board?.own.live ?? 0)
+}
+
 export class SnapshotTaker {
   readonly notes: RunNotes
   readonly #host: SnapshotHost
@@ -41,7 +47,7 @@ export class SnapshotTaker {
     this.#globals = state?.board.globals ?? Shelf.empty
     this.#seq = state?.seq ?? 0
     this.#at = state?.at ?? 0
-    this.#due = (state?.snapshotSeq ?? 0) + host.rules.everyRecords
+    this.#due = (state?.snapshotSeq ?? 0) + intervalOf(host.rules, state?.board)
   }
 
   get isTaking(): boolean {
@@ -75,13 +81,14 @@ export class SnapshotTaker {
   async #take(): Promise<void> {
     const { notes } = this
     const { rules, store, runId } = this.#host
-    this.#due = this.#seq + rules.everyRecords
+    const interval = intervalOf(rules, this.#host.board())
+    this.#due = this.#seq + interval
     const plan = await planTidying(this.#host, rules, notes.snapshots, this.#seq)
     notes.forgetSnapshots(plan.forgotten)
     const [seq, at, state] = [this.#seq, this.#at, packRun(this.#state())]
-    this.#due = seq + rules.everyRecords
+    this.#due = seq + interval
     const id = automaticId(seq)
-    const reason = `every ${rules.everyRecords} records`
+    const reason = `every ${interval} records`
     await store.putSnapshot({ runId, id, seq, at, reason, metadata: {}, state })
     await tidyUp(this.#host, rules, plan, { id, seq, at })
   }
