@@ -1,5 +1,6 @@
 // DurableContext: what an orchestrator knows, read like a dictionary; a run of the workflow `context`.
-//   C1. A name is in one place: protected, plain or ephemeral. What is protected stays there; setting anything else moves it.
+//   C1. A name is in one place: protected, plain or ephemeral, however many write at once. What is protected stays there;
+//       setting anything else moves it.
 //   C2. Every change is one update, stored before it is acknowledged; what is refused changes nothing.
 //   C3. Of a phase that fails nothing is merged.
 import { CallboardError, drop, exportLedger, put } from 'callboard'
@@ -48,6 +49,7 @@ const BY = 'orchestrator'
 export class DurableContext {
   readonly #fields: DurableContextFields
   #changes = 0
+  #writing: Promise<unknown> = Promise.resolve()
 
   /** Use `openContext`. */
   constructor(fields: DurableContextFields) {
@@ -104,25 +106,25 @@ export class DurableContext {
 
   /** Sets one name. What is protected takes the value it has, and no other. @throws CallboardError `update.refused` */
   async set(name: string, value: unknown, options: SetOptions = {}): Promise<void> {
-    await this.#write(this.#writesOf(name, value, this.#placeFor(name, options)))
+    await this.#write(() => this.#writesOf(name, value, this.#placeFor(name, options)))
   }
 
   /** Merges names in one update. @throws CallboardError `update.refused` where one of them is protected, `context.prefix` */
   async update(data: ContextData, { policy = 'update', prefix = '' }: MergeOptions = {}): Promise<void> {
-    await this.#write(this.#merging(data, { policy, prefix }))
+    await this.#write(() => this.#merging(data, { policy, prefix }))
   }
 
   /** Whether there was one. @throws CallboardError `update.refused` for one that is protected */
-  async delete(name: string): Promise<boolean> {
-    const place = this.#placeOf(name) ?? (this.#fields.protectedNames.has(name) ? 'protected' : undefined)
-    if (place === undefined) return false
-    await this.#write({ [keyOf(place, name)]: drop() })
-    return true
+  delete(name: string): Promise<boolean> {
+    return this.#write(() => {
+      const place = this.#placeOf(name) ?? (this.#fields.protectedNames.has(name) ? 'protected' : undefined)
+      return place === undefined ? {} : { [keyOf(place, name)]: drop() }
+    })
   }
 
   /** Forgets everything that is ephemeral, in one update. */
   async clearEphemeral(): Promise<void> {
-    await this.#write(this.#withoutEphemeral())
+    await this.#write(() => this.#withoutEphemeral())
   }
 
   /**
@@ -139,7 +141,8 @@ export class DurableContext {
     let result: Result
     try {
       result = await work(this.toObject())
-      await this.#write({ ...this.#withoutEphemeral(), ...this.#merging(result ?? {}, { policy, prefix }) })
+      const merged = result ?? {}
+      await this.#write(() => ({ ...this.#withoutEphemeral(), ...this.#merging(merged, { policy, prefix }) }))
     } catch (error) {
       await this.clearEphemeral()
       await this.snapshot(`after_${name}`, { status: 'failed' })
@@ -249,11 +252,19 @@ export class DurableContext {
     return Object.fromEntries(gone.map(({ key }) => [key, drop()]))
   }
 
-  async #write(writes: Writes): Promise<void> {
+  /** One after the other, each made of what the one before left; says whether something was changed. */
+  #write(make: () => Writes): Promise<boolean> {
+    const written = this.#writing.then(() => this.#writeNow(make()))
+    this.#writing = written.catch(() => {})
+    return written
+  }
+
+  async #writeNow(writes: Writes): Promise<boolean> {
     const { versions } = await this.run.update(writes as never, { by: BY })
-    if (Object.keys(versions).length === 0) return
+    if (Object.keys(versions).length === 0) return false
     this.#changes += 1
     if (this.#changes % this.#fields.checkpointEvery === 0) await this.snapshot(CHECKPOINT)
+    return true
   }
 }
 

@@ -118,6 +118,18 @@ describe('a durable context', () => {
     expect(JSON.parse(JSON.stringify((await copy.export()).snapshots))).toMatchObject([{ reason: 'first' }])
   })
 
+  it('keeps a name in one place, however many write it at once', async () => {
+    const context = await open()
+    const options = [{}, { ephemeral: true }, {}, { protected: true }]
+    await Promise.all(options.map((option, index) => context.set('name', index, option)))
+    expect(context.run.entries().map(({ key, value }) => [key, value])).toEqual([['protected.name', 3]])
+    const refused = context.set('name', 4)
+    const after = context.set('other', 5)
+    expect((await refusalOf(refused)).code).toBe('update.refused')
+    await after
+    expect(context.toObject()).toEqual({ name: 3, other: 5 })
+  })
+
   it('works in a runtime of somebody else, who closes it', async () => {
     const { runtime } = await createWorld({ workflows: [workflow] })
     const context = await openContext({ id: 'mine', runtime, initial: { a: 1 } })
