@@ -3,8 +3,8 @@
 //       setting anything else moves it.
 //   C2. Every change is one update, stored before it is acknowledged; what is refused changes nothing.
 //   C3. Of a phase that fails nothing is merged.
-import { CallboardError, drop, exportLedger, put } from 'callboard'
-import type { LogLine, Point, Restored, Run, RunExport, Runtime, SnapshotInfo } from 'callboard'
+import { CallboardError, drop, exportLedger, isCallboardError, put } from 'callboard'
+import type { Accepted, LogLine, Point, Restored, Run, RunExport, Runtime, SnapshotInfo } from 'callboard'
 import { keyOf, PLACES, placeOf } from './board.ts'
 import type { DurableContextValues, Place } from './board.ts'
 
@@ -34,13 +34,14 @@ export interface DurableContextFields {
   readonly runtime: Runtime
   /** The runtime is its own, and closed with it. */
   readonly ownsRuntime: boolean
-  readonly run: Run<unknown, DurableContextValues>
+  readonly run: ContextRun
   /** Names that are protected as soon as they are set. */
   readonly protectedNames: ReadonlySet<string>
   /** Changes after which a checkpoint is taken, counted since it was opened; `Infinity` for none. */
   readonly checkpointEvery: number
 }
 
+type ContextRun = Run<unknown, DurableContextValues>
 type Writes = Record<string, unknown>
 
 const CHECKPOINT = 'checkpoint'
@@ -48,21 +49,23 @@ const BY = 'orchestrator'
 
 export class DurableContext {
   readonly #fields: DurableContextFields
+  #run: ContextRun
   #changes = 0
   #writing: Promise<unknown> = Promise.resolve()
 
   /** Use `openContext`. */
   constructor(fields: DurableContextFields) {
     this.#fields = fields
+    this.#run = fields.run
   }
 
   get id(): string {
     return this.run.id
   }
 
-  /** The run it is: its log, its history, its conflicts. */
-  get run(): Run<unknown, DurableContextValues> {
-    return this.#fields.run
+  /** The run it is: its log, its history, its conflicts. Another object after what other processes wrote was read. */
+  get run(): ContextRun {
+    return this.#run
   }
 
   /** Goes up with everything that happens, and never back. */
@@ -150,6 +153,11 @@ export class DurableContext {
     }
     await this.snapshot(`after_${name}`, { status: 'done' })
     return result
+  }
+
+  /** Reads what other processes have written. */
+  async refresh(): Promise<void> {
+    this.#run = (await this.#fields.runtime.open(this.id)) as unknown as ContextRun
   }
 
   /** Names this point of its history. */
@@ -254,17 +262,29 @@ export class DurableContext {
 
   /** One after the other, each made of what the one before left; says whether something was changed. */
   #write(make: () => Writes): Promise<boolean> {
-    const written = this.#writing.then(() => this.#writeNow(make()))
+    const written = this.#writing.then(() => this.#writeNow(make))
     this.#writing = written.catch(() => {})
     return written
   }
 
-  async #writeNow(writes: Writes): Promise<boolean> {
-    const { versions } = await this.run.update(writes as never, { by: BY })
+  async #writeNow(make: () => Writes): Promise<boolean> {
+    const { versions } = await this.#updateFresh(make)
     if (Object.keys(versions).length === 0) return false
     this.#changes += 1
     if (this.#changes % this.#fields.checkpointEvery === 0) await this.snapshot(CHECKPOINT)
     return true
+  }
+
+  /** On what is stored; again where another process was faster. */
+  async #updateFresh(make: () => Writes): Promise<Accepted> {
+    for (;;) {
+      if (this.#fields.runtime.store.traits.shared) await this.refresh()
+      try {
+        return await this.run.update(make() as never, { by: BY })
+      } catch (error) {
+        if (!isCallboardError(error, 'store.conflict')) throw error
+      }
+    }
   }
 }
 

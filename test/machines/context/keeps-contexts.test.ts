@@ -130,6 +130,27 @@ describe('a durable context', () => {
     expect(context.toObject()).toEqual({ name: 3, other: 5 })
   })
 
+  it('is written by several processes without loss: each writes on what the others have written', async () => {
+    const store = await openFile()
+    // Two runtimes over one file know as little of each other as two processes do.
+    const [one, other] = [await open({ store }), await open({ store })]
+    for (const round of [1, 2, 3]) {
+      await Promise.all([
+        one.set(`one.${round}`, round),
+        other.set(`other.${round}`, round),
+        other.update({ [`both.${round}`]: 'other' }, { policy: 'safe' }),
+        one.update({ [`both.${round}`]: 'one' }, { policy: 'safe' }),
+      ])
+    }
+    await one.refresh()
+    await other.refresh()
+    expect(one.keys()).toHaveLength(9)
+    expect(other.toObject()).toEqual(one.toObject())
+    expect((await one.run.ledger()).filter(({ kind }) => kind === 'update')).toHaveLength(9)
+    await one.set('late', 1)
+    expect(await other.delete('late')).toBe(true)
+  })
+
   it('works in a runtime of somebody else, who closes it', async () => {
     const { runtime } = await createWorld({ workflows: [workflow] })
     const context = await openContext({ id: 'mine', runtime, initial: { a: 1 } })
