@@ -5,7 +5,7 @@ import type { Run } from './run.ts'
 /** What a run needs of its runtime. */
 export interface RunHost {
   nextId(kind: string): string
-  fork(point: Point, options: ForkOptions): Promise<Run>
+  fork(runId: string, point: Point, options: ForkOptions): Promise<Run>
   /** Somebody asks for the whole of it, or for a comparison. */
-  onQuery(what: 'compare' | 'export'): void
+  onQuery(runId: string, what: 'compare' | 'export'): void
 }

@@ -1,5 +1,5 @@
 // Run: what the outside holds of one run.
-import { CallboardError, isCallboardError, handOut } from '../base/index.ts'
+import { handOut } from '../base/index.ts'
 import { entryOf, refusalError } from '../context/index.ts'
 import type { Entry, UpdateOptions, View } from '../context/index.ts'
 import { diffBoards } from '../ledger/index.ts'
@@ -26,6 +26,7 @@ import { loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
+import { goneError, OUTSIDE, waitFromOutside } from './outside-wait.ts'
 import { answerRequest } from './people.ts'
 import { readLeft, seqOfPoint, takeSnapshot } from './point.ts'
 import type { Point, SnapshotInfo } from './point.ts'
@@ -46,17 +47,15 @@ export interface OutsideOptions extends UpdateOptions {
 
 type Key<Values> = keyof Values & string
 
-const OUTSIDE = 'outside'
 const NO_LABELS: Labels = Object.freeze({})
 /** Sights of agents that were never invoked. */
 const MOST_SIGHTS = 1_000
 
 export class Run<Output = unknown, Values extends object = Record<string, unknown>> {
-  /** The workflow's output; rejects when the run fails or is stopped. */
-  readonly done: Promise<Output>
   readonly #seat: Seat
   readonly #store: Store
   readonly #host: RunHost
+  #done: Promise<Output> | undefined
   #sights: Map<string, ReturnType<RunCore['sightOf']>> | undefined
 
   /** Use `runtime.start` or `runtime.open`. */
@@ -64,13 +63,21 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     this.#seat = seat
     this.#store = store
     this.#host = host
-    const done = seat.ended.then((end) => {
+  }
+
+  /** The workflow's output; rejects when the run fails or is stopped. */
+  get done(): Promise<Output> {
+    return (this.#done ??= this.#promiseOutput())
+  }
+
+  #promiseOutput(): Promise<Output> {
+    const done = this.#seat.ended.then((end) => {
       if (end.kind === 'done') return end.output as Output
       throw end.error
     })
-    // Whoever does not ask for the outcome is not to be told by an uncaught rejection.
+    // Whoever asks and does not await it is not to be told by an uncaught rejection.
     done.catch(() => {})
-    this.done = new AwaitedPromise(done, () => seat.onAwaited())
+    return new AwaitedPromise(done, () => this.#seat.onAwaited())
   }
 
   /** For reading: the run at work, or as it was when it went to rest. */
@@ -167,41 +174,10 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   /** Waits for an entry as the workflow sees it. @throws CallboardError `wait.timeout`, `run.finished` */
-  waitFor<Key extends keyof Values & string>(
-    key: Key,
-    { timeoutMs = this.#core.waitTimeoutMs, fresh = false, since = 0, signal }: WaitOptions = {},
-  ): Promise<Values[Key]> {
-    if (this.#core.end !== undefined && this.get(key) === undefined) {
-      return Promise.reject(
-        new CallboardError('run.finished', `run ${this.id} has ended; "${key}" will not come any more`, {
-          runId: this.id,
-          key,
-        }),
-      )
-    }
-    const untilAt = this.#core.clock.now() + timeoutMs
-    const waitWith = (core: RunCore): Promise<unknown> =>
-      core.waits.add({
-        waiter: OUTSIDE,
-        keys: [key],
-        mode: 'one',
-        read: (name) => {
-          const board = core.readableBoard()
-          const own = board.own.plain(name)
-          return own?.live === true ? own : board.globals.plain(name)
-        },
-        fresh,
-        since,
-        timeoutMs: Math.max(0, untilAt - core.clock.now()),
-        signal,
-        onTimeout: (one) => core.timeoutError(one),
-      })
-    const wait = (): Promise<unknown> =>
-      this.#during(waitWith).catch((error: unknown) => {
-        if (isCallboardError(error, 'run.taken-back')) return wait()
-        throw error
-      })
-    return wait() as Promise<Values[Key]>
+  waitFor<Key extends keyof Values & string>(key: Key, options: WaitOptions = {}): Promise<Values[Key]> {
+    const core = this.#core
+    if (core.end !== undefined && this.get(key) === undefined) return Promise.reject(goneError(this.id, key))
+    return waitFromOutside(core, (work) => this.#during(work), { ...options, key }) as Promise<Values[Key]>
   }
 
   /** Calls the handler after commits that change these keys or patterns; gives the function that ends it. */
@@ -322,7 +298,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    * @throws CallboardError `run.no-such-seq`, `run.exists`, `run.invalid-id`; `run.finished` for a point after its end
    */
   fork(point: Point, options: ForkOptions = {}): Promise<Run<Output, Values>> {
-    return this.#host.fork(point, options) as unknown as Promise<Run<Output, Values>>
+    return this.#host.fork(this.id, point, options) as unknown as Promise<Run<Output, Values>>
   }
 
   /**
@@ -349,7 +325,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   compare<Before extends Key<Values>, After extends Key<Values>, Plan extends Key<Values> = never>(
     sides: ComparedSides<Before, Plan, After>,
   ): Promise<Comparison<Values[Before], Values[Plan], Values[After]>> {
-    this.#host.onQuery('compare')
+    this.#host.onQuery(this.id, 'compare')
     return compareSides(this as Run, sides) as never
   }
 
@@ -363,7 +339,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Everything that can be said of the run as plain JSON, sensitive values redacted unless asked for. */
   async export(options: ExportOptions = {}): Promise<RunExport> {
-    this.#host.onQuery('export')
+    this.#host.onQuery(this.id, 'export')
     const [conflicts, log, summary] = [await this.conflicts(), await this.log(), await this.#store.summary(this.id)]
     if (summary === undefined) throw unknownError(this.id)
     const { state } = this
