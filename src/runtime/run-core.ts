@@ -57,6 +57,7 @@ import { SnapshotTaker } from './snapshot-taker.ts'
 import { Updater } from './updater.ts'
 import type { Asker, UpdateAnswer } from './updater.ts'
 import type { Turn } from './turn.ts'
+import { tellOfWait } from './wait-message.ts'
 import { WaitNotes } from './wait-notes.ts'
 import { ViewCache } from './view-cache.ts'
 import type { ViewSlot } from './view-cache.ts'
@@ -525,6 +526,11 @@ export class RunCore implements EngineHost {
   onProgress(process: AgentProcess, progress: Progress): void {
     process.progress = progress
     this.#services.topics.emit('progress', { runId: this.runId, agent: process.id, ...progress })
+  }
+
+  tellOfWait(promise: Promise<unknown>, agent: string, keys: readonly string[]): void {
+    const { topics } = this.#services
+    if (topics.has('wait')) tellOfWait(promise, { runId: this.runId, agent, keys }, (said) => topics.emit('wait', said))
   }
 
   onAgentWaits(): void {
