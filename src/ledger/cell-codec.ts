@@ -1,9 +1,9 @@
 // Cells as compact plain data. What most cells have in common is not written: who and when are those of the record, the
 // metadata are those that every write leaves.
-//   C1. unpackCell(packCell(cell)) is the cell, field by field, frozen.
+//   C1. unpackCell(packCell(cell)) is the cell, field by field, its entry frozen.
 //   C2. The value of an ephemeral entry is never written: its cell comes back as one that is not alive, whose versions
 //       go on counting.
-import { PRIORITIES, SCOPES } from '../context/index.ts'
+import { PRIORITIES, SCOPES, shareMetadata } from '../context/index.ts'
 import type { Cell, CellChange, Entry, EntryAddress, Lineage } from '../context/index.ts'
 import { freezeDeep, tag, untag } from './tagged-text.ts'
 
@@ -196,7 +196,7 @@ function unpack(packed: PackedCell, origin: CellOrigin, revive: (data: unknown) 
     pinned: (bits & (1 << ENTRY_FIELDS.pinned)) !== 0,
     stale: (bits & (1 << ENTRY_FIELDS.stale)) !== 0,
   }
-  const cell: Cell = {
+  return {
     entry: Object.freeze(entry),
     live,
     exotic: (bits & (1 << CELL_FIELDS.exotic)) !== 0,
@@ -204,7 +204,6 @@ function unpack(packed: PackedCell, origin: CellOrigin, revive: (data: unknown) 
     touches: extras?.touches ?? version,
     lineage: unpackLineage(extras?.lineage),
   }
-  return Object.freeze(cell)
 }
 
 function unpackLineage(packed: PackedExtras['lineage']): Lineage {
@@ -238,7 +237,7 @@ function unpackMetadata(
   updatedBy: string,
   revive: (data: unknown) => unknown,
 ): Entry['metadata'] {
-  if (packed === 0) return Object.freeze({ created_by: owner })
-  if (packed === 1) return Object.freeze({ created_by: owner, last_updated_by: updatedBy })
+  if (packed === 0) return shareMetadata(owner, undefined)
+  if (packed === 1) return shareMetadata(owner, updatedBy)
   return revive(packed) as Entry['metadata']
 }

@@ -54,6 +54,7 @@ export interface RequestLine {
   readonly askedAt: number
 }
 
+const NONE: readonly never[] = Object.freeze([])
 const NO_REQUESTS: ReadonlyMap<string, RequestLine> = new Map()
 
 export class RunNotes {
@@ -66,7 +67,7 @@ export class RunNotes {
   #requests: ReadonlyMap<string, RequestLine> = NO_REQUESTS
 
   constructor(packed: Partial<PackedNotes> = {}, machine?: MachineState) {
-    const { journal = [], snapshots = [], end, definition, requests = [], evictions = [] } = packed
+    const { journal = NONE, snapshots = NONE, end, definition, requests = NONE, evictions = NONE } = packed
     this.journal = Journal.unpack(journal)
     this.#snapshots = snapshots
     this.#end = end

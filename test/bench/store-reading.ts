@@ -155,7 +155,7 @@ function reopening(name: string, path: string, length: number, folds: boolean): 
           const records = await store.read('run', { afterSeq: packed[0] })
           if (records.at(-1)?.seq !== length) throw new Error('the newest records are missing')
           if (!folds) return
-          const { seq, board } = foldRecords(unpackState(packed, catalogue, 'run'), records)
+          const { seq, board } = unpackState(packed, catalogue, 'run', records)
           const last = board.get('section.entry-0') as { readonly n: number }
           if (seq !== length || last.n !== length) throw new Error('the run is not what it was')
         })

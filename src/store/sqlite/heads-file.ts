@@ -26,7 +26,6 @@ const HASH_START = 8
 const HASH_CHARACTERS = 16
 const CHECK_START = 24
 /** A checksum, or with a key the beginning of a code that nobody else can make. */
-const CHECK_BYTES = 4
 const CODE_CHARACTERS = 8
 const MAGIC = 'callboard heads1'
 
@@ -118,7 +117,7 @@ export class HeadsFile {
   #encode(bytes: Buffer, start: number, { run, seq, hash }: HeadToRemember): void {
     bytes.writeUIntLE(seq, start, SEQ_BYTES)
     bytes.write(hash, start + HASH_START, HASH_CHARACTERS, 'latin1')
-    this.#check(bytes.subarray(start, start + SLOT_BYTES), run)
+    this.#check(bytes, start, run)
   }
 
   #decode(slot: Buffer, run: number): RememberedHead | 'unreadable' | undefined {
@@ -126,18 +125,19 @@ export class HeadsFile {
     const seq = slot.readUIntLE(0, SEQ_BYTES)
     const hashStart = slot.toString('latin1', HASH_START, CHECK_START)
     const checked = Buffer.from(slot)
-    this.#check(checked, run)
+    checked.fill(0, CHECK_START)
+    this.#check(checked, 0, run)
     return checked.equals(slot) ? { seq, hashStart } : 'unreadable'
   }
 
   /** Writes what tells that a slot is as it was written, and that it is this run's. */
-  #check(slot: Buffer, run: number): void {
-    const content = slot.subarray(0, CHECK_START)
+  #check(bytes: Buffer, start: number, run: number): void {
+    const content = bytes.subarray(start, start + CHECK_START)
     if (!this.#vault.hasKey) {
-      slot.fill(0, CHECK_START + CHECK_BYTES).writeUInt32LE(crc32(content, run), CHECK_START)
+      bytes.writeUInt32LE(crc32(content, run), start + CHECK_START)
       return
     }
     const code = this.#vault.sealer(`${run}|${content.toString('latin1')}`)
-    slot.write(code, CHECK_START, CODE_CHARACTERS, 'latin1')
+    bytes.write(code, start + CHECK_START, CODE_CHARACTERS, 'latin1')
   }
 }

@@ -166,7 +166,10 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   async summary(runId: string): Promise<RunSummary | undefined> {
-    return this.#reading(() => this.#find(runId)?.summary)
+    return this.#reading(() => {
+      const head = this.#find(runId)
+      return head === undefined ? undefined : Object.freeze(head.summary)
+    })
   }
 
   async list(
@@ -179,7 +182,7 @@ export class SqliteFileStore implements SqliteStore {
         if (options.onDamage === undefined) throw damagedError(one)
         options.onDamage(one)
       }
-      return heads.map(({ summary }) => summary)
+      return heads.map(({ summary }) => Object.freeze(summary))
     })
   }
 
@@ -504,7 +507,7 @@ export class SqliteFileStore implements SqliteStore {
 
 function copyOf(summary: RunSummary): RunSummary {
   const { runId, workflow, version, status, seq, createdAt, updatedAt, parent, labels } = summary
-  return Object.freeze({
+  return {
     runId,
     workflow,
     version,
@@ -514,7 +517,7 @@ function copyOf(summary: RunSummary): RunSummary {
     updatedAt,
     parent: parent === undefined ? undefined : Object.freeze({ runId: parent.runId, id: parent.id }),
     ...(labels === undefined ? {} : { labels: Object.isFrozen(labels) ? labels : Object.freeze({ ...labels }) }),
-  } satisfies RunSummary)
+  }
 }
 
 /** Whether one head differs from the one before in nothing but where the run ends, and when. */
