@@ -121,7 +121,7 @@ describe('a file whose process was killed', () => {
     for (const withHeads of [true, false]) {
       const copy = copyOf(path)
       const bytes = readFileSync(copy)
-      const leaves = leavesWith(bytes, 'update_10"')
+      const leaves = leavesWith(bytes, '"u10"')
       expect(leaves.length).toBeGreaterThan(3)
       leaves[2]?.fill(0xff)
       writeFileSync(copy, bytes)
