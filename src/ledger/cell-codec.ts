@@ -1,6 +1,6 @@
 // Cells as compact plain data. What most cells have in common is not written: who and when are those of the record, the
 // metadata are those that every write leaves.
-//   C1. unpackCell(packCell(cell)) is the cell, field by field, its entry frozen.
+//   C1. unpackCell(packCell(cell)) is the cell, field by field, frozen.
 //   C2. The value of an ephemeral entry is never written: its cell comes back as one that is not alive, whose versions
 //       go on counting.
 import { PRIORITIES, SCOPES, shareMetadata } from '../context/index.ts'
@@ -196,7 +196,7 @@ function unpack(packed: PackedCell, origin: CellOrigin, revive: (data: unknown) 
     pinned: (bits & (1 << ENTRY_FIELDS.pinned)) !== 0,
     stale: (bits & (1 << ENTRY_FIELDS.stale)) !== 0,
   }
-  return {
+  const cell: Cell = {
     entry: Object.freeze(entry),
     live,
     exotic: (bits & (1 << CELL_FIELDS.exotic)) !== 0,
@@ -204,6 +204,7 @@ function unpack(packed: PackedCell, origin: CellOrigin, revive: (data: unknown) 
     touches: extras?.touches ?? version,
     lineage: unpackLineage(extras?.lineage),
   }
+  return Object.freeze(cell)
 }
 
 function unpackLineage(packed: PackedExtras['lineage']): Lineage {
