@@ -17,30 +17,37 @@ export interface StreamContext {
 /** Answers with the events of a source, some at a time, until it ends or its reader is cut off. */
 export function streamEvents(
   call: Pick<Call<unknown, unknown, unknown>, 'caller' | 'request' | 'services' | 'hangUp'>,
-  source: (context: StreamContext) => AsyncIterable<readonly StreamEvent[]>,
+  source: (context: StreamContext) => AsyncGenerator<readonly StreamEvent[]>,
 ): Response {
   const { services, request, caller, hangUp } = call
   const { clock, limits, streams } = services
   const stream = streams.enter(caller, hangUp)
   const signal = AbortSignal.any([stream.signal, request.signal])
-  const context = { signal, late: () => lateIn(clock, limits.heartbeatMs) }
-  async function* chunks(): AsyncGenerator<Uint8Array> {
-    const encoder = new TextEncoder()
-    try {
+  const events = source({ signal, late: () => lateIn(clock, limits.heartbeatMs) })[Symbol.asyncIterator]()
+  const encoder = new TextEncoder()
+  const body = new ReadableStream<Uint8Array>(
+    {
       // A reader knows that it is connected before anything happens.
-      yield encoder.encode(': callboard\n\n')
-      for await (const events of source(context)) {
-        if (signal.aborted) return
-        stream.isHeldUp(true)
-        yield encoder.encode(events.map(textOf).join(''))
+      start: (controller) => controller.enqueue(encoder.encode(': callboard\n\n')),
+      async pull(controller) {
         stream.isHeldUp(false)
-        if (signal.aborted) return
-      }
-    } finally {
-      stream.close()
-    }
-  }
-  return new Response(ReadableStream.from(chunks()) as unknown as ReadableStream<Uint8Array>, {
+        const { done, value } = signal.aborted ? { done: true, value: undefined } : await events.next()
+        if (done === true || signal.aborted) {
+          stream.close()
+          await events.return?.(undefined)
+          controller.close()
+          return
+        }
+        controller.enqueue(encoder.encode((value ?? []).map(textOf).join('')))
+        stream.isHeldUp(true)
+      },
+      // What waits for the next change is woken by the end of the stream.
+      cancel: () => stream.close(),
+    },
+    // Nothing is made before somebody asks for it.
+    { highWaterMark: 0 },
+  )
+  return new Response(body, {
     headers: {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',

@@ -26,7 +26,7 @@ export async function waitForEntry(
     return entry === undefined || entry.version <= since || (fresh && entry.stale) ? undefined : entry
   }
   const there = look()
-  if (there !== undefined || run.status !== 'active') return there
+  if (there !== undefined || run.status !== 'active' || timeoutMs === 0) return there
   const { promise, resolve } = Promise.withResolvers<Entry | undefined>()
   const end = (): void => resolve(look())
   const check = (): void => {
