@@ -1,5 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { createRuntime } from 'callboard'
+import type { createApp as createSourceApp } from 'callboard/server'
 import { ensureBuilt, ROOT } from '../support/built-package.ts'
 import { createServerWorld } from './world.ts'
 
@@ -49,8 +51,9 @@ describe('the OpenAPI document', () => {
 describe('the documentation', () => {
   it('has a page that reads it, without any other server', async () => {
     // The files come with the build.
-    const { createRuntime } = (await import(`${ROOT}dist/index.js`)) as typeof import('callboard')
-    const { createApp } = (await import(`${ROOT}dist/server/index.js`)) as typeof import('callboard/server')
+    const { createApp } = (await import(`${ROOT}dist/server/index.js`)) as {
+      readonly createApp: typeof createSourceApp
+    }
     const runtime = await createRuntime()
     const app = createApp({ runtime })
     for (const path of ['/docs', '/redoc']) {

@@ -13,7 +13,8 @@ async function begin(options: Parameters<typeof createServerWorld>[0] = {}): Pro
 }
 
 afterEach(async () => {
-  expect((await world.ask('GET', '/health')).status).toBe(200)
+  const { status } = await world.ask('GET', '/health')
+  if (status !== 200) throw new Error(`the server does not go on: ${status}`)
 })
 
 describe('a request', () => {
