@@ -5,6 +5,7 @@
 //   patch    applied, or refused for its lock or its size; the event `patched` says which
 //   reject   what was meant as a patch and is none; noted, so that the ledger has it
 //   log      something an agent did, for the ledger
+//   restore  what a pack of S4 holds, right after the beginning
 //
 // A task does not end by itself: any status may follow any other.
 import { emit } from 'xstate'
@@ -16,9 +17,12 @@ import {
   FIELDS,
   idsFor,
   initialWorkingSet,
+  LedgerLine,
   LoggedEvent,
   openTasks,
   readWorkingSet,
+  restoredFields,
+  restoredWorkingSet,
   STATUSES,
   TASK_LIMITS,
   WorkingSet,
@@ -40,6 +44,7 @@ export {
   TASK_LIMITS,
   taskLedger,
   taskLedgerLines,
+  taskPackForm,
   Tasks,
   TaskStatus,
   totalTokensOf,
@@ -55,7 +60,10 @@ export type {
   NewTask,
   PatchResult,
   TaskLimits,
+  TaskPack,
+  TaskPackKind,
   TaskRefusal,
+  TaskUnpackOptions,
   TaskValues,
   TaskWorkflow,
 } from './task/index.ts'
@@ -79,6 +87,7 @@ const events = {
   patch: z.strictObject({ id, by, patch: WorkingSetPatch }),
   reject: z.strictObject({ id, by, error: z.string().min(1) }),
   log: z.strictObject({ by, logged: LoggedEvent }),
+  restore: z.strictObject({ ws: WorkingSet, ledger: z.array(LedgerLine).readonly() }),
 }
 
 type Reading = Parameters<ReturnType<typeof board.when>>[0]['context']['board']
@@ -103,6 +112,10 @@ export function createTaskWorkflow(asked: Partial<TaskLimits> = {}): TaskWorkflo
         ],
       },
       log: { actions: emit({ type: 'logged' }) },
+      restore: {
+        guard: ({ context, event }) => isNew(context.board, event.ws),
+        actions: board.write(({ event }) => restore(event.ws, limits)),
+      },
     },
     initial: 'BOOT',
     states: Object.fromEntries(STATUSES.map((status) => [status, { always: othersOf(status) }])),
@@ -151,6 +164,20 @@ function judge(known: Reading, event: z.output<typeof events.patch>, limits: Tas
       fitted.evicted.map((item) => item.id),
     ),
   }
+}
+
+/** Whether nothing has happened to a task but its beginning, with this working set. */
+function isNew(known: Reading, { task_id, thread_id, objective: asked }: WorkingSet): boolean {
+  const begun = readWorkingSet(known)
+  const isSameTask = begun.task_id === task_id && begun.thread_id === thread_id && begun.objective === asked
+  return isSameTask && begun._update_seq === 0 && begun.status === 'BOOT' && known.get('last_patch') === undefined
+}
+
+/** What a restored task holds beside what it was begun with. */
+function restore(ws: WorkingSet, limits: TaskLimits): Partial<TaskValues> {
+  const fitted = restoredWorkingSet(ws, limits)
+  if (!fitted.ok) throw new Error(fitted.error)
+  return restoredFields(fitted.ws)
 }
 
 /** What came of the patch that was just judged. */

@@ -73,6 +73,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'sorted-btree': ['src/context'],
   'lru-cache': ['src/runtime', 'src/store/sqlite'],
   elkjs: ['src/graph'],
+  fflate: ['src/pack'],
+  yauzl: ['src/pack'],
   commander: ['src/cli', 'machines/evolution'],
   hono: ['src/server'],
   '@hono/node-server': ['src/server'],

@@ -77,6 +77,24 @@ export interface LedgerEvent {
   readonly payload: Readonly<Record<string, unknown>>
 }
 
+/** A line of a ledger that was written elsewhere: what its payload may be is the business of whoever wrote it. */
+export const LedgerLine = z
+  .strictObject({
+    _schema_version: z.literal(SCHEMA_VERSION),
+    event_id: nonEmpty,
+    parent_event_id: nonEmpty.nullable(),
+    sequence_id: z.int().min(1),
+    event_type: z.enum(Object.keys(PAYLOADS) as [LedgerEventType, ...LedgerEventType[]]),
+    timestamp: z.iso.datetime({ offset: true }),
+    writer_id: nonEmpty,
+    task_id: nonEmpty,
+    thread_id: nonEmpty,
+    run_id: nonEmpty,
+    payload: z.record(z.string(), json),
+  })
+  .readonly()
+export type LedgerLine = z.infer<typeof LedgerLine>
+
 /** What an agent has done, as it is logged. */
 export const LoggedEvent = z.discriminatedUnion(
   'event_type',

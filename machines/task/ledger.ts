@@ -19,8 +19,13 @@ export function taskLedger(records: readonly LedgerRecord[]): readonly LedgerEve
   const identity = identityOf(records)
   const events: LedgerEvent[] = []
   let updateSeq = 0
+  let objective: unknown
   for (const record of records) {
-    const said = whatIsSaid(record, updateSeq)
+    // A task that goes on with what S4 has made has its ledger, too.
+    const { restored } = eventOf(record)
+    if (restored !== undefined) events.splice(0, events.length, ...restored)
+    objective = putIn(record, 'objective') ?? objective
+    const said = whatIsSaid(record, { updateSeq, objective })
     const next = putIn(record, '_update_seq')
     if (next !== undefined) updateSeq = next as number
     if (said === undefined) continue
@@ -29,7 +34,7 @@ export function taskLedger(records: readonly LedgerRecord[]): readonly LedgerEve
       _schema_version: SCHEMA_VERSION,
       event_id: `evt_${record.runId}_${record.seq}`,
       parent_event_id: events.at(-1)?.event_id ?? null,
-      sequence_id: events.length + 1,
+      sequence_id: (events.at(-1)?.sequence_id ?? 0) + 1,
       event_type,
       timestamp: new Date(record.at).toISOString(),
       writer_id: writerOf(record),
@@ -53,10 +58,19 @@ interface AskedEvent {
   readonly by?: string
   readonly patch?: { readonly expected_seq: number }
   readonly logged?: LoggedEvent
+  /** The lines that a restored task has from before. */
+  readonly ledger?: readonly LedgerEvent[]
 }
 
-function whatIsSaid(record: LedgerRecord, updateSeq: number): Said | undefined {
+function whatIsSaid(
+  record: LedgerRecord,
+  { updateSeq, objective }: { readonly updateSeq: number; readonly objective: unknown },
+): Said | undefined {
   const { kind, asked } = record
+  if (kind === 'unpack') {
+    const { pack } = asked as { readonly pack: string }
+    return ['RUN_START', { objective: redactSecrets(objective), source: `pack ${pack}` }]
+  }
   if (kind === 'start') {
     const { forkedFrom } = asked as { readonly forkedFrom?: { readonly runId: string } }
     const source = forkedFrom === undefined ? 'create' : `fork of ${forkedFrom.runId}`
@@ -98,8 +112,11 @@ function sayMilestone({ asked }: LedgerRecord): Said | undefined {
   return ['MILESTONE', { episode_id: id, reason, summary, next_entry_point: nextEntryPoint }]
 }
 
-function eventOf({ asked }: LedgerRecord): AskedEvent {
-  return (asked as { readonly event?: AskedEvent }).event ?? {}
+function eventOf({ kind, asked, changes }: LedgerRecord): AskedEvent & { readonly restored?: readonly LedgerEvent[] } {
+  const event = kind === 'event' ? (asked as { readonly event?: AskedEvent }).event : undefined
+  // One that was not taken has changed nothing.
+  if (event?.type !== 'restore' || event.ledger === undefined || changes.length === 0) return event ?? {}
+  return { ...event, restored: event.ledger }
 }
 
 function writerOf(record: LedgerRecord): string {

@@ -38,6 +38,11 @@ export function applyPatch(current: WorkingSet, patch: WorkingSetPatch, limits: 
   return fit({ ...current, ...defined(set), _update_seq: seq + 1 }, limits)
 }
 
+/** A working set that comes from elsewhere: what does not fit makes room. */
+export function restoredWorkingSet(ws: WorkingSet, limits: TaskLimits = TASK_LIMITS): Fitted {
+  return fit(ws, limits)
+}
+
 export interface InitialWorkingSet extends Pick<WorkingSet, 'task_id' | 'thread_id' | 'run_id' | 'objective'> {
   readonly acceptance_criteria?: readonly string[] | undefined
   readonly constraints?: readonly string[] | undefined

@@ -8,6 +8,8 @@ import { contextBrief } from './context-brief.ts'
 import type { BriefMemory } from './context-brief.ts'
 import { taskLedgerLines } from './ledger.ts'
 import { LoggedEvent } from './ledger-event.ts'
+import { packTask, unpackTask } from './packs.ts'
+import type { TaskPack, TaskPackKind, TaskUnpackOptions } from './packs.ts'
 import { initialWorkingSet } from './patch.ts'
 import type { InitialWorkingSet, TaskLimits, TaskRefusal } from './patch.ts'
 import { describeIssue, WorkingSet, WorkingSetPatch } from './working-set.ts'
@@ -118,6 +120,23 @@ export class Tasks {
   /** The task's ledger as JSONL. @throws CallboardError `run.unknown` */
   async ledger(runId: string): Promise<string> {
     return taskLedgerLines(await (await this.#open(runId)).ledger())
+  }
+
+  /** The task as one file, which goes on elsewhere: write it with `savePack`. @throws CallboardError `run.unknown` */
+  async pack(runId: string, { kind = 'full' }: { readonly kind?: TaskPackKind } = {}): Promise<TaskPack> {
+    await this.#open(runId)
+    return packTask(this.#fields.runtime, runId, kind)
+  }
+
+  /**
+   * Goes on with a task from its pack, full or simple, made here or by AoS, under an id of its own.
+   * @param source the bytes of a pack, or the path of its file
+   * @throws CallboardError `pack.…`; `task.invalid`, `task.size` for a working set that cannot be used; `run.exists`
+   */
+  async unpack(source: Uint8Array | string, options: TaskUnpackOptions = {}): Promise<WorkingSet> {
+    const { runtime, workflow, limits } = this.#fields
+    const { runId } = await unpackTask(runtime, source, options, { workflow, limits })
+    return readWorkingSet(await this.#open(runId))
   }
 
   /** The ids of all tasks, oldest first. */

@@ -15,6 +15,8 @@ interface AskedLine {
   readonly id?: string
   readonly status?: string
   readonly answers?: string
+  readonly pack?: string
+  readonly runId?: string
 }
 
 const SEQ_WIDTH = 6
@@ -45,6 +47,8 @@ function whatWasAsked({ kind, asked }: LedgerRecord): readonly string[] {
       return [`asks ${line.question ?? ''} (${line.id ?? ''})`]
     case 'snapshot':
       return [`${line.id ?? ''}: ${line.reason ?? ''}`]
+    case 'unpack':
+      return [`out of ${line.pack ?? 'a pack'} of run ${line.runId ?? ''}`]
     case 'end':
       return [line.status ?? 'ended', ...(line.reason === undefined ? [] : [line.reason])]
     default:

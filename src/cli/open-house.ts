@@ -7,7 +7,7 @@ import type { Recovered } from '../runtime/index.ts'
 import type { House } from '../server/index.ts'
 import { openDatabase } from './database.ts'
 import type { Doors } from './load-doors.ts'
-import { memoryFile } from './server-files.ts'
+import { memoryFile, packFolder } from './server-files.ts'
 import type { ServerSettings } from './server-settings.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -45,7 +45,7 @@ export async function openHouse(
   const evolutions = doors.evolutions?.(runtime)
   const kept = stack.move()
   return {
-    house: { runtime, workflows, memory, tasks, sessions, evolutions },
+    house: { runtime, workflows, memory, tasks, sessions, evolutions, packs: packFolder(resolve(terminal.cwd, db)) },
     failures,
     close: () => kept.disposeAsync(),
   }

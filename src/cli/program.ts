@@ -13,6 +13,7 @@ import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { logCommand } from './commands/log.ts'
 import { migrateCommand } from './commands/migrate.ts'
+import { packCommand } from './commands/pack.ts'
 import { restoreCommand } from './commands/restore.ts'
 import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
@@ -20,6 +21,7 @@ import { runsCommand } from './commands/runs.ts'
 import { serveCommand } from './commands/serve.ts'
 import { showCommand } from './commands/show.ts'
 import { tokenCommand } from './commands/token.ts'
+import { unpackCommand } from './commands/unpack.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { viewCommand } from './commands/view.ts'
 import { EXIT } from './exit-code.ts'
@@ -49,6 +51,8 @@ const COMMANDS: readonly CommandFactory[] = [
   verifyCommand,
   exportCommand,
   importCommand,
+  packCommand,
+  unpackCommand,
   gcCommand,
   migrateCommand,
   doctorCommand,

@@ -13,6 +13,12 @@ export function memoryFile(db: string): string {
   return beside(db, 'memory')
 }
 
+/** The folder in which AoS clients find packs. */
+export function packFolder(db: string): string {
+  const { folder, name } = partsOf(db)
+  return join(folder, `${name}-packs`)
+}
+
 /** The database of a tenant. */
 export function tenantFile(db: string, tenant: string): string {
   const { folder, name } = partsOf(db)

@@ -12,7 +12,7 @@ const OWN_EYES = 0o600
  *
  * @throws CallboardError `cli.out`
  */
-export async function writeWhole(path: string, content: string, cwd: string): Promise<void> {
+export async function writeWhole(path: string, content: string | Uint8Array, cwd: string): Promise<void> {
   const target = resolve(cwd, path)
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`)
   try {

@@ -151,8 +151,8 @@ export class Board {
 
   /** A board with these cells, whatever they replace: how a ledger is folded. */
   withCells(changes: readonly (EntryAddress & { readonly cell: Cell })[]): Board {
-    const own = changes.filter(({ scope }) => scope !== 'global')
     const global = changes.filter(({ scope }) => scope === 'global')
+    const own = global.length === 0 ? changes : changes.filter(({ scope }) => scope !== 'global')
     return new Board({ ...this.#state, own: this.#state.own.with(own), globals: this.#state.globals.with(global) })
   }
 

@@ -89,11 +89,11 @@ export function tombstone(previous: Cell, by: string, at: number): Cell {
 
 type Metadata = Readonly<Record<string, unknown>>
 
-/** Entries without metadata of their own share one object per pair of names: there are few authors and many entries. */
 const shared = new Map<string, Metadata>()
 const MOST_SHARED = 10_000
 
-function shareMetadata(createdBy: string, updatedBy: string | undefined): Metadata {
+/** Entries without metadata of their own share one object per pair of names: there are few authors and many entries. */
+export function shareMetadata(createdBy: string, updatedBy: string | undefined): Metadata {
   const id = updatedBy === undefined ? createdBy : `${createdBy.length}:${createdBy}${updatedBy}`
   const known = shared.get(id)
   if (known !== undefined && (updatedBy === undefined) === (known['last_updated_by'] === undefined)) return known

@@ -3,7 +3,7 @@
 //   C1. unpackCell(packCell(cell)) is the cell, field by field, frozen.
 //   C2. The value of an ephemeral entry is never written: its cell comes back as one that is not alive, whose versions
 //       go on counting.
-import { PRIORITIES, SCOPES } from '../context/index.ts'
+import { PRIORITIES, SCOPES, shareMetadata } from '../context/index.ts'
 import type { Cell, CellChange, Entry, EntryAddress, Lineage } from '../context/index.ts'
 import { freezeDeep, tag, untag } from './tagged-text.ts'
 
@@ -238,7 +238,7 @@ function unpackMetadata(
   updatedBy: string,
   revive: (data: unknown) => unknown,
 ): Entry['metadata'] {
-  if (packed === 0) return Object.freeze({ created_by: owner })
-  if (packed === 1) return Object.freeze({ created_by: owner, last_updated_by: updatedBy })
+  if (packed === 0) return shareMetadata(owner, undefined)
+  if (packed === 1) return shareMetadata(owner, updatedBy)
   return revive(packed) as Entry['metadata']
 }

@@ -14,6 +14,7 @@ export function recordProblem(record: LedgerRecord): string | undefined {
     problem(isInstant(at), 'at') ??
     problem(RECORD_KINDS.includes(kind), 'kind') ??
     problem(typeof author === 'string', 'author') ??
+    within('asked', askedProblem(record)) ??
     firstProblem('changes', changes, changeProblem) ??
     firstProblem('conflicts', conflicts, conflictProblem) ??
     firstProblem('refusals', refusals, refusalProblem) ??
@@ -46,7 +47,57 @@ const isTextOrNothing = (value: unknown): boolean => value === undefined || type
 const isTexts = (value: unknown): boolean =>
   Array.isArray(value) && value.every((item: unknown) => typeof item === 'string')
 
-const CHANGE_KINDS: readonly CellChange['kind'][] = ['put', 'drop', 'expire', 'stale', 'clear']
+/** What a run reads in what was asked, when it goes on. */
+function askedProblem({ kind, asked }: LedgerRecord): string | undefined {
+  const line = (isPlainObject(asked) ? asked : {}) as Readonly<Record<string, unknown>>
+  switch (kind) {
+    case 'step':
+      return stepProblem(asked)
+    case 'request':
+      return problem(typeof line['id'] === 'string' && isPlainObject(line['target']), 'id')
+    case 'snapshot':
+      return (
+        problem(typeof line['id'] === 'string' && typeof line['reason'] === 'string', 'id') ??
+        problem(isPlainObject(line['metadata']), 'metadata')
+      )
+    case 'end':
+      return problem(line['status'] === 'stopped' || line['status'] === 'error', 'status')
+    case 'wait':
+      return problem(isPlainObject(asked) && isWaits(line['over'], 2) && isWaits(line['until'], 3), 'until')
+    case 'start': {
+      const { steps } = line
+      if (steps === undefined) return undefined
+      return Array.isArray(steps) ? firstProblem('steps', steps, stepProblem) : problem(false, 'steps')
+    }
+    case 'update':
+    case 'event':
+      return problem(isTextOrNothing(line['answers']) && isTextOrNothing(line['merges']), 'answers')
+    default:
+      return undefined
+  }
+}
+
+const PHASES: readonly unknown[] = ['begun', 'finished', 'failed']
+
+function stepProblem(asked: unknown): string | undefined {
+  const { invocation, step, attempt, phase, retryAt } = (isPlainObject(asked) ? asked : {}) as Readonly<
+    Record<string, unknown>
+  >
+  return (
+    problem(typeof invocation === 'string' && typeof step === 'string', 'step') ??
+    problem(isCount(attempt) && PHASES.includes(phase), 'attempt') ??
+    problem(retryAt === undefined || isInstant(retryAt), 'retryAt')
+  )
+}
+
+/** Lists of an invocation, a wait and perhaps an instant. */
+function isWaits(waits: unknown, length: number): boolean {
+  const isWait = (wait: unknown): boolean =>
+    Array.isArray(wait) && wait.length === length && isTexts(wait.slice(0, 2)) && wait.slice(2).every(isInstant)
+  return waits === undefined || (Array.isArray(waits) && waits.every(isWait))
+}
+
+const CHANGE_KINDS: readonly CellChange['kind'][] = ['put', 'drop', 'expire', 'stale', 'clear', 'evict']
 const FLAGS = ['protected', 'ephemeral', 'sensitive', 'pinned', 'stale'] as const
 
 function addressProblem({ scope, holder, key }: EntryAddress): string | undefined {

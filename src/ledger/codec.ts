@@ -3,8 +3,7 @@
 //   D1. decodeRecord(place, encodeRecord(record)) is the record, field by field, values frozen, with two exceptions: what
 //       was there before a change (`previous`) and values of ephemeral entries are not kept (C2).
 //   D2. encodeRecord(decodeRecord(place, text)) is the text, byte for byte: what is hashed is what is stored.
-//   D3. A value that was asked for and is what came of it is written once.
-import { CallboardError, isPlainObject } from '../base/index.ts'
+import { CallboardError } from '../base/index.ts'
 import type { CellChange, Conflict, Refusal } from '../context/index.ts'
 import { packChange, unpackChange } from './cell-codec.ts'
 import type { PackedCell } from './cell-codec.ts'
@@ -28,6 +27,7 @@ export const RECORD_KINDS: readonly RecordKind[] = Object.freeze(
     end: 8,
     definition: 9,
     wait: 10,
+    unpack: 11,
   } satisfies Record<RecordKind, number>) as RecordKind[],
 )
 
@@ -78,13 +78,6 @@ true satisfies Complete<MachineState, typeof MACHINE_FIELDS>
 true satisfies Complete<Refusal, typeof REFUSAL_FIELDS>
 true satisfies Complete<Conflict, typeof CONFLICT_FIELDS>
 
-const UPDATE_FIELDS = ['updateId', 'changes'] as const
-const PUT_FIELDS = ['kind', 'scope', 'holder', 'key', 'base', 'policy', 'partial', 'value'] as const
-type AskedPut = Readonly<Record<(typeof PUT_FIELDS)[number], unknown>>
-
-/** A put whose value became the entry's: its policy, or with what its author had seen unless that was the version before. */
-type PackedPut = string | readonly [policy: string, base?: number]
-
 const NOTHING: readonly never[] = Object.freeze([])
 
 /** @throws CallboardError `ledger.not-encodable` for data that is not plain */
@@ -93,7 +86,7 @@ export function encodeRecord(record: LedgerRecord): string {
   try {
     const body: unknown[] = [
       author,
-      packAsked(record.asked, changes),
+      tag(record.asked),
       changes.length === 0 ? 0 : changes.map((change) => packChange(change, record)),
     ]
     if (conflicts.length > 0 || refusals.length > 0 || machine !== undefined) {
@@ -132,7 +125,7 @@ export function decodeRecord({ runId, seq, at, kind }: RecordPlace, text: string
       at,
       kind,
       author,
-      asked: unpackAsked(body[RECORD_FIELDS.asked], changes, revive),
+      asked: revive(body[RECORD_FIELDS.asked]),
       changes,
       conflicts: unpackList<Conflict>(body[RECORD_FIELDS.conflicts], CONFLICT_FIELDS, CONFLICT_FIELDS.length),
       refusals: unpackList<Refusal>(body[RECORD_FIELDS.refusals], REFUSAL_FIELDS, REFUSAL_FIELDS.length - 1),
@@ -192,65 +185,4 @@ function packConflict(conflict: Conflict, changes: readonly CellChange[]): reado
     { ...conflict, base: undefined, theirs: undefined, mine: undefined, result: undefined },
     CONFLICT_FIELDS,
   )
-}
-
-/** What was asked, written against what came of it (D3): `[updateId, changes]`, or data that is no list. */
-export function packAsked(asked: unknown, changes: readonly CellChange[]): unknown {
-  if (Array.isArray(asked)) return [tag(asked)]
-  if (!hasFields(asked, UPDATE_FIELDS)) return tag(asked)
-  const { updateId, changes: items } = asked as { readonly updateId: unknown; readonly changes: unknown }
-  if (typeof updateId !== 'string' || !Array.isArray(items) || !items.every(isPlainObject)) return tag(asked)
-  return [updateId, items.map((item, index) => packPut(item, changes[index]))]
-}
-
-function packPut(item: unknown, change: CellChange | undefined): unknown {
-  if (change === undefined || !hasFields(item, PUT_FIELDS)) return tag(item)
-  const { kind, scope, holder, key, base, policy, partial, value } = item as AskedPut
-  const { entry, live } = change.cell
-  if (
-    kind !== 'put' ||
-    change.kind !== 'put' ||
-    key !== entry.key ||
-    scope !== entry.scope ||
-    holder !== entry.holder ||
-    partial !== false ||
-    typeof policy !== 'string' ||
-    !live ||
-    entry.ephemeral ||
-    !Object.is(value, entry.value)
-  )
-    return tag(item)
-  if (base === entry.version - 1) return policy
-  if (base === undefined) return [policy]
-  return Number.isSafeInteger(base) ? [policy, base] : tag(item)
-}
-
-export function unpackAsked(
-  packed: unknown,
-  changes: readonly CellChange[],
-  revive: (data: unknown) => unknown,
-): unknown {
-  if (!Array.isArray(packed)) return revive(packed)
-  if (packed.length === 1) return revive(packed[0])
-  const [id, items] = packed as unknown as readonly [string, readonly unknown[]]
-  const asked = items.map((item, index) => {
-    const change = changes[index]
-    return change !== undefined && (typeof item === 'string' || Array.isArray(item))
-      ? unpackPut(item as PackedPut, change)
-      : revive(item)
-  })
-  return Object.freeze({ updateId: id, changes: Object.freeze(asked) })
-}
-
-function unpackPut(packed: PackedPut, { cell: { entry } }: CellChange): AskedPut {
-  const policy = typeof packed === 'string' ? packed : packed[0]
-  const base = typeof packed === 'string' ? entry.version - 1 : packed[1]
-  const { scope, holder, key, value } = entry
-  return Object.freeze({ kind: 'put', scope, holder, key, base, policy, partial: false, value })
-}
-
-function hasFields(value: unknown, fields: readonly string[]): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const names = Object.keys(value)
-  return names.length === fields.length && fields.every((field, index) => names[index] === field)
 }

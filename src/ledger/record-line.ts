@@ -1,17 +1,8 @@
 // Lines: a record as named JSON, for people and other programs. The hash in a line is that of the record's stored text,
 // so a ledger has one chain wherever it is kept.
-import { CallboardError, isPlainObject, ownValue } from '../base/index.ts'
+import { CallboardError } from '../base/index.ts'
 import type { Cell, CellChange, Conflict, Entry, Refusal } from '../context/index.ts'
-import {
-  CONFLICT_FIELDS,
-  decodeRecord,
-  encodeRecord,
-  MACHINE_FIELDS,
-  packAsked,
-  RECORD_KINDS,
-  REFUSAL_FIELDS,
-  unpackAsked,
-} from './codec.ts'
+import { CONFLICT_FIELDS, decodeRecord, encodeRecord, MACHINE_FIELDS, RECORD_KINDS, REFUSAL_FIELDS } from './codec.ts'
 import type { LedgerRecord, MachineState } from './record.ts'
 import { tag, untag } from './tagged-text.ts'
 
@@ -44,7 +35,7 @@ true satisfies Exclude<keyof Entry, (typeof ENTRY_FIELDS)[number]> extends never
 /** A record and its hash as one line of JSON, without the line's end. */
 export function recordToLine(record: LedgerRecord, hash: string): string {
   // What is written is what is stored: without values of ephemeral entries.
-  const { seq, runId, at, kind, author, changes, conflicts, refusals, machine } = decodeRecord(
+  const { seq, runId, at, kind, author, asked, changes, conflicts, refusals, machine } = decodeRecord(
     record,
     encodeRecord(record),
   )
@@ -54,7 +45,7 @@ export function recordToLine(record: LedgerRecord, hash: string): string {
     at,
     kind,
     author,
-    asked: namedAsked(packAsked(record.asked, record.changes)),
+    asked: tag(asked),
     changes: changes.map(({ kind: changeKind, cell }) => ({
       kind: changeKind,
       ...named(cell.entry, ENTRY_FIELDS),
@@ -86,7 +77,7 @@ export function lineToRecord(line: string): { readonly record: LedgerRecord; rea
       at,
       kind,
       author,
-      asked: unpackAsked(unnamedAsked(data['asked']), changes, untag),
+      asked: untag(data['asked']),
       changes,
       conflicts: (data['conflicts'] as readonly Named[]).map((conflict) =>
         unnamed<Conflict>(conflict, CONFLICT_FIELDS),
@@ -98,18 +89,6 @@ export function lineToRecord(line: string): { readonly record: LedgerRecord; rea
   } catch (error) {
     throw new CallboardError('ledger.not-a-line', 'the line is not a record of a ledger', {}, { cause: error })
   }
-}
-
-/** An update by name; what stands for a put is a policy, or with the version its author had seen. */
-function namedAsked(packed: unknown): unknown {
-  if (!Array.isArray(packed)) return packed
-  return packed.length === 1 ? packed[0] : { $type: 'update', id: packed[0], changes: packed[1] }
-}
-
-function unnamedAsked(data: unknown): unknown {
-  if (Array.isArray(data)) return [data]
-  if (!isPlainObject(data) || ownValue(data, '$type') !== 'update') return data
-  return [data['id'], data['changes']]
 }
 
 function changeOf(data: Named): CellChange {

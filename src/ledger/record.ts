@@ -26,6 +26,8 @@ export type RecordKind =
   | 'end'
   /** The run goes on with another definition of its workflow. */
   | 'definition'
+  /** The run came out of a pack: what follows happened here. */
+  | 'unpack'
 
 /** The machine's part of a run's state; everything needed to go on from here but the board. */
 export interface MachineState {

@@ -3,12 +3,13 @@
 //       are missing, as they are from records (C2 in cell-codec.ts).
 //   S2. It does not matter whether a state was folded from records or from a packed state and the records after it.
 import { Board } from '../context/index.ts'
-import type { Catalogue } from '../context/index.ts'
-import { packCell, unpackCell } from './cell-codec.ts'
-import type { PackedCell } from './cell-codec.ts'
+import type { Catalogue, Cell, EntryAddress } from '../context/index.ts'
+import { packCell, unpackAddress, unpackCell } from './cell-codec.ts'
+import type { PackedAddress, PackedCell } from './cell-codec.ts'
 import { MACHINE_FIELDS, packFields, unpackFields } from './codec.ts'
+import { addressName, endOf, newestCells } from './fold.ts'
 import type { FoldedState } from './fold.ts'
-import type { MachineState } from './record.ts'
+import type { LedgerRecord, MachineState } from './record.ts'
 import { untag } from './tagged-text.ts'
 
 /** `cells` are those of the run and the global ones that it wrote itself; 0 for a state without a machine. */
@@ -38,21 +39,47 @@ export function packState({ seq, at, board, machine }: FoldedState): PackedState
   return [seq, at, cells, machine === undefined ? 0 : packFields(machine, MACHINE_FIELDS), tagged]
 }
 
-/** @param packed as a store gives it: frozen */
-export function unpackState(packed: PackedState, catalogue: Catalogue, runId: string): FoldedState {
-  const [seq, at, cells, machine, tagged] = packed
+/**
+ * The state that a packed one and the records after it add up to (S2). What they have replaced is not unpacked.
+ *
+ * @param packed as a store gives it: frozen
+ */
+export function unpackState(
+  packed: PackedState,
+  catalogue: Catalogue,
+  runId: string,
+  tail: readonly LedgerRecord[] = [],
+): FoldedState {
+  const [seq, at, cells, , tagged] = packed
   const revive = tagged === 1 ? untag : asItIs
-  const changes = cells.map((one) => {
-    const cell = unpackCell(one, revive)
-    const { scope, holder, key } = cell.entry
-    return { scope, holder, key, cell }
-  })
-  return {
-    seq,
-    at,
-    board: Board.create({ catalogue, runId }).withCells(changes),
-    machine: machine === 0 ? undefined : unpackFields<MachineState>(machine, MACHINE_FIELDS, MACHINE_FIELDS.length),
+  const newest = newestCells(tail)
+  const changes: (EntryAddress & { readonly cell: Cell })[] = []
+  for (const one of cells) {
+    const name = packedName(one[0])
+    const later = newest.get(name)
+    if (later === undefined) {
+      const cell = unpackCell(one, revive)
+      const { scope, holder, key } = cell.entry
+      changes.push({ scope, holder, key, cell })
+    } else {
+      changes.push(later)
+      newest.delete(name)
+    }
   }
+  changes.push(...newest.values())
+  return {
+    ...endOf(tail, { seq, at, machine: unpackMachine(packed) }),
+    board: Board.create({ catalogue, runId }).withCells(changes),
+  }
+}
+
+function packedName(address: PackedAddress): string {
+  return typeof address === 'string' ? address : addressName(unpackAddress(address))
+}
+
+/** The machine of a packed state. */
+export function unpackMachine([, , , machine]: PackedState): MachineState | undefined {
+  return machine === 0 ? undefined : unpackFields<MachineState>(machine, MACHINE_FIELDS, MACHINE_FIELDS.length)
 }
 
 const asItIs = (value: unknown): unknown => value

@@ -8,7 +8,10 @@ interface Family {
   readonly _parent?: Family
 }
 
+const ROOT: ActorPath = Object.freeze([])
+
 export function pathOf(actor: AnyActorRef): ActorPath {
+  if ((actor as unknown as Family)._parent === undefined) return ROOT
   const path: string[] = []
   for (let { id, _parent: parent } = actor as unknown as Family; parent !== undefined; { id, _parent: parent } = parent)
     path.unshift(id)

@@ -6,7 +6,7 @@
 //   E4. A commit that fails takes the run back to nothing ahead of the store: everything unacknowledged is refused.
 // Agents, waits and people are the business of the run (run-core.ts), which the engine tells of every commit.
 import { createActor } from 'xstate'
-import type { Actor, AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject } from 'xstate'
+import type { Actor, AnyActorLogic, AnyActorRef, EventObject } from 'xstate'
 import { CallboardError, faultPoint } from '../base/index.ts'
 import type { Clock, Deadlines } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
@@ -16,8 +16,10 @@ import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../wor
 import type { DefinitionStamp, UpdateEvent } from '../workflow/index.ts'
 import { isInTree, pathOf } from './actor-path.ts'
 import { describeEvent } from './describe-event.ts'
+import { beginMachine, provideActors, transitMachine } from './derive-machine.ts'
+import type { MachineDriver, RunMachine } from './derive-machine.ts'
 import { InnerActors } from './inner-actors.ts'
-import type { InnerTransition } from './inner-actors.ts'
+import type { InnerHost, InnerTransition } from './inner-actors.ts'
 import {
   endPhase,
   isMachineChanged,
@@ -51,7 +53,7 @@ export interface EngineHost {
   /** What happened is gone through again: nothing is done to the world. */
   readonly isReplay?: true
   /** With which definition the run begins. */
-  definition(): DefinitionStamp
+  stamp(): DefinitionStamp
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly inspect: ((event: unknown) => void) | undefined
@@ -75,8 +77,6 @@ export interface EngineHost {
   onLost(error: unknown): void
 }
 
-type Transition = (snapshot: MachineSnapshot, event: EventObject, scope: Scope) => MachineSnapshot
-
 interface Request {
   readonly event: EventObject
   readonly note: RecordNote | undefined
@@ -87,49 +87,57 @@ interface Request {
 /** Where a run begins: with an input, or where its ledger ends. */
 export type EngineOrigin = { readonly input: unknown } | { readonly restored: RestorableState }
 
-export class Engine {
+// What idle engines share: there may be many.
+const NO_TURNS: Turn[] = []
+Object.freeze(NO_TURNS)
+const NO_TIMERS: MachineState['timers'] = Object.freeze([])
+const DEAF = { error: (): void => {} }
+
+export class Engine implements InnerHost, MachineDriver {
   readonly #host: EngineHost
+  readonly #machine: RunMachine
   readonly #actor: Actor<AnyActorLogic>
   #committed: MachineSnapshot | undefined
   /** What the last record left, stored or not. */
   #latest: MachineSnapshot | undefined
   #seq = 0
-  #pending: Turn[] = []
+  #pending: Turn[] = NO_TURNS
   #flushing = false
   #request: Request | undefined
   /** The active states last found to be without eventless transitions. */
   #plainNodes: MachineSnapshot['_nodes'] | undefined
-  #stage: Stage | undefined
+  /** What the machine has asked for at its beginning. */
+  #firstEffects = NO_EFFECTS
   /** While a stored run is set up, what is to begin after that. */
   #beginnings: Effect[] | undefined
   #stopped = false
-  readonly #timers: Timers
-  readonly #inner: InnerActors
+  readonly timers: Timers
+  /** Undefined for a machine that names no actors. */
+  readonly #inner: InnerActors | undefined
   /** The timers of a stored run, until it goes on. */
-  #stored: MachineState['timers'] = []
+  #stored: MachineState['timers'] = NO_TIMERS
 
   /**
-   * @param machine this run's own: its transitions are wrapped
+   * @param machine this run's own: nothing of its transitions escapes before it is committed
    * @param origin the input of a new run, or the state a stored one is to go on from
    */
-  constructor(machine: AnyStateMachine, origin: EngineOrigin, host: EngineHost) {
+  constructor(machine: RunMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
-    const timers = (this.#timers = new Timers(host.deadlines))
-    this.#inner = new InnerActors({
-      clock: host.clock,
-      timers,
-      isAhead: () => this.#pending.length > 0 || this.#beginnings !== undefined,
-      ignores: (event) => this.#stopped || this.#isEcho(event),
-      record: (transition) => this.#recordInner(transition),
-      afterCommit: (effect) => this.#afterCommit(effect),
-    })
-    this.#actor = createActor(this.#tap(machine) as AnyActorLogic, {
+    this.#machine = machine
+    this.timers = new Timers(host.deadlines)
+    const { actors } = machine.implementations
+    if (Object.keys(actors).length > 0) {
+      this.#inner = new InnerActors(this)
+      provideActors(machine, this.#inner.bindAll(actors as never))
+    }
+    machine.driver = this
+    this.#actor = createActor(machine as AnyActorLogic, {
       id: host.runId,
       ...('restored' in origin ? { snapshot: snapshotOf(origin.restored) as never } : { input: origin.input }),
       ...(host.inspect === undefined ? {} : { inspect: host.inspect as never }),
     })
     // Without an error listener XState reports a machine's failure as an uncaught exception.
-    this.#actor.subscribe({ error: () => {} })
+    this.#actor.subscribe(DEAF)
     if (!('restored' in origin)) return
     this.#seq = origin.restored.seq
     this.#stored = origin.restored.machine.timers
@@ -175,14 +183,26 @@ export class Engine {
     return this.#actor
   }
 
+  get clock(): Clock {
+    return this.#host.clock
+  }
+
+  get isAhead(): boolean {
+    return this.#pending.length > 0 || this.#beginnings !== undefined
+  }
+
+  ignores(event: EventObject): boolean {
+    return this.#stopped || this.#isEcho(event)
+  }
+
   /** Whether a delayed transition or event is due some time. */
   get hasTimers(): boolean {
-    return this.#timers.size > 0
+    return this.timers.size > 0
   }
 
   /** The instant of the next of them. */
   get nextTimerAt(): number | undefined {
-    return this.#timers.nextDueAt
+    return this.timers.nextDueAt
   }
 
   /** Begins the run; resolves when its first record is stored. */
@@ -202,10 +222,10 @@ export class Engine {
       this.#enqueue({
         kind: 'start',
         author: 'outside',
-        asked: { input: initial.context['input'], definition: this.#host.definition() },
+        asked: { input: initial.context['input'], definition: this.#host.stamp() },
         snapshot: initial,
         at: initial.context.board.at,
-        effects: this.#stage?.takeEffects() ?? NO_EFFECTS,
+        effects: this.#firstEffects,
         changes,
         conflicts,
         refusals: NO_REFUSALS,
@@ -214,6 +234,7 @@ export class Engine {
         settle: () => resolve(),
         refuse: reject,
       })
+      this.#firstEffects = NO_EFFECTS
       this.#mark(initial)
       this.#actor.start()
       void this.#flush()
@@ -223,7 +244,7 @@ export class Engine {
   /** Goes on with a restored run: its timers keep their instants, its children are started again. */
   resume(): void {
     if (this.#stopped) return
-    this.#timers.restore(this.#stored, this.#actor)
+    this.timers.restore(this.#stored, this.#actor)
     const beginnings = (this.#beginnings = [])
     this.#actor.start()
     this.#beginnings = undefined
@@ -292,45 +313,28 @@ export class Engine {
   /** Stops the actor without a record: the run goes back to what the store says. */
   halt(): void {
     this.#stopped = true
-    this.#timers.clear()
+    this.timers.clear()
     this.#actor.stop()
   }
 
-  /** Wraps the machine's transitions and those of all it invokes, so that nothing escapes before it is committed. */
-  #tap(tapped: AnyStateMachine): AnyStateMachine {
-    const { implementations } = tapped
-    Object.assign(implementations, { actors: this.#inner.bindAll(implementations.actors as never) })
-    const transition = tapped.transition as unknown as Transition
-    const getInitialSnapshot = tapped.getInitialSnapshot as unknown as (scope: Scope, input: unknown) => MachineSnapshot
-    Object.assign(tapped, {
-      transition: (snapshot: MachineSnapshot, event: EventObject, scope: Scope) =>
-        this.#transit(transition, snapshot, event, scope),
-      getInitialSnapshot: (scope: Scope, input: unknown) => {
-        const at = this.#host.clock.now()
-        const globals = this.#host.globals()
-        setBeginning(scope.self, { runId: this.#host.runId, at, transitionId: '1', globals })
-        const stage = this.#stageFor(scope)
-        const initial = getInitialSnapshot(stage.scope, input)
-        stage.applyTimers(this.#timers, at, (ring) => ring())
-        return initial
-      },
-    })
-    return tapped
+  begin(scope: Scope, input: unknown): MachineSnapshot {
+    const at = this.#host.clock.now()
+    setBeginning(scope.self, { runId: this.#host.runId, at, transitionId: '1', globals: this.#host.globals() })
+    const stage = new Stage(scope)
+    const initial = beginMachine(this.#machine, stage.scope, input)
+    stage.applyTimers(this.timers, at, (ring) => ring())
+    this.#firstEffects = stage.takeEffects()
+    return initial
   }
 
-  /** One stage serves all transitions of the machine. */
-  #stageFor(scope: Scope): Stage {
-    return (this.#stage ??= new Stage(scope))
-  }
-
-  #afterCommit(effect: Effect): void {
+  afterCommit(effect: Effect): void {
     const last = this.#pending.at(-1)
     if (this.#beginnings !== undefined) this.#beginnings.push(effect)
     else if (this.#stopped || last === undefined) this.#perform(effect)
     else this.#pending[this.#pending.length - 1] = withEffect(last, effect)
   }
 
-  #recordInner({ self, event, at, effects }: InnerTransition): void {
+  record({ self, event, at, effects }: InnerTransition): void {
     const snapshot = this.#latest ?? this.committed
     this.#enqueue({
       kind: 'event',
@@ -355,35 +359,34 @@ export class Engine {
     return this.#beginnings !== undefined && type.startsWith('xstate.snapshot.')
   }
 
-  #transit(transition: Transition, before: MachineSnapshot, event: EventObject, scope: Scope): MachineSnapshot {
-    if (event.type === 'xstate.stop') return transition(before, event, scope)
+  transit(before: MachineSnapshot, event: EventObject, scope: Scope): MachineSnapshot {
+    if (event.type === 'xstate.stop') return transitMachine(this.#machine, before, event, scope)
     if (this.#isEcho(event)) return before
     const request = this.#request?.event === event ? this.#request : undefined
     if (request !== undefined) this.#request = undefined
     const isUpdate = event.type === UPDATE_EVENT
-    const begun = isUpdate ? before : this.#begin(before)
-    const stage = this.#stageFor(scope)
+    const begun = isUpdate ? before : this.#withBegunBoard(before)
+    const stage = isUpdate && this.#isBoardOnly(before) ? undefined : new Stage(scope)
     let after: MachineSnapshot
     try {
       after =
-        isUpdate && this.#isBoardOnly(before)
+        stage === undefined
           ? withBoard(before, applyUpdate(before.context.board, event as unknown as UpdateEvent))
-          : transition(begun, event, stage.scope)
+          : transitMachine(this.#machine, begun, event, stage.scope)
     } catch (error) {
-      stage.clear()
       request?.refuse(error)
       queueMicrotask(() => this.#host.onFailed(error))
       throw error
     }
     // A transition that only acts gives back the very same snapshot.
-    if (!stage.acted && isSameSnapshot(begun, after)) {
+    if (stage?.acted !== true && isSameSnapshot(begun, after)) {
       request?.settle(undefined)
       return before
     }
     after = endPhase(before, after)
-    stage.applyTimers(this.#timers, after.context.board.at, (ring) => ring())
-    if (after.status !== 'active') this.#timers.clear()
-    this.#recordTransition(before, after, event, request, stage.takeEffects())
+    stage?.applyTimers(this.timers, after.context.board.at, (ring) => ring())
+    if (after.status !== 'active') this.timers.clear()
+    this.#recordTransition(before, after, event, request, stage?.takeEffects() ?? NO_EFFECTS)
     return after
   }
 
@@ -401,7 +404,7 @@ export class Engine {
   }
 
   /** The snapshot with its board at the beginning of a transition; an update brings that along itself. */
-  #begin(before: MachineSnapshot): MachineSnapshot {
+  #withBegunBoard(before: MachineSnapshot): MachineSnapshot {
     const board = before.context.board.begin(this.#host.clock.now(), String(this.#seq + 1), this.#host.globals())
     return withBoard(before, board)
   }
@@ -443,7 +446,7 @@ export class Engine {
       conflicts: accepted.conflicts,
       refusals: first?.kind === 'refused' ? [first] : NO_REFUSALS,
       changesGlobals,
-      machine: this.#timers.hasChanged || isMachineChanged(before, after) ? this.#machineState(after) : undefined,
+      machine: this.timers.hasChanged || isMachineChanged(before, after) ? this.#machineState(after) : undefined,
       settle: request?.settle,
       refuse: request?.refuse,
     })
@@ -457,8 +460,9 @@ export class Engine {
 
   #machineState(snapshot: MachineSnapshot): MachineState {
     const root = this.#actor as AnyActorRef
-    const newest = (actor: AnyActorRef): unknown => (actor === root ? snapshot : this.#inner.snapshotOf(actor))
-    const timers = this.#timers.record((actor) => isInTree(actor, newest))
+    const newest = (actor: AnyActorRef): unknown =>
+      actor === root ? snapshot : (this.#inner?.snapshotOf(actor) ?? actor.getSnapshot())
+    const timers = this.timers.record((actor) => isInTree(actor, newest))
     return machineStateOf(this.#actor.logic, snapshot, timers, this.#host.invocationCount())
   }
 
@@ -471,7 +475,9 @@ export class Engine {
   #enqueue(draft: Draft): void {
     this.#seq += 1
     const { runId } = this.#host
-    this.#pending.push(createTurn(draft, runId, this.#seq, this.#host.globalsEpoch()))
+    const turn = createTurn(draft, runId, this.#seq, this.#host.globalsEpoch())
+    if (this.#pending === NO_TURNS) this.#pending = [turn]
+    else this.#pending.push(turn)
   }
 
   async #flush(): Promise<void> {
@@ -479,7 +485,7 @@ export class Engine {
     this.#flushing = true
     while (this.#pending.length > 0) {
       const turns = this.#pending
-      this.#pending = []
+      this.#pending = NO_TURNS
       try {
         await this.#host.commit(turns, turns.at(-1)?.snapshot.status ?? 'active')
       } catch (error) {
@@ -516,7 +522,7 @@ export class Engine {
   /** A commit failed (E4). */
   #lose(turns: readonly Turn[], error: unknown): void {
     const lost = [...turns, ...this.#pending]
-    this.#pending = []
+    this.#pending = NO_TURNS
     this.#stopped = true
     // Before the actors are stopped: agents are to know that this is not the end.
     this.#host.onLost(error)

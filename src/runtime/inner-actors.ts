@@ -16,7 +16,7 @@ export interface InnerHost {
   readonly clock: Clock
   readonly timers: Timers
   /** Whether records are on their way to the store. */
-  isAhead(): boolean
+  readonly isAhead: boolean
   /** Whether an event is to be passed over: the run is at its end, or says again what it has said before a restart. */
   ignores(event: EventObject): boolean
   /** Records a transition; its effects come once that is stored. */
@@ -46,7 +46,7 @@ function throwIfFailed(event: EventObject): void {
 /** Binds the logics that one machine names to a host, and all they name in turn. */
 export class InnerActors {
   readonly #host: InnerHost
-  readonly #bound = new Map<AnyActorLogic, AnyActorLogic>()
+  #bound: Map<AnyActorLogic, AnyActorLogic> | undefined
   /** The actor whose transition is being recorded: it is not yet what it will be. */
   #moving: { readonly self: AnyActorRef; readonly before: unknown; readonly after: Snapshot<unknown> } | undefined
 
@@ -64,19 +64,19 @@ export class InnerActors {
   }
 
   #bind(logic: AnyActorLogic): AnyActorLogic {
-    const known = this.#bound.get(logic)
+    const known = this.#bound?.get(logic)
     if (known !== undefined) return known
     if (logic instanceof StateMachine) return this.#bindMachine(logic)
     const bound = logic.start === undefined ? Object.create(logic) : gated(logic, this.#host)
     if (logic.start === undefined) this.#tap(bound as AnyActorLogic, logic)
-    this.#bound.set(logic, bound as AnyActorLogic)
+    this.#remember(logic, bound as AnyActorLogic)
     return bound as AnyActorLogic
   }
 
   #bindMachine(machine: AnyStateMachine): AnyStateMachine {
     const bound = new StateMachine(this.#bindInvoked(machine.config), machine.implementations) as AnyStateMachine
     // Before its actors, because one of them may be the machine itself.
-    this.#bound.set(machine, bound)
+    this.#remember(machine, bound)
     Object.assign(bound.implementations, { actors: this.bindAll(machine.implementations.actors as never) })
     this.#tap(bound, {
       transition: bound.transition,
@@ -84,6 +84,11 @@ export class InnerActors {
       getPersistedSnapshot: bound.getPersistedSnapshot,
     } as unknown as AnyActorLogic)
     return bound
+  }
+
+  #remember(logic: AnyActorLogic, bound: AnyActorLogic): void {
+    this.#bound ??= new Map()
+    this.#bound.set(logic, bound)
   }
 
   /** The config of a machine with the logics that its states invoke without a name. */
@@ -118,11 +123,13 @@ export class InnerActors {
 
   /** What an actor asks for at its beginning comes when it is started; until then it may be dropped again. */
   #begin<Made>(scope: Scope, make: (scope: Scope) => Made): Made {
-    const { timers, clock, afterCommit } = this.#host
+    const { timers, clock } = this.#host
     const stage = new Stage(scope)
     const made = make(stage.scope)
     stage.applyTimers(timers, clock.now(), (ring) => scope.defer(ring))
-    for (const effect of stage.takeEffects()) scope.defer(() => afterCommit(failingIts(scope.self, effect)))
+    for (const effect of stage.takeEffects()) {
+      scope.defer(() => this.#host.afterCommit(failingIts(scope.self, effect)))
+    }
     return made
   }
 
@@ -191,7 +198,7 @@ function gated(logic: AnyActorLogic, host: InnerHost): AnyActorLogic {
       }
       // What it says to itself concerns nobody else.
       const isOwn = event.type.startsWith('xstate.') || event.type.startsWith('callboard.')
-      if (isOwn || admitted.delete(event) || !host.isAhead()) return transit()
+      if (isOwn || admitted.delete(event) || !host.isAhead) return transit()
       host.afterCommit(() => {
         if (!isActive(scope)) return
         admitted.add(event)

@@ -8,12 +8,19 @@ import { invocationName } from './invocation-name.ts'
 import type { RunCore } from './run-core.ts'
 import type { RuntimeServices } from './runtime-services.ts'
 
+interface Child {
+  stop(reason: string): Promise<void>
+}
+
+/** What runs share that have invoked nothing yet: an empty map takes 200 bytes. */
+const NONE: Map<string, never> = new Map<string, never>()
+
 export class Invocations implements InvocationHost {
   readonly #core: RunCore
   readonly #services: RuntimeServices
-  readonly #agents = new Map<string, AgentProcess>()
-  readonly #newest = new Map<string, AgentProcess>()
-  readonly #children = new Map<string, { stop(reason: string): Promise<void> }>()
+  #agents: Map<string, AgentProcess> = NONE
+  #newest: Map<string, AgentProcess> = NONE
+  #children: Map<string, Child> = NONE
   #count = 0
   #isLeft = false
 
@@ -67,6 +74,8 @@ export class Invocations implements InvocationHost {
       sight: this.#core.sightOf(type, id),
     })
     this.#forgetEnded(id)
+    if (this.#agents === NONE) this.#agents = new Map()
+    if (this.#newest === NONE) this.#newest = new Map()
     this.#agents.set(invocation, agent)
     this.#newest.set(id, agent)
     this.#services.topics.emit('agent', { runId, agent: id, type, status: 'running' })
@@ -84,6 +93,7 @@ export class Invocations implements InvocationHost {
     const isOver = (): boolean => this.#isLeft || this.#core.end !== undefined || !this.#children.has(invocation)
     const starting = this.#services.startChild(machine as AnyStateMachine, seed, isOver)
     // It counts from now on, not from when it has begun: it may have to be stopped before.
+    if (this.#children === NONE) this.#children = new Map()
     this.#children.set(invocation, { stop: async (reason) => (await starting).stop(reason) })
     const run = await starting
     return run.done

@@ -25,8 +25,11 @@ export type PackedJournal = readonly (readonly [invocation: string, steps: reado
 
 const NEW_STEP: StepEntry = Object.freeze({ attempts: 0, finished: false, result: undefined, retryAt: undefined })
 
+/** What a journal without a line has: most runs have no steps under way, and an empty map takes 200 bytes. */
+const NO_STEPS: Map<string, Map<string, StepEntry>> = new Map()
+
 export class Journal {
-  readonly #steps = new Map<string, Map<string, StepEntry>>()
+  #steps = NO_STEPS
 
   /** @param stepKey the name of the step and which occurrence of that name it is */
   get(invocation: string, stepKey: string): StepEntry {
@@ -97,6 +100,7 @@ export class Journal {
 
   #set(invocation: string, stepKey: string, entry: StepEntry): void {
     const steps = this.#steps.get(invocation) ?? new Map<string, StepEntry>()
+    if (this.#steps === NO_STEPS) this.#steps = new Map()
     this.#steps.set(invocation, steps.set(stepKey, entry))
   }
 }

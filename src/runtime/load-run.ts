@@ -5,8 +5,8 @@ import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { Catalogue } from '../context/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
-import { emptyRun, foldRun, unpackRun } from './run-state.ts'
-import type { RunState } from './run-state.ts'
+import { assertPackedRun, emptyRun, foldRun, unpackRun } from './run-state.ts'
+import type { PackedRun, RunState } from './run-state.ts'
 
 export interface LoadOptions {
   readonly store: Store
@@ -23,25 +23,33 @@ const PAGE = 1_000
 
 /** @throws CallboardError `run.trimmed` for a point before the first kept one; what the store throws */
 export async function loadRun(options: LoadOptions): Promise<RunState> {
-  const { store, runId, atSeq = Number.POSITIVE_INFINITY } = options
-  const { state: base, unusable } = await newestSnapshot(options, atSeq)
-  let state = base ?? emptyRun(options.catalogue, runId)
-  while (state.seq < atSeq) {
-    const limit = Math.min(PAGE, atSeq - state.seq)
-    const records = await readRecords(store, runId, { afterSeq: state.seq, limit }).catch((error: unknown) => {
+  const { store, catalogue, runId, atSeq = Number.POSITIVE_INFINITY } = options
+  const { newest, unusable } = await newestSnapshot(options, atSeq)
+  let state: RunState | undefined
+  for (let seq = newest?.seq ?? 0; seq < atSeq || state === undefined; seq = state.seq) {
+    const limit = Math.min(PAGE, atSeq - seq)
+    const page = limit === 0 ? [] : readRecords(store, runId, { afterSeq: seq, limit })
+    const records = await Promise.resolve(page).catch((error: unknown) => {
       // The records that are gone are not the trouble; what should stand in for them is.
       throw isCallboardError(error, 'run.trimmed') && unusable !== undefined ? unusable : error
     })
-    state = foldRun(state, records)
+    if (state !== undefined) state = foldRun(state, records)
+    else if (newest !== undefined) state = unpackRun(newest.packed, catalogue, runId, records)
+    else state = foldRun(emptyRun(catalogue, runId), records)
     if (records.length < limit) break
   }
   return state
 }
 
+interface NewestSnapshot {
+  readonly seq: number
+  readonly packed: PackedRun
+}
+
 async function newestSnapshot(
-  { store, catalogue, runId, onUnusable }: LoadOptions,
+  { store, runId, onUnusable }: LoadOptions,
   atSeq: number,
-): Promise<{ readonly state: RunState | undefined; readonly unusable: unknown }> {
+): Promise<{ readonly newest: NewestSnapshot | undefined; readonly unusable: unknown }> {
   let unusable: unknown
   for (let limit = atSeq; limit >= 1;) {
     let seq: number | undefined
@@ -49,7 +57,7 @@ async function newestSnapshot(
       const snapshot = await store.snapshot(runId, limit === Number.POSITIVE_INFINITY ? {} : { atSeq: limit })
       if (snapshot === undefined) break
       seq = snapshot.seq
-      return { state: unpackRun(snapshot.state, catalogue, runId), unusable: undefined }
+      return { newest: { seq, packed: assertPackedRun(snapshot.state, runId) }, unusable: undefined }
     } catch (error) {
       seq ??= isCallboardError(error, 'store.damaged') ? (error.details['seq'] as number | undefined) : undefined
       if (!isCallboardError(error, 'store.damaged') && !isCallboardError(error, 'snapshot.format')) throw error
@@ -59,7 +67,7 @@ async function newestSnapshot(
       limit = seq - 1
     }
   }
-  return { state: undefined, unusable }
+  return { newest: undefined, unusable }
 }
 
 /**

@@ -50,8 +50,8 @@ export function machineStateOf(
   return {
     status: snapshot.status,
     value: snapshot.value,
-    persisted: { ...rest, children: mapValues(children, withPlainError) },
-    context: extra,
+    persisted: { ...rest, historyValue: orNothing(rest.historyValue), children: mapValues(children, withPlainError) },
+    context: orNothing(extra),
     timers,
     invocations,
     output: snapshot.status === 'done' ? snapshot.output : undefined,
@@ -77,8 +77,15 @@ interface PersistedChild {
 interface PersistedSnapshot {
   readonly context: Readonly<Record<string, unknown>>
   readonly children: Readonly<Record<string, PersistedChild>>
+  readonly historyValue: object
   readonly error?: unknown
 }
+
+/** What states share that have no children, no history, no context of their own: there is one of every run at work. */
+const NOTHING: Readonly<Record<string, never>> = Object.freeze({})
+
+const orNothing = <Value extends object>(value: Value): Value | typeof NOTHING =>
+  Object.keys(value).length === 0 ? NOTHING : value
 
 /** Errors do not survive being stored; their code and message do. */
 function withPlainError(child: PersistedChild): PersistedChild {
@@ -98,7 +105,8 @@ function mapValues<Value, Mapped>(
   object: Readonly<Record<string, Value>>,
   map: (value: Value) => Mapped,
 ): Record<string, Mapped> {
-  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]))
+  const entries = Object.entries(object)
+  return entries.length === 0 ? NOTHING : Object.fromEntries(entries.map(([key, value]) => [key, map(value)]))
 }
 
 /** The same snapshot over another board. */

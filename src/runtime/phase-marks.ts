@@ -12,6 +12,9 @@ interface Phase {
   readonly agent?: string
 }
 
+// Most runs have no phases, and an empty map takes 200 bytes.
+const NO_COUNTS: Map<string, number> = new Map()
+const NO_PHASES: ReadonlyMap<object, Phase> = new Map()
 const NONE: readonly SnapshotLine[] = Object.freeze([])
 const DONE = 'xstate.done.actor.'
 const FAILED = 'xstate.error.actor.'
@@ -19,11 +22,11 @@ const FAILED = 'xstate.error.actor.'
 export class PhaseMarks {
   readonly #agents: ReadonlyMap<string, AgentDefinition>
   /** How often each has been taken: the first is named after the phase, later ones are numbered. */
-  readonly #counts = new Map<string, number>()
+  #counts = NO_COUNTS
   /** By what stays the same while they last: the state node, or the actor. */
-  #current: ReadonlyMap<object, Phase> = new Map()
+  #current = NO_PHASES
   /** Agents whose end the machine has been told: they may stay among its children for a while. */
-  readonly #ended = new WeakSet<object>()
+  #ended: WeakSet<object> | undefined
   /** What was looked at last. */
   #last: Pick<MachineSnapshot, '_nodes' | 'children'> | undefined
 
@@ -32,14 +35,14 @@ export class PhaseMarks {
     this.#agents = agents
     for (const { id, reason } of taken) {
       const count = id === reason ? 1 : Number(id.slice(reason.length + 1))
-      if (id.startsWith(reason) && count > (this.#counts.get(reason) ?? 0)) this.#counts.set(reason, count)
+      if (id.startsWith(reason) && count > (this.#counts.get(reason) ?? 0)) this.#count(reason, count)
     }
   }
 
   /** A stored run goes on in the middle of its phases. */
   resume(snapshot: MachineSnapshot): void {
     for (const child of Object.values(snapshot.children)) {
-      if (child.getSnapshot().status !== 'active') this.#ended.add(child)
+      if (child.getSnapshot().status !== 'active') this.#end(child)
     }
     this.#current = this.#phasesOf(snapshot)
     this.#last = snapshot
@@ -54,8 +57,8 @@ export class PhaseMarks {
     if (ended === undefined && status === 'active' && nodes === this.#last?._nodes && children === this.#last.children)
       return NONE
     const was = this.#current
-    for (const [key, { agent }] of was) if (agent !== undefined && agent === ended) this.#ended.add(key)
-    const is = status === 'active' ? this.#phasesOf(after) : new Map<object, Phase>()
+    for (const [key, { agent }] of was) if (agent !== undefined && agent === ended) this.#end(key)
+    const is = status === 'active' ? this.#phasesOf(after) : NO_PHASES
     this.#current = is
     this.#last = after
     const lines: SnapshotLine[] = []
@@ -75,15 +78,25 @@ export class PhaseMarks {
     for (const node of nodes) if (node.tags.includes('phase')) phases.set(node, { name: node.key })
     for (const child of Object.values(children)) {
       const phase = typeof child.src === 'string' ? this.#agents.get(child.src)?.phase : undefined
-      if (phase !== undefined && !this.#ended.has(child)) phases.set(child, { name: phase, agent: child.id })
+      if (phase !== undefined && this.#ended?.has(child) !== true) phases.set(child, { name: phase, agent: child.id })
     }
-    return phases
+    return phases.size === 0 ? NO_PHASES : phases
+  }
+
+  #end(key: object): void {
+    this.#ended ??= new WeakSet()
+    this.#ended.add(key)
+  }
+
+  #count(reason: string, count: number): void {
+    if (this.#counts === NO_COUNTS) this.#counts = new Map()
+    this.#counts.set(reason, count)
   }
 
   #line(side: 'before' | 'after', { name, agent }: Phase, status?: string): SnapshotLine {
     const reason = `${side}_${name}`
     const count = (this.#counts.get(reason) ?? 0) + 1
-    this.#counts.set(reason, count)
+    this.#count(reason, count)
     return {
       id: count === 1 ? reason : `${reason}#${count}`,
       reason,

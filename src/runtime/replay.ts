@@ -16,6 +16,7 @@ import { stampOf } from '../workflow/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
 import { actorAt } from './actor-path.ts'
 import { bindActors } from './bind-actors.ts'
+import { deriveMachine } from './derive-machine.ts'
 import { reviveError } from './describe-event.ts'
 import type { RecordedError } from './describe-event.ts'
 import { Engine } from './engine.ts'
@@ -159,6 +160,8 @@ class Replay {
         break
       case 'definition':
         return 'the definition was changed, and the state migrated'
+      case 'unpack':
+        return 'it came out of a pack'
       case 'refusal':
       case 'step':
       case 'request':
@@ -240,7 +243,7 @@ class Replay {
       stopChild: () => {},
       onTold: () => {},
     })
-    const machine = workflow.provide({ actors: actors as never }) as AnyStateMachine
+    const machine = deriveMachine(workflow, actors)
     return new Engine(machine, origin, this.#host(snapshots))
   }
 
@@ -249,7 +252,7 @@ class Replay {
     return {
       runId: this.#options.runId,
       isReplay: true,
-      definition: () => stampOf(this.#options.workflow),
+      stamp: () => stampOf(this.#options.workflow),
       clock,
       deadlines: new Deadlines(clock),
       inspect: undefined,

@@ -12,7 +12,10 @@ import type { SnapshotInfo } from './point.ts'
 
 /** When the whole state of a run is stored, so that reading it begins there. */
 export interface SnapshotOptions {
-  /** A snapshot after so many records; 500 unless given, `Infinity` for none. */
+  /**
+   * A snapshot after so many records, or after as many as there are entries where those are more; 500 unless given,
+   * `Infinity` for none.
+   */
   readonly everyRecords?: number
   /** So many of the newest stay, for the case that one is damaged; 2 unless given. */
   readonly keep?: number

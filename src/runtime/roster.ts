@@ -10,7 +10,6 @@ import type { CellChange } from '../context/index.ts'
 import type { Store } from '../store/index.ts'
 import { isConcernedBy } from './rest.ts'
 import type { Rest } from './rest.ts'
-import type { Run } from './run.ts'
 import type { Seat } from './seat.ts'
 import { pauseAfter } from './store-failure.ts'
 
@@ -73,8 +72,8 @@ export class Roster {
   }
 
   /** A run that is here: at work, held while it rests, or ended lately. */
-  find(runId: string): Run | undefined {
-    return (this.#active.get(runId) ?? this.atRest(runId) ?? this.#ended.get(runId))?.run
+  find(runId: string): Seat | undefined {
+    return this.#active.get(runId) ?? this.atRest(runId) ?? this.#ended.get(runId)
   }
 
   atWork(runId: string): Seat | undefined {

@@ -15,6 +15,7 @@ import type {
   Lineage,
   PlaceChange,
   Refusal,
+  Shelf,
   Update,
   UpdateOptions,
 } from '../context/index.ts'
@@ -23,7 +24,7 @@ import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
-import type { Compact, Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
+import type { Compact, DefinitionStamp, Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
 import { Compactor } from './compactor.ts'
@@ -82,36 +83,31 @@ interface Resting {
 const NO_LINEAGE: Lineage = Object.freeze([])
 const NO_CHANGES: readonly CellChange[] = Object.freeze([])
 
-export class RunCore {
+export class RunCore implements EngineHost {
   readonly runId: string
   readonly definition: WorkflowDefinition
   /** As it was given to the runtime. */
   readonly machine: AnyStateMachine
   readonly parent: RunSeed['parent']
   readonly labels: Labels | undefined
-  readonly clock: Clock
-  readonly deadlines: Deadlines
-  readonly random: () => number
-  readonly waitTimeoutMs: number
-  readonly memory: RuntimeServices['memory']
-  readonly waits: WaitTable
-  readonly ended: Promise<RunEnd>
   readonly #isReturning: boolean
   createdAt: number
   readonly #services: RuntimeServices
   readonly #engine: Engine
   readonly #updater: Updater
+  readonly phases: PhaseMarks
   readonly #invocations: Invocations
   readonly #snapshots: SnapshotTaker
   readonly #compactor: Compactor | undefined
-  readonly #views = new ViewCache()
   // Made when they are needed: most runs in memory are idle, and each collection takes its 200 bytes.
+  #waits: WaitTable | undefined
+  #views: ViewCache | undefined
   #subscriptions: Subscriptions | undefined
   #requests: Requests | undefined
   #waitNotes: WaitNotes | undefined
   #access: Map<string, Access> | undefined
   #wakers: Set<() => void> | undefined
-  #resolveEnded: (end: RunEnd) => void = () => {}
+  #ended: PromiseWithResolvers<RunEnd> | undefined
   #end: RunEnd | undefined
   #isLost = false
   #beginning: Promise<void> | undefined
@@ -132,39 +128,44 @@ export class RunCore {
     this.parent = seed.parent
     this.labels = 'summary' in seed.origin ? seed.origin.summary.labels : seed.labels
     this.#services = services
-    this.clock = services.clock
-    this.deadlines = services.deadlines
-    this.random = services.random
-    this.waitTimeoutMs = services.waitTimeoutMs
-    this.memory = services.memory
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
-    this.waits = new WaitTable(this.clock, this.deadlines)
     // What was delivered before it rested goes on to be known.
     if (seed.rested !== undefined) this.#subscriptions = seed.rested.#subscriptions
     this.#isReturning = seed.rested !== undefined
-    this.ended = new Promise((resolve) => {
-      this.#resolveEnded = resolve
-    })
     this.#invocations = new Invocations(this, services)
     const machine = deriveMachine(seed.machine, bindActors(seed.definition, this.#invocations))
     const state = 'state' in seed.origin ? seed.origin.state : undefined
-    this.#snapshots = new SnapshotTaker(
-      {
-        ...services.keeping(this.runId, this.catalogue),
-        board: () => this.#engine.committed.context.board,
-      },
-      state,
-    )
+    this.#snapshots = new SnapshotTaker(this, services.keeping, state)
+    this.phases = new PhaseMarks(this.definition.agents, this.snapshots)
     const { compact } = seed.definition
     this.#compactor = compact === undefined ? undefined : new Compactor(this.#compactorHost(compact))
-    this.#engine = new Engine(machine, engineOriginOf(seed), this.#engineHost(seed.machine))
-    this.#updater = new Updater({
-      runId: this.runId,
-      catalogue: this.catalogue,
-      engine: this.#engine,
-      nextId: services.nextUpdateId,
-      now: () => this.clock.now(),
-    })
+    this.#engine = new Engine(machine, engineOriginOf(seed), this)
+    this.#updater = new Updater(this, this.#engine, services.nextUpdateId)
+  }
+
+  get clock(): Clock {
+    return this.#services.clock
+  }
+
+  get deadlines(): Deadlines {
+    return this.#services.deadlines
+  }
+
+  get random(): () => number {
+    return this.#services.random
+  }
+
+  /** Milliseconds that a wait lasts unless it says otherwise. */
+  get waitTimeoutMs(): number {
+    return this.#services.waitTimeoutMs
+  }
+
+  get memory(): RuntimeServices['memory'] {
+    return this.#services.memory
+  }
+
+  get waits(): WaitTable {
+    return (this.#waits ??= new WaitTable(this.clock, this.deadlines))
   }
 
   get subscriptions(): Subscriptions {
@@ -204,6 +205,12 @@ export class RunCore {
 
   get end(): RunEnd | undefined {
     return this.#end
+  }
+
+  /** How it ends. */
+  get ended(): Promise<RunEnd> {
+    if (this.#end !== undefined) return Promise.resolve(this.#end)
+    return (this.#ended ??= Promise.withResolvers<RunEnd>()).promise
   }
 
   /** It ended here and not in the store. */
@@ -263,7 +270,7 @@ export class RunCore {
     const ended = endOfStored(this.definition, this.runId, machine, notes.end)
     if (ended !== undefined) {
       this.#end = ended
-      this.#resolveEnded(ended)
+      this.#ended?.resolve(ended)
       return
     }
     this.#invocations.continueFrom(machine?.invocations ?? 0)
@@ -289,7 +296,7 @@ export class RunCore {
     const all = expiry?.kind === 'accepted' ? [...changes, ...expiry.changes] : changes
     this.#board = shown
     this.#nextExpiryAt = shown.nextExpiryAt
-    this.#views.advance(all)
+    this.#views?.advance(all)
     return shown
   }
 
@@ -300,6 +307,7 @@ export class RunCore {
 
   /** The place of an agent's view, for those who read it often. */
   slotOf(sight: Sight): ViewSlot {
+    this.#views ??= new ViewCache()
     return this.#views.slotOf(sight)
   }
 
@@ -469,7 +477,7 @@ export class RunCore {
       definition: this.definition,
       machine: this.#engine.committed,
       processes: this.processes,
-      waits: this.waits.list(),
+      waits: this.#waitsNow(),
       waitInstants: this.#waitNotes === undefined ? [] : this.#waitNotes.instants,
       requests: this.notes.requests.values(),
       subscriptions: this.#subscriptions,
@@ -491,7 +499,7 @@ export class RunCore {
     this.#expiry?.cancel()
     // Before their actors are stopped: agents are to know that this is not the end.
     this.#invocations.stopAll(reason)
-    this.waits.rejectAll(() => reason)
+    this.#waits?.rejectAll(() => reason)
     this.#waitNotes?.end()
     this.#engine.halt()
   }
@@ -505,8 +513,8 @@ export class RunCore {
 
   /** The runtime's filters have changed. */
   onFiltersChanged(): void {
-    this.#views.reset()
-    this.waits.touchAll()
+    this.#views?.reset()
+    this.#waits?.touchAll()
   }
 
   /** A question from before a rest is no news. */
@@ -525,10 +533,10 @@ export class RunCore {
   }
 
   onAgentEnded(process: AgentProcess, how: string, reason = this.#cancelled(process.id)): void {
-    this.waits.cancel(process.id, reason)
+    this.#waits?.cancel(process.id, reason)
     this.#requests?.withdrawAll(reason, process.id)
     this.#subscriptions?.end(process.id)
-    this.#views.forget(process.id)
+    this.#views?.forget(process.id)
     const status = this.#resting === undefined ? how : 'resting'
     this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status })
     this.onAgentWaits()
@@ -562,12 +570,20 @@ export class RunCore {
         step,
         progress: progress?.message,
       })),
-      waits: this.waits.list().map((wait) => this.#explainWait(wait)),
+      waits: this.#waitsNow().map((wait) => this.#explainWait(wait)),
       requests: this.openRequests.map(({ id, agent, question }) => ({ id, agent, question })),
       hasTimers: this.#end === undefined && this.#engine.hasTimers,
       evictions: this.#snapshots.notes.evictions,
     }
     return Object.freeze({ ...facts, text: describeExplanation(facts) })
+  }
+
+  get #hasWaits(): boolean {
+    return this.#waits !== undefined && this.#waits.size > 0
+  }
+
+  #waitsNow(): readonly Wait[] {
+    return this.#waits?.list() ?? []
   }
 
   #explainWait({ waiter, keys, sinceAt, timeoutMs }: Wait, asker?: AgentProcess): WaitExplanation {
@@ -613,29 +629,41 @@ export class RunCore {
     }
   }
 
-  #engineHost(original: AnyStateMachine): EngineHost {
-    return {
-      runId: this.runId,
-      definition: () => stampOf(original),
-      clock: this.clock,
-      deadlines: this.deadlines,
-      phases: new PhaseMarks(this.definition.agents, this.snapshots),
-      invocationCount: () => this.#invocations.count,
-      inspect: this.#services.inspect,
-      globals: () => this.#services.globals.latest,
-      stageGlobals: (globals) => this.#services.globals.stage(globals),
-      globalsEpoch: () => this.#services.globals.epoch,
-      commit: (turns, status) => {
-        const { definition, createdAt, parent, labels } = this
-        return commitTurns(this.#services, { runId: this.runId, definition, createdAt, parent, labels }, turns, status)
-      },
-      onCommitted: (turn) => this.#onCommitted(turn),
-      onFailed: (error) => this.#onFailed(error),
-      onLost: (error) => this.#onLost(error),
-    }
+  /** The board after the last committed record. */
+  get committedBoard(): Board {
+    return this.#engine.committed.context.board
   }
 
-  #onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
+  /** With which definition it begins. */
+  stamp(): DefinitionStamp {
+    return stampOf(this.machine)
+  }
+
+  get inspect(): RuntimeServices['inspect'] {
+    return this.#services.inspect
+  }
+
+  globals(): Shelf {
+    return this.#services.globals.latest
+  }
+
+  stageGlobals(globals: Shelf): void {
+    this.#services.globals.stage(globals)
+  }
+
+  globalsEpoch(): number {
+    return this.#services.globals.epoch
+  }
+
+  invocationCount(): number {
+    return this.#invocations.count
+  }
+
+  commit(turns: readonly Turn[], status: MachineState['status']): Promise<void> {
+    return commitTurns(this.#services, this, turns, status)
+  }
+
+  onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
     this.#committedSeq = record.seq
     const global = changesGlobals ? changes.filter(({ scope }) => scope === 'global') : NO_CHANGES
     this.#snapshots.onCommitted(record, global)
@@ -652,7 +680,7 @@ export class RunCore {
     if (this.#services.topics.has('record'))
       this.#services.topics.emit('record', { runId: this.runId, record: handOut(record) as LedgerRecord })
     if (snapshot.status !== 'active') this.#finish(endOf(this.definition, this.runId, snapshot))
-    else if (this.waits.size > 0) this.onAgentWaits()
+    else if (this.#hasWaits) this.onAgentWaits()
     this.#services.onCommitted(this.runId)
   }
 
@@ -661,7 +689,7 @@ export class RunCore {
     const board = this.#engine.committed.context.board.withGlobals(this.#services.globals.committed)
     this.#show(board, changes)
     this.#armExpiry(board)
-    if (this.waits.size > 0) this.waits.touch(changes)
+    if (this.#hasWaits) this.#waits?.touch(changes)
     this.#subscriptions?.publish(changes, by, at)
   }
 
@@ -680,10 +708,10 @@ export class RunCore {
   }
 
   /** Back to what the store says: this is over here, and begins again from there. */
-  #onLost(error: unknown): void {
+  onLost(error: unknown): void {
     if (this.#end !== undefined || this.#resting !== undefined) return
     if (this.#committedSeq === 0) {
-      this.#onFailed(error)
+      this.onFailed(error)
       return
     }
     const message = `run ${this.runId} goes back to what is stored of it, because a commit failed; its agents run again`
@@ -692,7 +720,7 @@ export class RunCore {
     this.#services.onLost(this.runId)
   }
 
-  #onFailed(error: unknown): void {
+  onFailed(error: unknown): void {
     if (this.#end !== undefined) return
     const described = describeError(error)
     const wasStopped = this.#engine.isStopped
@@ -712,26 +740,26 @@ export class RunCore {
       runId: this.runId,
     })
     this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
-    this.waits.rejectAll(() => reason)
+    this.#waits?.rejectAll(() => reason)
     this.#waitNotes?.end()
     this.#requests?.withdrawAll(reason)
     this.#subscriptions?.end()
-    this.#views.clear()
+    this.#views?.clear()
     for (const wake of [...(this.#wakers ?? [])]) wake()
     this.#services.onEnded(this, end)
-    this.#resolveEnded(end)
+    this.#ended?.resolve(end)
   }
 
   /** R3, looked at whenever an agent begins to wait, an agent ends, or a turn is committed. */
   #endDeadlock(): void {
     if (this.#end !== undefined || this.#resting !== undefined) return
-    if (!this.#engine.isSettled || this.waits.size === 0) return
+    if (!this.#engine.isSettled || !this.#hasWaits) return
     const { definition, processes } = this
     const deadlock = findDeadlock({
       definition,
       machine: this.#engine.committed,
       processes,
-      waits: this.waits.list(),
+      waits: this.#waitsNow(),
       requests: this.openRequests,
       subscriptions: this.subscriptions,
       hasTimers: this.#engine.hasTimers,
@@ -740,7 +768,7 @@ export class RunCore {
     if (deadlock === undefined) return
     const { waits, graph } = deadlock
     this.#services.topics.emit('deadlock', { runId: this.runId, graph })
-    this.waits.rejectAll(
+    this.#waits?.rejectAll(
       ({ waiter }) => deadlockError(this.runId, waiter, graph),
       (wait) => waits.includes(wait),
     )

@@ -1,6 +1,7 @@
 // RunNotes: what is known of a run besides its board, taken from its records one by one.
 //   N1. They are the same whether records are applied as they are committed or folded after a restart.
 //   N2. They do not grow with the run: what ended invocations had done is dropped.
+import { invocationNames } from '../ledger/index.ts'
 import type { LedgerRecord, MachineState } from '../ledger/index.ts'
 import { sharedStamp } from '../workflow/index.ts'
 import type { DefinitionStamp, PersonTarget } from '../workflow/index.ts'
@@ -9,7 +10,6 @@ import type { EvictionNote } from './evictions.ts'
 import type { ForkLine } from './fork.ts'
 import { Journal, MERGE_STEP } from './journal.ts'
 import type { PackedJournal } from './journal.ts'
-import { invocationNames } from './persisted-children.ts'
 import type { SnapshotInfo } from './point.ts'
 import type { RecordNote } from './record-note.ts'
 import type { StepLine } from './step.ts'
@@ -54,6 +54,7 @@ export interface RequestLine {
   readonly askedAt: number
 }
 
+const NONE: readonly never[] = Object.freeze([])
 const NO_REQUESTS: ReadonlyMap<string, RequestLine> = new Map()
 
 export class RunNotes {
@@ -66,7 +67,7 @@ export class RunNotes {
   #requests: ReadonlyMap<string, RequestLine> = NO_REQUESTS
 
   constructor(packed: Partial<PackedNotes> = {}, machine?: MachineState) {
-    const { journal = [], snapshots = [], end, definition, requests = [], evictions = [] } = packed
+    const { journal = NONE, snapshots = NONE, end, definition, requests = NONE, evictions = NONE } = packed
     this.journal = Journal.unpack(journal)
     this.#snapshots = snapshots
     this.#end = end

@@ -1,7 +1,7 @@
 // RunState: everything a run is made of, folded from its ledger, or from a snapshot and the records after it.
 import { CallboardError } from '../base/index.ts'
 import type { Catalogue } from '../context/index.ts'
-import { emptyState, foldRecords, packState, unpackState } from '../ledger/index.ts'
+import { emptyState, foldRecords, packState, unpackMachine, unpackState } from '../ledger/index.ts'
 import type { FoldedState, LedgerRecord, PackedState } from '../ledger/index.ts'
 import { RunNotes } from './run-notes.ts'
 import type { PackedNotes } from './run-notes.ts'
@@ -17,7 +17,7 @@ export interface RunState extends FoldedState {
 export const SNAPSHOT_FORMAT = 1
 
 /** What a snapshot holds. */
-interface PackedRun {
+export interface PackedRun {
   readonly format: number
   readonly state: PackedState
   readonly notes: PackedNotes
@@ -30,25 +30,36 @@ export function emptyRun(catalogue: Catalogue, runId: string): RunState {
 
 /** What the records make of a state. It is used up: its notes go on in the new one. */
 export function foldRun(state: RunState, records: readonly LedgerRecord[]): RunState {
-  for (const record of records) state.notes.apply(record)
   const { notes, snapshotSeq } = state
+  for (const record of records) notes.apply(record)
   return { ...foldRecords(state, records), notes, snapshotSeq }
 }
 
 /** A run's state as a store keeps it. */
-export function packRun(state: Omit<RunState, 'snapshotSeq'>): unknown {
-  return { format: SNAPSHOT_FORMAT, state: packState(state), notes: state.notes.pack() } satisfies PackedRun
+export function packRun(state: Omit<RunState, 'snapshotSeq'>): PackedRun {
+  return { format: SNAPSHOT_FORMAT, state: packState(state), notes: state.notes.pack() }
 }
 
 /**
- * The inverse of `packRun`, for what a store gives back.
+ * What a store gives back of `packRun`.
  * @throws CallboardError `snapshot.format` for what this version has not written
  */
-export function unpackRun(packed: unknown, catalogue: Catalogue, runId: string): RunState {
+export function assertPackedRun(packed: unknown, runId: string): PackedRun {
   const { format, state, notes } = (packed ?? {}) as Partial<PackedRun>
   if (format !== SNAPSHOT_FORMAT || state === undefined || notes === undefined) throw formatError(runId, format)
-  const folded = unpackState(state, catalogue, runId)
-  return { ...folded, notes: new RunNotes(notes, folded.machine), snapshotSeq: folded.seq }
+  return { format, state, notes }
+}
+
+/** The inverse of `packRun`, gone on with the records after it. */
+export function unpackRun(
+  { state, notes: packedNotes }: PackedRun,
+  catalogue: Catalogue,
+  runId: string,
+  tail: readonly LedgerRecord[] = [],
+): RunState {
+  const notes = new RunNotes(packedNotes, unpackMachine(state))
+  for (const record of tail) notes.apply(record)
+  return { ...unpackState(state, catalogue, runId, tail), notes, snapshotSeq: state[0] }
 }
 
 function formatError(runId: string, format: unknown): CallboardError {

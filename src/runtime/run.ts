@@ -47,7 +47,7 @@ export interface OutsideOptions extends UpdateOptions {
 /** What a run needs of its runtime. */
 export interface RunHost {
   nextId(kind: string): string
-  fork(point: Point, options: ForkOptions): Promise<Run>
+  fork(runId: string, point: Point, options: ForkOptions): Promise<Run>
 }
 
 const OUTSIDE = 'outside'
@@ -56,11 +56,10 @@ const NO_LABELS: Labels = Object.freeze({})
 const MOST_SIGHTS = 1_000
 
 export class Run<Output = unknown, Values extends object = Record<string, unknown>> {
-  /** The workflow's output; rejects when the run fails or is stopped. */
-  readonly done: Promise<Output>
   readonly #seat: Seat
   readonly #store: Store
   readonly #host: RunHost
+  #done: Promise<Output> | undefined
   #sights: Map<string, ReturnType<RunCore['sightOf']>> | undefined
 
   /** Use `runtime.start` or `runtime.open`. */
@@ -68,13 +67,21 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     this.#seat = seat
     this.#store = store
     this.#host = host
-    const done = seat.ended.then((end) => {
+  }
+
+  /** The workflow's output; rejects when the run fails or is stopped. */
+  get done(): Promise<Output> {
+    return (this.#done ??= this.#promiseOutput())
+  }
+
+  #promiseOutput(): Promise<Output> {
+    const done = this.#seat.ended.then((end) => {
       if (end.kind === 'done') return end.output as Output
       throw end.error
     })
-    // Whoever does not ask for the outcome is not to be told by an uncaught rejection.
+    // Whoever asks and does not await it is not to be told by an uncaught rejection.
     done.catch(() => {})
-    this.done = new AwaitedPromise(done, () => seat.onAwaited())
+    return new AwaitedPromise(done, () => this.#seat.onAwaited())
   }
 
   /** For reading: the run at work, or as it was when it went to rest. */
@@ -322,7 +329,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    * @throws CallboardError `run.no-such-seq`, `run.exists`, `run.invalid-id`; `run.finished` for a point after its end
    */
   fork(point: Point, options: ForkOptions = {}): Promise<Run<Output, Values>> {
-    return this.#host.fork(point, options) as unknown as Promise<Run<Output, Values>>
+    return this.#host.fork(this.id, point, options) as unknown as Promise<Run<Output, Values>>
   }
 
   /**

@@ -1,7 +1,7 @@
 // What a runtime gives to each of its runs.
 import type { AnyStateMachine } from 'xstate'
 import type { Bus, Clock, Deadlines } from '../base/index.ts'
-import type { Catalogue, CellChange, Filters } from '../context/index.ts'
+import type { CellChange, Filters } from '../context/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { MemorySource } from '../memory/index.ts'
 import type { Store } from '../store/index.ts'
@@ -11,7 +11,7 @@ import type { Globals } from './globals.ts'
 import type { OpenRequest } from './requests.ts'
 import type { RunCore } from './run-core.ts'
 import type { RunEnd } from './run-end.ts'
-import type { SnapshotHost } from './snapshot-taker.ts'
+import type { SnapshotKeeping } from './snapshot-taker.ts'
 
 /** What a runtime tells its listeners, by topic. */
 export type RuntimeTopics = {
@@ -43,7 +43,7 @@ export interface RuntimeServices {
   readonly inspect: ((event: unknown) => void) | undefined
   /** Milliseconds that a wait lasts unless it says otherwise. */
   readonly waitTimeoutMs: number
-  nextUpdateId(): string
+  readonly nextUpdateId: () => string
   /** Work that whoever closes the runtime waits for. */
   readonly track: (work: Promise<void>) => void
   startChild(
@@ -68,5 +68,5 @@ export interface RuntimeServices {
   /** Whether some workflow could write a key that a pattern names for all runs. */
   isShared(pattern: string): boolean
   /** How the snapshots of a ledger are taken. */
-  keeping(runId: string, catalogue: Catalogue): Omit<SnapshotHost, 'board'>
+  readonly keeping: SnapshotKeeping
 }

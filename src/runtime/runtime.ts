@@ -33,6 +33,7 @@ import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
 import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
 import { Seat } from './seat.ts'
+import type { SeatHost } from './seat.ts'
 import { insist, withTypedErrors } from './store-failure.ts'
 import { stopForClosing } from './stop-for-closing.ts'
 
@@ -48,7 +49,6 @@ export class Runtime {
   readonly #roster: Roster
   readonly #workflows = new Map<string, AnyStateMachine>()
   readonly #opening = new Map<string, Promise<Seat>>()
-  readonly #machines = new WeakMap<Run, AnyStateMachine>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
   #updates = 0
@@ -101,7 +101,7 @@ export class Runtime {
         else this.#roster.end(core.runId)
         if (end.kind !== 'left') topics.emit('end', endMessage(core.runId, end))
       },
-      keeping: (runId, catalogue) => ({ store, runId, catalogue, rules, onFailure: this.#onUnusable, track }),
+      keeping: { store, rules, onFailure: this.#onUnusable, track },
     }
     this.#roster = new Roster({
       store,
@@ -215,7 +215,7 @@ export class Runtime {
 
   /** A run that is here: active, ended lately, or at rest while somebody holds it. `open` finds the others. */
   get(runId: string): Run | undefined {
-    return this.#roster.find(runId)
+    return this.#roster.find(runId)?.run
   }
 
   /** The time its runs live by, in milliseconds since 1970. */
@@ -346,6 +346,15 @@ export class Runtime {
     return loadRun({ store, catalogue: definitionOf(machine).catalogue, runId, onUnusable: this.#onUnusable })
   }
 
+  readonly #seatHost: SeatHost = {
+    wake: (runId) => this.#roster.come(runId),
+    keep: (seat) => this.#roster.keep(seat),
+    onFailure: (error) => this.#onRestFailure(error),
+  }
+  readonly #runHost: RunHost = {
+    nextId: (kind) => this.#ids.next(kind),
+    fork: (runId, point, options) => this.fork(runId, point, options),
+  }
   readonly #onRestFailure = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'rest', error })
   readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })
 
@@ -370,27 +379,14 @@ export class Runtime {
 
   /** A run that this runtime knows already has brought its machine along. */
   #machineOf({ runId, workflow }: RunSummary): AnyStateMachine {
-    const known = this.get(runId)
-    const machine = (known === undefined ? undefined : this.#machines.get(known)) ?? this.#workflows.get(workflow)
+    const machine = this.#roster.find(runId)?.machine ?? this.#workflows.get(workflow)
     if (machine !== undefined) return machine
     throw unregisteredError(runId, workflow, this.#workflows.keys())
   }
 
   /** Where a run sits, with what the outside holds of it. */
   #seatFor(core: RunCore, machine: AnyStateMachine): Seat {
-    const { runId } = core
-    const host = {
-      wake: () => this.#roster.come(runId),
-      keep: (seat: Seat) => this.#roster.keep(seat),
-      onFailure: this.#onRestFailure,
-    }
-    const runHost: RunHost = {
-      nextId: (kind) => this.#ids.next(kind),
-      fork: (point, options) => this.fork(runId, point, options),
-    }
-    const seat = new Seat(core, host, (place) => new Run(place, this.#services.store, runHost))
-    this.#machines.set(seat.run, machine)
-    return seat
+    return new Seat(core, machine, this.#seatHost, (seat) => new Run(seat, this.#services.store, this.#runHost))
   }
 
   #assertOpen(): void {

@@ -3,6 +3,7 @@
 //   S2. Whoever wants the run to do something asks for `awake()`; several who ask bring it back once.
 //   S3. What is to be attached to a run that rests is attached before it goes on.
 // When a run rests and comes back is decided by the roster.
+import type { AnyStateMachine } from 'xstate'
 import { CallboardError } from '../base/index.ts'
 import type { Run } from './run.ts'
 import type { RunCore } from './run-core.ts'
@@ -10,7 +11,7 @@ import type { RunEnd } from './run-end.ts'
 
 export interface SeatHost {
   /** Brings a run that rests back to work. */
-  wake(): Promise<unknown>
+  wake(runId: string): Promise<unknown>
   /** Somebody awaits the end of a run that rests. */
   keep(seat: Seat): void
   /** Told of what could not be attached. */
@@ -19,8 +20,12 @@ export interface SeatHost {
 
 export class Seat {
   readonly run: Run
+  /** As it was given to the runtime. */
+  readonly machine: AnyStateMachine
   readonly #host: SeatHost
-  readonly #ended: PromiseWithResolvers<RunEnd> = Promise.withResolvers<RunEnd>()
+  /** Made when somebody asks for it: nobody does for most runs, and promises take room. */
+  #ended: PromiseWithResolvers<RunEnd> | undefined
+  #left: RunEnd | undefined
   #core: RunCore
   #rests = false
   #isAwaited = false
@@ -29,11 +34,11 @@ export class Seat {
   #losses = 0
   #lostAtSeq = 0
 
-  constructor(core: RunCore, host: SeatHost, makeRun: (seat: Seat) => Run) {
+  constructor(core: RunCore, machine: AnyStateMachine, host: SeatHost, makeRun: (seat: Seat) => Run) {
     this.#host = host
     this.#core = core
+    this.machine = machine
     this.run = makeRun(this)
-    this.#follow(core)
   }
 
   get runId(): string {
@@ -52,6 +57,11 @@ export class Seat {
 
   /** How it ended. */
   get ended(): Promise<RunEnd> {
+    if (this.#ended === undefined) {
+      this.#ended = Promise.withResolvers<RunEnd>()
+      if (this.#left === undefined) this.#follow(this.#core)
+      else this.#ended.resolve(this.#left)
+    }
     return this.#ended.promise
   }
 
@@ -67,7 +77,7 @@ export class Seat {
 
   /** The run at work, brought back if it rests. */
   async awake(): Promise<RunCore> {
-    while (this.#rests) await this.#host.wake()
+    while (this.#rests) await this.#host.wake(this.runId)
     return this.#core
   }
 
@@ -110,18 +120,19 @@ export class Seat {
   /** The runtime is closed, and the run stays as it is stored. */
   abandon(): void {
     const message = `run ${this.runId} was left at rest: the runtime was closed; runtime.open() goes on with it`
-    this.#ended.resolve({ kind: 'left', error: new CallboardError('run.left', message, { runId: this.runId }) })
+    this.#left = { kind: 'left', error: new CallboardError('run.left', message, { runId: this.runId }) }
+    this.#ended?.resolve(this.#left)
   }
 
   /** The run has come back. */
   arrive(core: RunCore): void {
     this.#core = core
     this.#rests = false
-    this.#follow(core)
+    if (this.#ended !== undefined) this.#follow(core)
     for (const attach of [...(this.#attached ?? [])]) attach(core)
   }
 
   #follow(core: RunCore): void {
-    void core.ended.then((end) => this.#ended.resolve(end))
+    void core.ended.then((end) => this.#ended?.resolve(end))
   }
 }

@@ -22,8 +22,8 @@ const NO_EFFECTS: readonly Effect[] = Object.freeze([])
 export class Stage {
   readonly scope: Scope
   #acted = false
-  #effects: Effect[] = []
-  #delayed: ExecutableActionObject[] = []
+  #effects: Effect[] | undefined
+  #delayed: ExecutableActionObject[] | undefined
 
   constructor(scope: Scope) {
     this.scope = {
@@ -40,17 +40,9 @@ export class Stage {
   /** What is to be done after the commit; the stage is empty then. */
   takeEffects(): readonly Effect[] {
     this.#acted = false
-    if (this.#effects.length === 0) return NO_EFFECTS
-    const effects = this.#effects
-    this.#effects = []
+    const effects = this.#effects ?? NO_EFFECTS
+    this.#effects = undefined
     return effects
-  }
-
-  /** Forgets what a transition that failed has asked for. */
-  clear(): void {
-    this.#acted = false
-    this.#effects = []
-    this.#delayed = []
   }
 
   /**
@@ -60,7 +52,7 @@ export class Stage {
    * @param arm called with what lets a new timer ring
    */
   applyTimers(timers: Timers, at: number, arm: (ring: () => void) => void): void {
-    if (this.#delayed.length === 0) return
+    if (this.#delayed === undefined) return
     const source = this.scope.self
     for (const { type, params } of this.#delayed) {
       if (type === 'xstate.cancel') {
@@ -70,7 +62,7 @@ export class Stage {
       const { event, id, delay, to = source } = params as unknown as DelayedParams
       arm(timers.set({ source, target: to, event, id, dueAt: at + delay }))
     }
-    this.#delayed = []
+    this.#delayed = undefined
   }
 
   #take(action: ExecutableActionObject): void {
@@ -84,18 +76,28 @@ export class Stage {
         return
       case 'xstate.sendTo':
       case 'xstate.raise':
-        if (typeof (params as unknown as Partial<DelayedParams>).delay === 'number') this.#delayed.push(action)
+        if (typeof (params as unknown as Partial<DelayedParams>).delay === 'number') this.#delay(action)
         else perform()
         return
       case 'xstate.cancel':
-        this.#delayed.push(action)
+        this.#delay(action)
         return
       case 'xstate.emit':
         // XState's own would put it off to the next transition.
-        this.#effects.push(() => this.scope.emit((params as unknown as { readonly event: EventObject }).event))
+        this.#later(() => this.scope.emit((params as unknown as { readonly event: EventObject }).event))
         return
       default:
-        this.#effects.push(perform)
+        this.#later(perform)
     }
+  }
+
+  #later(effect: Effect): void {
+    this.#effects ??= []
+    this.#effects.push(effect)
+  }
+
+  #delay(action: ExecutableActionObject): void {
+    this.#delayed ??= []
+    this.#delayed.push(action)
   }
 }

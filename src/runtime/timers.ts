@@ -17,6 +17,7 @@ interface Pending {
   readonly source: AnyActorRef
   readonly target: AnyActorRef
   deadline: Deadline | undefined
+  isOver: boolean
 }
 
 /** What sets a timer. */
@@ -30,9 +31,14 @@ export interface TimerRequest {
   readonly dueAt: number
 }
 
+const NONE: Pending[] = []
+Object.freeze(NONE)
+const NO_TIMERS: readonly StoredTimer[] = Object.freeze([])
+
 export class Timers {
   readonly #deadlines: Deadlines
-  readonly #pending = new Set<Pending>()
+  /** A list, because a run has few at a time and sets take room. */
+  #pending = NONE
   #count = 0
   #changed = false
 
@@ -41,20 +47,21 @@ export class Timers {
   }
 
   get size(): number {
-    return this.#pending.size
+    return this.#pending.length
   }
 
   /** The instant of the next one. */
   get nextDueAt(): number | undefined {
-    return this.#pending.size === 0 ? undefined : Math.min(...Array.from(this.#pending, ({ dueAt }) => dueAt))
+    return this.#pending.length === 0 ? undefined : Math.min(...this.#pending.map(({ dueAt }) => dueAt))
   }
 
   /** Sets a timer; gives the function that lets it ring from now on. */
   set({ id, ...request }: TimerRequest): () => void {
     this.#count += 1
     this.#changed = true
-    const pending: Pending = { id: id ?? `#${this.#count}`, ...request, deadline: undefined }
-    this.#pending.add(pending)
+    const pending: Pending = { id: id ?? `#${this.#count}`, ...request, deadline: undefined, isOver: false }
+    if (this.#pending === NONE) this.#pending = [pending]
+    else this.#pending.push(pending)
     return () => this.#arm(pending)
   }
 
@@ -81,7 +88,8 @@ export class Timers {
   record(isInTree: (actor: AnyActorRef) => boolean): readonly StoredTimer[] {
     this.#drop(({ source, target }) => !isInTree(source) || !isInTree(target))
     this.#changed = false
-    return Array.from(this.#pending, ({ id, event, dueAt, source, target }) => ({
+    if (this.#pending.length === 0) return NO_TIMERS
+    return this.#pending.map(({ id, event, dueAt, source, target }) => ({
       id,
       event,
       dueAt,
@@ -100,14 +108,13 @@ export class Timers {
   }
 
   #arm(pending: Pending): void {
-    if (!this.#pending.has(pending) || pending.deadline !== undefined) return
+    if (pending.isOver || pending.deadline !== undefined) return
     pending.deadline = this.#deadlines.add(pending.dueAt, () => this.#ring(pending))
   }
 
   #ring(pending: Pending): void {
     const { source, target, event } = pending
-    this.#pending.delete(pending)
-    this.#changed = true
+    this.#forget((other) => other === pending)
     const { system } = source as unknown as {
       readonly system: { _relay(source: AnyActorRef, target: AnyActorRef, event: EventObject): void }
     }
@@ -115,11 +122,15 @@ export class Timers {
   }
 
   #drop(which: (pending: Pending) => boolean): void {
-    for (const pending of this.#pending) {
-      if (!which(pending)) continue
-      pending.deadline?.cancel()
-      this.#pending.delete(pending)
-      this.#changed = true
-    }
+    if (this.#pending.length === 0) return
+    for (const pending of this.#pending) if (which(pending)) pending.deadline?.cancel()
+    this.#forget(which)
+  }
+
+  #forget(which: (pending: Pending) => boolean): void {
+    const kept = this.#pending.filter((pending) => !(pending.isOver = which(pending)))
+    if (kept.length === this.#pending.length) return
+    this.#pending = kept.length === 0 ? NONE : kept
+    this.#changed = true
   }
 }

@@ -1,5 +1,6 @@
 // Updater: takes what an author asks through preparation and the engine, and says what came of it.
 import { CallboardError, handOut } from '../base/index.ts'
+import type { Clock } from '../base/index.ts'
 import { authorName, prepareUpdate, redactRefusal, Update } from '../context/index.ts'
 import type {
   Acceptance,
@@ -41,25 +42,22 @@ const NOTHING_TO_DO: UpdateAnswer = {
   changes: NO_CHANGES,
 }
 
+/** Whose board is written to. */
+export interface UpdateTarget {
+  readonly runId: string
+  readonly catalogue: Catalogue
+  readonly clock: Clock
+}
+
 export class Updater {
-  readonly #runId: string
-  readonly #catalogue: Catalogue
+  readonly #target: UpdateTarget
   readonly #engine: Engine
   readonly #nextId: () => string
-  readonly #now: () => number
 
-  constructor(fields: {
-    runId: string
-    catalogue: Catalogue
-    engine: Engine
-    nextId: () => string
-    now: () => number
-  }) {
-    this.#runId = fields.runId
-    this.#catalogue = fields.catalogue
-    this.#engine = fields.engine
-    this.#nextId = fields.nextId
-    this.#now = fields.now
+  constructor(target: UpdateTarget, engine: Engine, nextId: () => string) {
+    this.#target = target
+    this.#engine = engine
+    this.#nextId = nextId
   }
 
   /** Resolves once what came of it, acceptance or refusal, is stored. */
@@ -76,7 +74,13 @@ export class Updater {
   /** Puts entries in place as it was just decided, or notes why not; resolves once that is stored. */
   place(author: Author, decided: readonly PlaceChange[] | Refusal, note: RecordNote): Promise<UpdateAnswer> {
     if ('kind' in decided) return this.#refuse(decided)
-    const update = new Update({ id: this.#nextId(), author, at: this.#now(), changes: decided, lineage: [] })
+    const update = new Update({
+      id: this.#nextId(),
+      author,
+      at: this.#target.clock.now(),
+      changes: decided,
+      lineage: [],
+    })
     return this.#submit(update, {}, note)
   }
 
@@ -93,9 +97,9 @@ export class Updater {
         access,
         lineage,
         seen,
-        catalogue: this.#catalogue,
+        catalogue: this.#target.catalogue,
         id: this.#nextId(),
-        at: this.#now(),
+        at: this.#target.clock.now(),
         others,
       },
       changes,
@@ -120,11 +124,8 @@ export class Updater {
   ): void {
     const outcome = turn?.snapshot.context.board.transcript.find((line) => line.update === update)
     if (outcome === undefined) {
-      reject(
-        new CallboardError('run.finished', `run ${this.#runId} has ended; it takes no more updates`, {
-          runId: this.#runId,
-        }),
-      )
+      const { runId } = this.#target
+      reject(new CallboardError('run.finished', `run ${runId} has ended; it takes no more updates`, { runId }))
       return
     }
     resolve(answerOf(outcome.result, asker))

@@ -25,7 +25,7 @@ import { paramsOf } from './operation.ts'
 import type { Answer, Call, Operation } from './operation.ts'
 import { bodyOf, problemOf, thrown } from './problem.ts'
 import type { Problem } from './problem.ts'
-import { readJson } from './body.ts'
+import { readBytes, readJson } from './body.ts'
 import { ownOperations } from './routes/index.ts'
 import type { ServerServices } from './services.ts'
 import { Streams } from './streams.ts'
@@ -88,10 +88,10 @@ export class ServerApp {
       wrongTokens: new Throttle(clock, { perSecond: wrong / 60, atOnce: wrong }),
     })
     this.#idempotency = new Idempotency(book)
-    const { runtime, workflows = [], memory, tasks, sessions, evolutions } = options
+    const { runtime, workflows = [], memory, tasks, sessions, evolutions, packs } = options
     this.#houses.set(
       DEFAULT_TENANT,
-      Promise.resolve({ runtime, workflows, memory, tasks, sessions, evolutions } satisfies House),
+      Promise.resolve({ runtime, workflows, memory, tasks, sessions, evolutions, packs } satisfies House),
     )
     this.operations = [
       ...ownOperations({ memory, sessions, evolutions }),
@@ -197,11 +197,11 @@ export class ServerApp {
   ): Promise<Response> {
     const request = c.req.raw
     const house = await this.#houseOf(caller.tenant)
-    const body = operation.method === 'get' ? undefined : await readJson(request, this.#services.limits)
+    const sent = await this.#bodyOf(operation, request)
     const call: Call<unknown, unknown, unknown> = {
       params: ids,
       query: operation.query === undefined ? {} : parseAt(operation.query, queryOf(c), 'query'),
-      body: operation.body === undefined ? undefined : parseAt(operation.body, body, 'body'),
+      body: operation.body === undefined ? sent : parseAt(operation.body, sent, 'body'),
       caller,
       house,
       request,
@@ -213,9 +213,15 @@ export class ServerApp {
     if (key === null) return respond(await operation.handle(call), request)
     const carryOut = (): Promise<KeptAnswer> => this.#keepable(operation, call, requestId)
     const at = this.#services.clock.now()
-    const keyed = { caller, key, method: operation.method, path: c.req.path, body, at }
+    const keyed = { caller, key, method: operation.method, path: c.req.path, body: sent, at }
     const { status, headers, body: text } = await this.#idempotency.once(keyed, carryOut)
     return new Response(text === '' ? null : text, { status, headers })
+  }
+
+  async #bodyOf({ method, file }: Operation, request: Request): Promise<unknown> {
+    const { limits } = this.#services
+    if (method === 'get') return undefined
+    return file === undefined ? readJson(request, limits) : readBytes(request, limits.fileBytes)
   }
 
   /** What comes of a call, refusals included, as it can be sent again. */

@@ -15,10 +15,11 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   return parsed
 }
 
-async function readText(request: Request, most: number): Promise<string> {
+/** The bytes of a request's body. @throws CallboardError `server.too-large` */
+export async function readBytes(request: Request, most: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? 0)
   if (declared > most) throw tooLarge(`a body may have ${most} bytes`)
-  if (request.body === null) return ''
+  if (request.body === null) return new Uint8Array()
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body) {
@@ -26,8 +27,13 @@ async function readText(request: Request, most: number): Promise<string> {
     if (size > most) throw tooLarge(`a body may have ${most} bytes`)
     chunks.push(chunk)
   }
+  return Buffer.concat(chunks)
+}
+
+async function readText(request: Request, most: number): Promise<string> {
+  const bytes = await readBytes(request, most)
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     throw notJson('the body is not UTF-8')
   }

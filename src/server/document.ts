@@ -95,6 +95,7 @@ const TAGS: Readonly<Record<string, string>> = {
   entries: 'What is on their boards',
   agents: 'What agents see and wait for',
   people: 'What people are asked',
+  packs: 'Runs as files',
   history: 'What has happened',
   streams: 'What happens now',
   memory: 'What outlives runs',
@@ -117,6 +118,14 @@ function describe(operation: Operation, components: Components): object {
       ...queryParameters(operation, components),
       ...headersOf(operation),
     ],
+    ...(operation.file === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: true,
+            content: { [operation.file]: { schema: { type: 'string', format: 'binary' } } },
+          },
+        }),
     ...(body === undefined
       ? {}
       : {
@@ -167,7 +176,14 @@ function responseOf(
 }
 
 /** What any operation of this kind may answer. */
-function commonAnswers({ access, method, path, body, query }: Operation): Readonly<Record<number, DocumentedAnswer>> {
+function commonAnswers({
+  access,
+  method,
+  path,
+  body,
+  query,
+  file,
+}: Operation): Readonly<Record<number, DocumentedAnswer>> {
   const isOwn = path.startsWith('/api/') && !path.startsWith('/api/context/')
   const problem = (description: string): DocumentedAnswer => ({
     description,
@@ -187,7 +203,7 @@ function commonAnswers({ access, method, path, body, query }: Operation): Readon
     ...(method === 'get'
       ? {}
       : { 409: problem('something else is there by now'), 413: problem('the body is too large') }),
-    ...(body === undefined && query === undefined && method === 'get'
+    ...(body === undefined && query === undefined && file === undefined && method === 'get'
       ? {}
       : { 422: problem('the request is not valid') }),
     421: problem('the server is not known under that name'),

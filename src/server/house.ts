@@ -35,6 +35,11 @@ export interface TasksDoor {
   >
   log(
     runId: string,
+    logged: { readonly event_type: 'RESUME_SNAPSHOT'; readonly payload: { pack_id: string } },
+    options?: { readonly by?: string },
+  ): Promise<void>
+  log(
+    runId: string,
     logged: { readonly event_type: 'MEMORY_PROPOSE'; readonly payload: { batch_id: string; staged_count: number } },
     options?: { readonly by?: string },
   ): Promise<void>
@@ -53,6 +58,14 @@ export interface TasksDoor {
       readonly metadata?: Readonly<Record<string, unknown>>
     },
   ): Promise<{ readonly id: string }>
+  pack(
+    runId: string,
+    options: { readonly kind: 'full' | 'simple' },
+  ): Promise<{ readonly bytes: Uint8Array; readonly name: string }>
+  unpack(
+    source: Uint8Array | string,
+    options: { readonly runId?: string; readonly by?: string; readonly from?: string },
+  ): Promise<object>
   brief(
     runId: string,
     memories?: readonly { readonly content: string; readonly confidence: number; readonly type?: string }[],
@@ -94,6 +107,8 @@ export interface House {
   readonly tasks?: TasksDoor | undefined
   readonly sessions?: SessionsDoor | undefined
   readonly evolutions?: EvolutionsDoor | undefined
+  /** The folder in which AoS clients find packs; they make and load none unless given. */
+  readonly packs?: string | undefined
 }
 
 /** Opens what a tenant has; asked once per tenant. Undefined for a tenant that has nothing here. */

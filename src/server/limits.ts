@@ -4,6 +4,8 @@ import { CallboardError } from '../base/index.ts'
 export interface ServerLimits {
   /** Bytes of a request's body. */
   readonly bodyBytes: number
+  /** Bytes of a file that is sent: a pack. */
+  readonly fileBytes: number
   /** Levels of JSON in a body. */
   readonly bodyDepth: number
   /** Names and items in the JSON of a body, all levels together. */
@@ -30,6 +32,7 @@ export interface ServerLimits {
 
 export const SERVER_LIMITS: ServerLimits = Object.freeze({
   bodyBytes: 1_048_576,
+  fileBytes: 67_108_864,
   bodyDepth: 72,
   bodyParts: 50_000,
   headerBytes: 16_384,

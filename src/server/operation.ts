@@ -52,6 +52,8 @@ export interface Operation {
   readonly summary: string
   readonly query?: z.ZodType | undefined
   readonly body?: z.ZodType | undefined
+  /** The body is a file of this type, given as bytes. */
+  readonly file?: 'application/zip'
   /** By status; what every operation may answer (401, 403, 413, 422, 429, …) is not said again. */
   readonly answers: Readonly<Record<number, DocumentedAnswer>>
   readonly handle: (call: Call<unknown, unknown, unknown>) => Promise<Answer | Response>

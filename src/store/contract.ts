@@ -15,6 +15,8 @@ export interface StoreTraits {
   readonly shared: boolean
   /** An append of several batches is stored as a whole or not at all, whatever fails. */
   readonly transactional: boolean
+  /** Takes a ledger whose beginning was trimmed elsewhere: a batch with `snapshots`. */
+  readonly adopts?: boolean
 }
 
 /** What is known of a run without reading its ledger. */
@@ -43,6 +45,11 @@ export interface Batch {
   /** At least one; their seqs go on from `expectedSeq` without gaps. */
   readonly records: readonly LedgerRecord[]
   readonly summary: RunSummary
+  /**
+   * Only for a run that there is none of: its ledger begins behind `expectedSeq`, as if everything before had been
+   * trimmed, and these stand in for it, one of them at `expectedSeq`.
+   */
+  readonly snapshots?: readonly StoredSnapshot[]
 }
 
 export interface RemoveOptions {

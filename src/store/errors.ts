@@ -33,9 +33,30 @@ export function batchesError(batches: readonly Batch[]): CallboardError | undefi
   )
 }
 
-function batchError({ runId, expectedSeq, records, summary }: Batch): CallboardError | undefined {
+/** Whether a batch may be appended to a ledger that is at `seq`; undefined where there is none. */
+export function isExpected({ expectedSeq, snapshots }: Batch, seq: number | undefined): boolean {
+  return snapshots === undefined ? expectedSeq === (seq ?? 0) : seq === undefined
+}
+
+/** Whether snapshots stand in for everything up to a seq, each by its name. */
+function standIn({ runId, expectedSeq, snapshots = [] }: Batch): boolean {
+  return (
+    snapshots.some(({ seq }) => seq === expectedSeq) &&
+    snapshots.every((snapshot) => snapshot.runId === runId && snapshot.seq >= 1 && snapshot.seq <= expectedSeq) &&
+    new Set(snapshots.map(({ id }) => id)).size === snapshots.length
+  )
+}
+
+function batchError(batch: Batch): CallboardError | undefined {
+  const { runId, expectedSeq, records, summary, snapshots } = batch
   const first = records[0]
   const last = records.at(-1)
+  if (snapshots !== undefined && !standIn(batch))
+    return new CallboardError(
+      'store.invalid-batch',
+      `run ${runId}: the snapshots of a batch are those up to ${expectedSeq}, one of them there, each with an id of its own`,
+      { runId, expectedSeq },
+    )
   if (
     first !== undefined &&
     first.seq === expectedSeq + 1 &&

@@ -13,7 +13,7 @@ export type {
   StoreTraits,
   VerifyReport,
 } from './contract.ts'
-export { exportLedger, importLedger } from './ledger-file.ts'
-export type { ImportOptions } from './ledger-file.ts'
+export { exportLedger, importLedger, readLedger, runOf } from './ledger-file.ts'
+export type { ImportOptions, ReadLedgerOptions } from './ledger-file.ts'
 export { conflictError } from './errors.ts'
 export { createVolatileStore } from './volatile.ts'

@@ -3,9 +3,18 @@
 //   F2. A ledger is imported as a whole or not at all, and only if every line of it is what was once written.
 import { CallboardError } from '../base/index.ts'
 import { Board, Catalogue } from '../context/index.ts'
-import { ledgerToJsonl, readJsonl, recordProblem } from '../ledger/index.ts'
-import type { JsonlHeader, JsonlOptions, JsonlReading, JsonlRun, LedgerRecord } from '../ledger/index.ts'
-import type { RunSummary, Store } from './contract.ts'
+import { ledgerToJsonl, readJsonl, recordProblem, renamedId, renameRecord } from '../ledger/index.ts'
+import type {
+  FoldedState,
+  JsonlHeader,
+  JsonlOptions,
+  JsonlReading,
+  JsonlRun,
+  LedgerRecord,
+  MachineState,
+  Renaming,
+} from '../ledger/index.ts'
+import type { Batch, RunSummary, Store } from './contract.ts'
 import { unknownRunError } from './errors.ts'
 
 /**
@@ -21,7 +30,8 @@ export async function exportLedger(store: Store, runId: string, options: JsonlOp
   return ledgerToJsonl(runId, records, { ...options, run: runOf(summary) })
 }
 
-function runOf({ workflow, version, createdAt, parent, labels }: RunSummary): JsonlRun {
+/** What the header says of a run. */
+export function runOf({ workflow, version, createdAt, parent, labels }: RunSummary): JsonlRun {
   return {
     workflow,
     version,
@@ -42,42 +52,63 @@ export interface ImportOptions extends JsonlOptions {
  * @throws CallboardError `ledger.refused` (details: `line`) for a text that was cut off or changed, or was never a
  *   ledger; `ledger.not-jsonl`, `ledger.newer-format`, `ledger.wrong-key`; `store.conflict` when there is such a run
  */
-export async function importLedger(
-  store: Store,
-  text: string,
-  { runId: wanted, ...options }: ImportOptions = {},
-): Promise<RunSummary> {
+export async function importLedger(store: Store, text: string, options: ImportOptions = {}): Promise<RunSummary> {
+  const { runId: to, ...rest } = options
+  const batch = readLedger(text, { ...rest, rename: ({ runId }) => ({ from: runId, to: to ?? runId }) })
+  await store.append([batch])
+  return batch.summary
+}
+
+export interface ReadLedgerOptions extends JsonlOptions {
+  /** Under which id it is to be stored. */
+  readonly rename?: (header: JsonlHeader) => Renaming
+  /** What the records of a ledger add up to whose beginning was trimmed. */
+  readonly base?: FoldedState
+}
+
+/**
+ * What a text holds, checked from beginning to end, as the append that stores it. There may be no record in it where
+ * `base` is all there is.
+ *
+ * @throws CallboardError as `importLedger`
+ */
+export function readLedger(text: string, { rename, base, ...options }: ReadLedgerOptions = {}): Batch {
   const reading = readJsonl(text, options)
-  const run = checkReading(reading)
-  const runId = wanted ?? reading.header.runId
+  const run = checkReading(reading, base)
+  const { header } = reading
+  const renaming = rename?.(header) ?? { from: header.runId, to: header.runId }
   const records =
-    runId === reading.header.runId ? reading.records : reading.records.map((record) => ({ ...record, runId }))
-  const last = records.at(-1) as LedgerRecord
+    renaming.from === renaming.to ? reading.records : reading.records.map((record) => renameRecord(record, renaming))
+  const runId = renamedId(header.runId, renaming)
+  const { parent } = run
+  const last = records.at(-1) ?? { seq: header.after.seq, at: base?.at ?? run.createdAt }
   const summary: RunSummary = {
     runId,
     workflow: run.workflow,
     version: run.version,
-    status: statusOf(records),
+    status: statusOf(records, base?.machine),
     seq: last.seq,
     createdAt: run.createdAt,
     updatedAt: last.at,
-    parent: run.parent,
+    parent: parent === undefined ? undefined : { ...parent, runId: renamedId(parent.runId, renaming) },
     ...(run.labels === undefined ? {} : { labels: Object.freeze({ ...run.labels }) }),
   }
-  await store.append([{ runId, expectedSeq: 0, records, summary }])
-  return summary
+  return { runId, expectedSeq: header.after.seq, records, summary }
 }
 
 /** @throws CallboardError `ledger.refused` */
-function checkReading({ header, records, tornCharacters, problem }: JsonlReading): JsonlRun {
+function checkReading(
+  { header, records, tornCharacters, problem }: JsonlReading,
+  base: ReadLedgerOptions['base'],
+): JsonlRun {
   const { after, head, run } = header
   if (problem !== undefined) throw refused(header, lineOf(header, problem.seq), problem.message)
   if (tornCharacters > 0) throw refused(header, records.length + 2, 'the last line is cut off')
   if (run === undefined || head === undefined) throw refused(header, 1, 'the header does not say what run it is')
-  if (after.seq > 0) throw refused(header, 1, `the records up to ${after.seq} are not in it`)
-  if (records[0]?.kind !== 'start' || records[0].machine === undefined)
+  if (after.seq !== (base?.seq ?? 0)) throw refused(header, 1, `the records up to ${after.seq} are not in it`)
+  if (base === undefined && (records[0]?.kind !== 'start' || records[0].machine === undefined))
     throw refused(header, 2, 'the first record is not that of a start')
-  let board = Board.create({ catalogue: NO_CATALOGUE, runId: header.runId })
+  let board = base?.board ?? Board.create({ catalogue: NO_CATALOGUE, runId: header.runId })
   for (const record of records) {
     const what = recordProblem(record) ?? versionProblem(board, record)
     if (what !== undefined) throw refused(header, lineOf(header, record.seq), what)
@@ -106,11 +137,11 @@ function versionProblem(board: Board, { kind: recordKind, changes }: LedgerRecor
 }
 
 /** As the records have it: the machine's, unless the run was ended from outside. */
-function statusOf(records: readonly LedgerRecord[]): RunSummary['status'] {
-  const last = records.at(-1)
-  if (last?.kind === 'end')
-    return (last.asked as { readonly status?: unknown }).status === 'error' ? 'error' : 'stopped'
-  return records.findLast(({ machine }) => machine !== undefined)?.machine?.status ?? 'active'
+function statusOf(records: readonly LedgerRecord[], machine: MachineState | undefined): RunSummary['status'] {
+  // It may have come out of a pack after its end.
+  const end = records.findLast(({ kind }) => kind === 'end')
+  if (end !== undefined) return (end.asked as { readonly status?: unknown }).status === 'error' ? 'error' : 'stopped'
+  return (records.findLast((record) => record.machine !== undefined)?.machine ?? machine)?.status ?? 'active'
 }
 
 /** The header is line 1. */

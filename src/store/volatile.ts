@@ -15,6 +15,7 @@ import {
   batchesError,
   closedError,
   conflictError,
+  isExpected,
   snapshotAheadError,
   snapshotExistsError,
   trimmedError,
@@ -38,7 +39,7 @@ export function createVolatileStore(): Store {
 }
 
 class VolatileStore implements Store {
-  readonly traits = Object.freeze({ durable: false, shared: false, transactional: true })
+  readonly traits = Object.freeze({ durable: false, shared: false, transactional: true, adopts: true })
   readonly #ledgers = new Map<string, Ledger>()
   #closed = false
 
@@ -46,14 +47,17 @@ class VolatileStore implements Store {
     if (this.#closed) return Promise.reject(closedError())
     const invalid = batchesError(batches)
     if (invalid !== undefined) return Promise.reject(invalid)
-    for (const { runId, expectedSeq } of batches) {
-      const seq = this.#ledgers.get(runId)?.summary.seq ?? 0
-      if (seq !== expectedSeq) return Promise.reject(conflictError(runId, expectedSeq, seq))
+    for (const batch of batches) {
+      const { runId, expectedSeq } = batch
+      const seq = this.#ledgers.get(runId)?.summary.seq
+      if (!isExpected(batch, seq)) return Promise.reject(conflictError(runId, expectedSeq, seq ?? 0))
     }
-    for (const { runId, records, summary } of batches) {
+    for (const { runId, expectedSeq, records, summary, snapshots: standIns } of batches) {
       const ledger = this.#ledgers.get(runId)
       if (ledger === undefined) {
-        this.#ledgers.set(runId, { records: [...records], summary, snapshots: [], after: CHAIN_START })
+        const after = standIns === undefined ? CHAIN_START : { seq: expectedSeq, hash: '' }
+        const snapshots = (standIns ?? []).map((one) => Object.freeze({ ...one })).sort((a, b) => a.seq - b.seq)
+        this.#ledgers.set(runId, { records: [...records], summary, snapshots, after })
       } else {
         for (const record of records) ledger.records.push(record)
         ledger.summary = summary

@@ -41,14 +41,13 @@ export function sampleRecord(runId: string, seq: number, options: SampleOptions 
   const { scope, holder } = entry
   const cell = { entry, live: true, exotic: isExotic(value), size: 16, touches: entry.version, lineage: [] }
   const change: CellChange = { kind: 'put', scope, holder, key, cell, previous: undefined }
-  const asked = { kind: 'put', scope, holder, key, base: entry.version - 1, policy: 'smart', partial: false, value }
   return {
     seq,
     runId,
     at,
     kind: seq === 1 ? 'start' : 'update',
     author: 'writer',
-    asked: { updateId: `update_${seq}`, changes: [asked] },
+    asked: { update: `u${seq}`, changes: [entry.version - 1] },
     changes: [change],
     conflicts: [],
     refusals: [],

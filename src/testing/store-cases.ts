@@ -425,6 +425,39 @@ export const storeCases: readonly StoreCase[] = Object.freeze([
     assert.deepEqual((await store.verify('run')).damage, [])
   }),
 
+  {
+    name: 'takes a ledger whose beginning was trimmed elsewhere, whole or not at all',
+    needs: 'adopts',
+    run: (open) =>
+      using(open, async (store) => {
+        const batch = {
+          ...sampleBatch('run', 101, 110),
+          snapshots: [sampleSnapshot('run', 40), sampleSnapshot('run', 100)],
+        }
+        await rejects(store.append([{ ...batch, snapshots: [sampleSnapshot('run', 40)] }]), 'store.invalid-batch')
+        await rejects(store.append([{ ...batch, snapshots: [sampleSnapshot('other', 100)] }]), 'store.invalid-batch')
+        await rejects(store.append([batch, sampleBatch('beside', 5, 6)]), 'store.conflict')
+        assert.deepEqual(await store.list(), [])
+        await store.append([batch, sampleBatch('beside', 1, 3)])
+        await rejects(store.append([batch]), 'store.conflict')
+        await rejects(store.read('run'), 'store.trimmed', { firstSeq: 101 })
+        assert.equal((await store.read('run', { afterSeq: 100 })).length, 10)
+        assert.deepEqual((await store.snapshot('run', { atSeq: 99 }))?.state, { seq: 40 })
+        assert.deepEqual(
+          (await store.snapshots('run')).map(({ id }) => id),
+          ['at-40', 'at-100'],
+        )
+        await rejects(store.dropSnapshot('run', 'at-100'), 'store.uncovered')
+        await store.append([sampleBatch('run', 111, 112)])
+        await store.putSnapshot(sampleSnapshot('run', 111))
+        assert.equal(await store.trim('run', 111), 10)
+        const { records, damage } = await store.verify()
+        assert.deepEqual({ records, damage }, { records: 5, damage: [] })
+        assert.equal(await store.remove('run'), true)
+        assert.deepEqual((await store.verify()).damage, [])
+      }),
+  },
+
   storeCase('remembers which runs rest and until when, until they go on, end, or are removed', async (store) => {
     const names = ['a while', 'for ever', 'goes on', 'behind', 'ended', 'removed']
     for (const name of names) await store.append([sampleBatch(name, 1, 2)])

@@ -6,6 +6,7 @@
 //       that times a part itself gives the median of that.
 //   H4. `prepare` and the collection of young garbage before a sample are not timed.
 // What a figure is held against is the business of report.ts.
+import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -64,14 +65,40 @@ export async function measure(
 
 async function timeOnce({ run, operations }: Contender): Promise<number> {
   collect({ type: 'minor' })
+  let own: number | void = undefined
+  const ns = await timeOf(async () => void (own = await run(operations)))
+  return typeof own === 'number' ? own : ns / operations
+}
+
+/** The nanoseconds of some work as H3 counts them: for a contender of which only a part is in question. */
+export async function timeOf(work: () => Promise<void>): Promise<number> {
   const usedBefore = process.cpuUsage()
   const began = performance.now()
-  const own = await run(operations)
-  if (typeof own === 'number') return own
+  await work()
   const wallNs = (performance.now() - began) * 1e6
   // All threads of the process; the thread's own figure moves in ticks of milliseconds on Linux.
   const { user, system } = process.cpuUsage(usedBefore)
-  return Math.min(wallNs, (user + system) * 1e3) / operations
+  return Math.min(wallNs, (user + system) * 1e3)
+}
+
+/**
+ * The nanoseconds that have passed during some work, waiting for the disk included, but not waiting for a processor that
+ * others had (which only Linux tells): for a contender that waits for the disk.
+ */
+export async function elapsedOf(work: () => void | Promise<void>): Promise<number> {
+  const delayedBefore = delayedNs()
+  const began = performance.now()
+  await work()
+  return (performance.now() - began) * 1e6 - (delayedNs() - delayedBefore)
+}
+
+/** How long the main thread has been ready to run and could not. */
+function delayedNs(): number {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1])
+  } catch {
+    return 0
+  }
 }
 
 function rotated<Item>(items: readonly Item[], by: number): readonly Item[] {

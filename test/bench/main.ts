@@ -10,6 +10,7 @@ import { memoryQuestion } from './memory.ts'
 import { toMarkdown, toText } from './report.ts'
 import type { Question, Table } from './report.ts'
 import { severalKeysQuestion } from './several-keys.ts'
+import { storeQuestion } from './store.ts'
 import { updateQuestion } from './update.ts'
 import { viewsQuestion } from './views.ts'
 import { waitsQuestion } from './waits.ts'
@@ -22,6 +23,7 @@ const QUESTIONS: readonly Question[] = [
   handingQuestion,
   memoryQuestion,
   heapQuestion,
+  storeQuestion,
 ]
 const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
 const BEGIN = '<!-- bench: written by npm run bench -- --write -->'

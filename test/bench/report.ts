@@ -10,7 +10,7 @@ export type Limit =
 export interface Line {
   readonly name: string
   readonly ns: number | undefined
-  /** Where memory is in question, not time. */
+  /** Where room is in question, not time. */
   readonly bytes?: number
   /** What it is compared with; undefined for the baseline itself. */
   readonly baseline: string | undefined
@@ -60,18 +60,18 @@ export function lineOf(timings: Timings, contender: string, { name, baseline, li
   }
 }
 
-/** A line about memory. */
-export function bytesLine(name: string, bytes: number, { mostBytes }: { readonly mostBytes?: number } = {}): Line {
-  return {
-    name,
-    ns: undefined,
-    bytes,
-    baseline: undefined,
-    ratio: undefined,
-    limit: mostBytes === undefined ? undefined : { kind: 'bytes', mostBytes },
-    met: mostBytes === undefined ? undefined : bytes <= mostBytes,
-    missing: undefined,
-  }
+export interface BytesOptions {
+  readonly mostBytes?: number
+  readonly baseline?: Line
+  readonly limit?: Limit
+}
+
+/** A line about room. */
+export function bytesLine(name: string, bytes: number, { mostBytes, baseline, limit }: BytesOptions = {}): Line {
+  const ratio = baseline?.bytes === undefined ? undefined : bytes / baseline.bytes
+  const own: Limit | undefined = mostBytes === undefined ? limit : { kind: 'bytes', mostBytes }
+  const met = own?.kind === 'bytes' ? bytes <= own.mostBytes : isMet(Number.NaN, ratio, own)
+  return { name, ns: undefined, bytes, baseline: baseline?.name, ratio, limit: own, met, missing: undefined }
 }
 
 /** A line of something that could not be measured. */

@@ -1,263 +1,339 @@
-// Asks: what does an append to the SQLite store cost beside what the disk and SQLite ask for themselves?
-// Baselines, in turns with it in the same run: write + fdatasync of as many bytes; one INSERT of as many bytes on its own;
-// a transaction of 100 such rows. Sizes are those of the closed files. It does not measure machines, views or merging.
-//   node test/bench/store.ts [folder]
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs'
+// Question 6: what does an update cost that is in a file before it is acknowledged, beside what the disk and SQLite ask
+// for themselves?
+// Baselines: write + fdatasync of as many bytes; one plain INSERT of the event as JSON; a row of a transaction of 100.
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import type { Entry } from '../../src/context/index.ts'
-import { Catalogue } from '../../src/context/index.ts'
-import { emptyState, encodeRecord, foldRecords, packCell, recordToLine } from '../../src/ledger/index.ts'
+import { createRuntime, defineContext, entry } from 'callboard'
+import type { Run, Runtime } from 'callboard'
+import { openSqlite } from 'callboard/sqlite'
+import type { SqliteStore } from 'callboard/sqlite'
+import { z } from 'zod'
 import type { Batch } from '../../src/store/index.ts'
-import { openSqlite } from '../../src/store/sqlite/index.ts'
-import type { SqliteOptions, SqliteStore } from '../../src/store/sqlite/index.ts'
-import { sampleBatch, sampleRecord } from '../../src/testing/sample-records.ts'
+import { sampleBatch } from '../../src/testing/sample-records.ts'
+import { eventOf, plainLog } from './event-log.ts'
+import type { PlainLog } from './event-log.ts'
+import { collectGarbage, elapsedOf, measure, timeOf } from './harness.ts'
+import type { Contender, Timings } from './harness.ts'
+import { loadSqliteSaver } from './peers.ts'
+import type { OpenSaver, SqliteSaverPeer } from './peers.ts'
+import { lineOf, missingLine } from './report.ts'
+import type { Limit, Line, Question, Table } from './report.ts'
+import { sizesTable } from './store-bytes.ts'
+import { readingTables } from './store-reading.ts'
 
-const ROUNDS = 30
-const PER_ROUND = 40
+type Durability = 'full' | 'process'
+
 const WRITERS = 100
-const folder = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'callboard-bench-'))
+/** So much of the processor one writer may use beside the disk, before the limit's factor. */
+const ALLOWED_NS = 15_000
+/** How many updates one writer makes in a wave; many make one each. */
+const WAVE = 40
+/** A forced write takes long: fewer of them make a sample. */
+const WAVES = { full: 1, process: 10 } as const
+const WAVES_OF_MANY = 10
+const ENTRIES = [10, 10_000] as const
+const SAVER_ENTRIES = 10
+const SAVER_UPDATES = { full: 10, process: 20 } as const
+const RAW_BYTES = 4_000_000
+const BLOCK_BYTES = 4_096
+
+const RAW = 'write + fdatasync'
+const RAW_ALLOWED = `${RAW} + 15 µs`
+const SAVER = "LangGraph's SqliteSaver"
 const value = (n: number): unknown => ({ title: `task ${n}`, done: false, notes: 'x'.repeat(100), n })
-const batchOf = (runId: string, seq: number): Batch => sampleBatch(runId, seq, seq, { value: value(seq) })
-const ROW = encodeRecord(sampleRecord('run', 1, { value: value(1) })).padEnd(300, ' ')
+const bareName = (durability: Durability): string => `plain INSERT, ${durability}`
+const bareManyName = (durability: Durability): string => `a row of a transaction of ${WRITERS}, ${durability}`
+const oneName = (durability: Durability): string => `append(), 1 writer, ${durability}`
+const manyName = (durability: Durability): string => `append(), ${WRITERS} writers, ${durability}`
+const updateName = (durability: Durability, entries: number): string =>
+  `run.update(), ${entries.toLocaleString('en')} entries, ${durability}`
+const saverName = (durability: Durability, writers: number): string =>
+  `${SAVER}, ${writers === 1 ? '1 thread' : `${writers} threads`}, ${durability}`
 
-/** Microseconds per operation: the middle of all rounds. */
-class Measure {
-  readonly #times = new Map<string, number[]>()
-
-  async time(name: string, operations: number, work: () => void | Promise<void>): Promise<void> {
-    const start = performance.now()
-    await work()
-    const times = this.#times.get(name) ?? []
-    times.push(((performance.now() - start) * 1_000) / operations)
-    this.#times.set(name, times)
-  }
-
-  median(name: string): number {
-    const times = [...(this.#times.get(name) ?? [])].sort((a, b) => a - b)
-    return times[times.length >> 1] ?? Number.NaN
-  }
-}
-
-interface BareInsert {
-  insert(): void
-  transaction(rows: number): void
-  close(): void
-}
-
-function bareSqlite(name: string, synchronous: 'FULL' | 'NORMAL'): BareInsert {
-  const db = new DatabaseSync(join(folder, name))
-  db.exec(
-    `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; CREATE TABLE log (id INTEGER PRIMARY KEY, run TEXT, seq INTEGER, body TEXT)`,
-  )
-  const statement = db.prepare('INSERT INTO log (run, seq, body) VALUES (?, ?, ?)')
-  const begin = db.prepare('BEGIN IMMEDIATE')
-  const commit = db.prepare('COMMIT')
-  let seq = 0
-  const insert = (): void => void statement.run('run', seq++, ROW)
-  return {
-    insert,
-    transaction(rows) {
-      begin.run()
-      for (let row = 0; row < rows; row++) insert()
-      commit.run()
-    },
-    close: () => db.close(),
-  }
-}
-
-async function speed(): Promise<void> {
-  const measure = new Measure()
-  const raw = openSync(join(folder, 'raw'), 'w')
-  writeSync(raw, Buffer.alloc(4_000_000))
-  fdatasyncSync(raw)
-  let at = 0
-  for (const durability of ['full', 'process'] as const) {
-    const bare = bareSqlite(`bare-${durability}.db`, durability === 'full' ? 'FULL' : 'NORMAL')
-    const store = await openSqlite(join(folder, `store-${durability}.db`), { durability })
-    const seqs = new Map<string, number>()
-    const next = (runId: string): Batch => {
-      const seq = (seqs.get(runId) ?? 0) + 1
-      seqs.set(runId, seq)
-      return batchOf(runId, seq)
+export const storeQuestion: Question = {
+  name: 'store',
+  async answer() {
+    const folder = mkdtempSync(join(tmpdir(), 'callboard-bench-'))
+    try {
+      return [...(await updateTables(folder)), await sizesTable(folder), ...(await readingTables(folder))]
+    } finally {
+      rmSync(folder, { recursive: true })
     }
-    for (let round = 0; round < ROUNDS; round++) {
-      await measure.time(`${durability} fdatasync`, PER_ROUND, () => {
-        for (let index = 0; index < PER_ROUND; index++) {
-          writeSync(raw, ROW, (at = (at + 4_096) % 4_000_000))
-          if (durability === 'full') fdatasyncSync(raw)
+  },
+}
+
+async function updateTables(folder: string): Promise<readonly Table[]> {
+  const peer = await loadSqliteSaver()
+  const tables: Table[] = []
+  for (const durability of ['full', 'process'] as const) {
+    const timings = await measure([
+      ...(durability === 'full' ? [forcedWrites(folder)] : []),
+      ...bareContenders(folder, durability),
+      ...appendContenders(folder, durability),
+      ...ENTRIES.map((entries) => runUpdates(folder, durability, entries)),
+      ...(peer.kind === 'ready' ? saverContenders(peer.module, folder, durability) : []),
+    ])
+    const peerLines =
+      peer.kind === 'ready'
+        ? [lineOf(timings, saverName(durability, 1), { baseline: bareName(durability) })].concat(
+            lineOf(timings, saverName(durability, WRITERS), { baseline: bareManyName(durability) }),
+          )
+        : [missingLine(SAVER, peer.reason)]
+    tables.push(durability === 'full' ? fullTable(timings, peerLines) : processTable(timings, peerLines))
+  }
+  return tables
+}
+
+const most = (times: number): { readonly limit: Limit } => ({ limit: { kind: 'times', most: times } })
+
+function fullTable(measured: Timings, peerLines: readonly Line[]): Table {
+  const raw = measured.get(RAW)?.ns ?? Number.NaN
+  const timings = new Map(measured).set(RAW_ALLOWED, { name: RAW_ALLOWED, ns: raw + ALLOWED_NS })
+  return {
+    title: 'An update forced to disk before it is acknowledged',
+    operation:
+      'one record of one changed key (an object of about 150 bytes) in the store, awaited by its writer before the ' +
+      'next; in time that has passed, waiting for the disk included, waiting for a processor that others had not.',
+    lines: [
+      lineOf(timings, RAW),
+      lineOf(timings, RAW_ALLOWED),
+      lineOf(timings, bareName('full')),
+      lineOf(timings, oneName('full'), { baseline: RAW_ALLOWED, ...most(1.3) }),
+      ...ENTRIES.map((entries) => lineOf(timings, updateName('full', entries), { baseline: RAW_ALLOWED })),
+      lineOf(timings, bareManyName('full')),
+      lineOf(timings, manyName('full'), { baseline: bareManyName('full'), ...most(2) }),
+      ...peerLines,
+    ],
+    notMeasured:
+      'large values, compression, encryption, several processes. The plain log turns its event into JSON and keeps no ' +
+      `hash; ${PEER_NOTE}`,
+  }
+}
+
+function processTable(timings: Timings, peerLines: readonly Line[]): Table {
+  return {
+    title: 'An update handed to the operating system before it is acknowledged',
+    operation: 'the same with durability: process (SQLite: synchronous = NORMAL).',
+    lines: [
+      lineOf(timings, bareName('process')),
+      lineOf(timings, oneName('process'), { baseline: bareName('process'), ...most(2) }),
+      ...ENTRIES.map((entries) => lineOf(timings, updateName('process', entries), { baseline: bareName('process') })),
+      lineOf(timings, bareManyName('process')),
+      lineOf(timings, manyName('process'), { baseline: bareManyName('process') }),
+      ...peerLines,
+    ],
+    notMeasured: `what is lost with the power; ${PEER_NOTE}`,
+  }
+}
+
+const PEER_NOTE =
+  `the lines of ${SAVER} are its put() and putWrites() as for one superstep, without a graph, for a state of ` +
+  `${SAVER_ENTRIES} such values, all of which every checkpoint holds; it runs on better-sqlite3 13, which needs no compiler.`
+
+interface Waves<Made> {
+  readonly durability: Durability
+  readonly waves: number
+  readonly make: () => Made
+  readonly write: (made: Made) => void | Promise<void>
+}
+
+/** What is written is made right before, as it is where updates come from, and is not timed. Gives nanoseconds for all. */
+async function timeWaves<Made>({ durability, waves, make, write }: Waves<Made>): Promise<number> {
+  // Where the disk is waited for, what counts is the time that passes.
+  const time = durability === 'full' ? elapsedOf : timeOf
+  let ns = 0
+  for (let wave = 0; wave < waves; wave++) {
+    const made = make()
+    ns += await time(async () => write(made))
+  }
+  return ns
+}
+
+function forcedWrites(folder: string): Contender {
+  const file = openSync(join(folder, 'raw'), 'w')
+  writeSync(file, Buffer.alloc(RAW_BYTES))
+  fdatasyncSync(file)
+  const [row] = eventsOf('run', 1, 1)
+  const text = JSON.stringify(row).padEnd(300)
+  let at = 0
+  return {
+    name: RAW,
+    operations: WAVE,
+    run: async (operations) => {
+      const ns = await elapsedOf(() => {
+        for (let index = 0; index < operations; index++) {
+          writeSync(file, text, (at = (at + BLOCK_BYTES) % RAW_BYTES))
+          fdatasyncSync(file)
         }
       })
-      await measure.time(`${durability} insert`, PER_ROUND, () => {
-        for (let index = 0; index < PER_ROUND; index++) bare.insert()
-      })
-      const batches = Array.from({ length: PER_ROUND }, () => next('one'))
-      await measure.time(`${durability} append`, PER_ROUND, async () => {
-        for (const batch of batches) await store.append([batch])
-      })
-      await measure.time(`${durability} transaction`, WRITERS * 5, () => {
-        for (let index = 0; index < 5; index++) bare.transaction(WRITERS)
-      })
-      const byWriter = Array.from({ length: WRITERS }, (_, writer) =>
-        Array.from({ length: 5 }, () => next(`run-${writer}`)),
-      )
-      await measure.time(`${durability} appends`, WRITERS * 5, async () => {
-        await Promise.all(
-          byWriter.map(async (own) => {
-            for (const batch of own) await store.append([batch])
-          }),
-        )
-      })
-    }
-    bare.close()
-    await store.close()
-  }
-  closeSync(raw)
-  const µs = (name: string): string => measure.median(name).toFixed(1)
-  const per = (name: string): string => Math.round(1e6 / measure.median(name)).toLocaleString('en')
-  const full = measure.median('full fdatasync') + 15
-  console.table({
-    'full, 1 writer': {
-      µs: µs('full append'),
-      'per second': per('full append'),
-      'fdatasync µs': µs('full fdatasync'),
-      'bare µs': µs('full insert'),
-      ratio: (measure.median('full append') / full).toFixed(2),
-      'ratio to': 'fdatasync + 15 µs (at most 1.3)',
+      return ns / operations
     },
-    'full, 100 writers': {
-      µs: µs('full appends'),
-      'per second': per('full appends'),
-      'bare µs': µs('full transaction'),
-      ratio: (measure.median('full appends') / measure.median('full transaction')).toFixed(2),
-      'ratio to': 'a row of a transaction of 100 (at most 2)',
+    close: () => closeSync(file),
+  }
+}
+
+const batchOf = (runId: string, seq: number): Batch => sampleBatch(runId, seq, seq, { value: value(seq) })
+const eventsOf = (runId: string, from: number, to: number): readonly object[] =>
+  Array.from({ length: to - from + 1 }, (_, index) => eventOf(batchOf(runId, from + index)))
+
+function bareContenders(folder: string, durability: Durability): readonly Contender[] {
+  const log: PlainLog = plainLog(join(folder, `bare-${durability}.db`), durability === 'full' ? 'FULL' : 'NORMAL')
+  let seq = 0
+  const next = (count: number) => (): readonly object[] => {
+    seq += count
+    return eventsOf('run', seq + 1 - count, seq)
+  }
+  const [waves, wavesOfMany] = [WAVES[durability], WAVES_OF_MANY]
+  return [
+    {
+      name: bareName(durability),
+      operations: WAVE * waves,
+      run: async (operations) => {
+        const write = (events: readonly object[]): void => events.forEach((event) => log.insert('run', event))
+        return (await timeWaves({ durability, waves, make: next(WAVE), write })) / operations
+      },
     },
-    'process, 1 writer': {
-      µs: µs('process append'),
-      'per second': per('process append'),
-      'bare µs': µs('process insert'),
-      ratio: (measure.median('process append') / measure.median('process insert')).toFixed(2),
-      'ratio to': 'a bare insert (at most 2)',
+    {
+      name: bareManyName(durability),
+      operations: WRITERS * wavesOfMany,
+      run: async (operations) => {
+        const write = (events: readonly object[]): void => log.insertAll('run', events)
+        return (await timeWaves({ durability, waves: wavesOfMany, make: next(WRITERS), write })) / operations
+      },
+      close: () => {
+        if (log.count() !== seq) throw new Error('not every event is in the log')
+        log.close()
+      },
     },
-    'process, 100 writers': {
-      µs: µs('process appends'),
-      'per second': per('process appends'),
-      'bare µs': µs('process transaction'),
-      ratio: (measure.median('process appends') / measure.median('process transaction')).toFixed(2),
-      'ratio to': 'a row of a transaction of 100',
+  ]
+}
+
+function appendContenders(folder: string, durability: Durability): readonly Contender[] {
+  let store: SqliteStore | undefined
+  const seqs = new Map<string, number>()
+  const next = (runId: string): Batch => {
+    const seq = (seqs.get(runId) ?? 0) + 1
+    seqs.set(runId, seq)
+    return batchOf(runId, seq)
+  }
+  const prepare = async (): Promise<void> => {
+    store ??= await openSqlite(join(folder, `store-${durability}.db`), { durability })
+  }
+  const [waves, wavesOfMany] = [WAVES[durability], WAVES_OF_MANY]
+  return [
+    {
+      name: oneName(durability),
+      operations: WAVE * waves,
+      prepare,
+      run: async (operations) => {
+        const make = (): readonly Batch[] => Array.from({ length: WAVE }, () => next('one'))
+        const write = async (batches: readonly Batch[]): Promise<void> => {
+          for (const batch of batches) await store?.append([batch])
+        }
+        return (await timeWaves({ durability, waves, make, write })) / operations
+      },
     },
-  })
+    {
+      name: manyName(durability),
+      operations: WRITERS * wavesOfMany,
+      prepare,
+      run: async (operations) => {
+        const make = (): readonly Batch[] => Array.from({ length: WRITERS }, (_, writer) => next(`run-${writer}`))
+        const write = async (batches: readonly Batch[]): Promise<void> => {
+          await Promise.all(batches.map(async (batch) => store?.append([batch])))
+        }
+        return (await timeWaves({ durability, waves: wavesOfMany, make, write })) / operations
+      },
+      close: async () => {
+        for (const [runId, seq] of seqs) {
+          if ((await store?.summary(runId))?.seq !== seq) throw new Error(`not every record of ${runId} is there`)
+        }
+        await store?.close()
+      },
+    },
+  ]
 }
 
-const UPDATES = 1_000
-const SNAPSHOT_EVERY = 500
+type Key = `item.${number}`
+type Values = Readonly<Record<`item.${string}`, unknown>>
+const board = defineContext({ 'item.*': entry(z.unknown()) })
+const workflow = board.workflow({ agents: {} }).createMachine({ id: 'updates', initial: 'open', states: { open: {} } })
 
-function bytesOf(name: string): number {
-  const files = readdirSync(folder).filter((file) => file.startsWith(name))
-  return files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)
-}
-
-/** One run of `entries` entries that gets 1,000 updates of one key each. */
-async function storeBytes(name: string, entries: number, options: SqliteOptions): Promise<number> {
-  const store: SqliteStore = await openSqlite(join(folder, name), { durability: 'process', ...options })
-  const cells = new Map<string, ReturnType<typeof packCell>>()
-  for (let seq = 1; seq <= UPDATES; seq++) {
-    const key = `section.entry-${seq % entries}`
-    const version = Math.floor(seq / entries) + 1
-    const [batch] = [sampleBatch('run', seq, seq, { key, value: value(seq), entry: { version } })]
-    await store.append([batch])
-    const cell = batch?.records[0]?.changes[0]?.cell
-    if (cell !== undefined) cells.set(key, packCell(cell))
-    if (seq % SNAPSHOT_EVERY === 0) {
-      const state = { cells: [...cells.values()] }
-      await store.putSnapshot({ runId: 'run', seq, id: `s${seq}`, reason: 'regular', at: seq, metadata: {}, state })
-    }
-  }
-  await store.close()
-  return bytesOf(name)
-}
-
-/** What a plain event log in SQLite takes for the same: the event, and all entries every 500. */
-function bareBytes(name: string, entries: number): number {
-  const db = new DatabaseSync(join(folder, name))
-  db.exec(
-    'PRAGMA journal_mode = WAL; CREATE TABLE log (run TEXT, seq INTEGER, at INTEGER, event TEXT, PRIMARY KEY (run, seq)); CREATE TABLE snapshots (run TEXT, seq INTEGER, state TEXT)',
-  )
-  const insert = db.prepare('INSERT INTO log VALUES (?, ?, ?, ?)')
-  const state = new Map<string, Entry>()
-  for (let seq = 1; seq <= UPDATES; seq++) {
-    const key = `section.entry-${seq % entries}`
-    const version = Math.floor(seq / entries) + 1
-    const { entry } = sampleRecord('run', seq, { key, value: value(seq), entry: { version } }).changes[0]?.cell ?? {}
-    if (entry === undefined) continue
-    const event = { kind: 'update', author: 'writer', key, version, value: entry.value }
-    insert.run('run', seq, Date.UTC(2026, 0, 1) + seq, JSON.stringify(event))
-    state.set(key, entry)
-    if (seq % SNAPSHOT_EVERY === 0) {
-      db.prepare('INSERT INTO snapshots VALUES (?, ?, ?)').run('run', seq, JSON.stringify([...state.values()]))
-    }
-  }
-  db.close()
-  return bytesOf(name)
-}
-
-async function sizes(): Promise<void> {
-  const table: Record<string, unknown> = {}
-  for (const entries of [100, 1_000]) {
-    const bare = bareBytes(`bare-${entries}-bytes`, entries)
-    const plain = await storeBytes(`plain-${entries}-bytes`, entries, {})
-    const zstd = await storeBytes(`zstd-${entries}-bytes`, entries, { compression: 'zstd' })
-    const ratio = (bytes: number): string => `${bytes.toLocaleString('en')} (${(bytes / bare).toFixed(2)})`
-    table[`${entries} entries, 1,000 updates`] = {
-      'event log': bare.toLocaleString('en'),
-      store: ratio(plain),
-      zstd: ratio(zstd),
-    }
-  }
-  console.table(table)
-}
-
-async function reading(): Promise<void> {
-  const count = 100_000
-  const store = await openSqlite(join(folder, 'long.db'), { durability: 'process' })
-  const lines: string[] = []
-  for (let seq = 1; seq <= count; seq += 500) {
-    const batch = sampleBatch('run', seq, seq + 499, { value: value(seq) })
-    await store.append([batch])
-    for (const record of batch.records) lines.push(recordToLine(record, 'x'.repeat(43)))
-  }
-  const measure = new Measure()
-  const text = lines.join('\n')
-  for (let round = 0; round < 5; round++) {
-    await measure.time('parse', count, () => {
-      for (const line of text.split('\n')) JSON.parse(line)
+/** The whole way: an update from outside a run, on a board of so many entries. */
+function runUpdates(folder: string, durability: Durability, entries: number): Contender {
+  let open: { readonly store: SqliteStore; readonly runtime: Runtime; readonly run: Run<unknown, Values> } | undefined
+  let count = 0
+  const waves = WAVES[durability]
+  const make = (): readonly Values[] =>
+    Array.from({ length: WAVE }, () => {
+      count += 1
+      return { [keyOf(count)]: value(count) }
     })
-    await measure.time('replay', count, async () => {
-      let state = emptyState(new Catalogue({}), 'run')
-      for (;;) {
-        const records = await store.read('run', { afterSeq: state.seq, limit: 1_000 })
-        if (records.length === 0) break
-        state = foldRecords(state, records)
-      }
-    })
-    await measure.time('read', count, async () => void (await store.read('run')))
+  const write = async (changes: readonly Values[]): Promise<void> => {
+    for (const change of changes) await open?.run.update(change)
   }
-  await store.close()
-  console.table({
-    'replay of 100,000 records': {
-      'parse lines µs': measure.median('parse').toFixed(2),
-      'read, verify, decode, fold µs': measure.median('replay').toFixed(2),
-      'read at once µs': measure.median('read').toFixed(2),
-      'ratio (at most 1.6)': (measure.median('replay') / measure.median('parse')).toFixed(2),
+  const keyOf = (number: number): Key => `item.${(number * 7919) % entries}`
+  return {
+    name: updateName(durability, entries),
+    operations: WAVE * waves,
+    prepare: async () => {
+      if (open !== undefined) return
+      const store = await openSqlite(join(folder, `runs-${durability}-${entries}.db`), { durability })
+      const runtime = await createRuntime({ store })
+      const run = await runtime.start(workflow)
+      await run.update(Object.fromEntries(Array.from({ length: entries }, (_, index) => [`item.${index}`, value(0)])))
+      open = { store, runtime, run }
+      collectGarbage()
     },
-  })
+    run: async (operations) => (await timeWaves({ durability, waves, make, write })) / operations,
+    close: async () => {
+      const last = open?.run.get(keyOf(count)) as { readonly n: number } | undefined
+      if (last?.n !== count) throw new Error('the last value did not arrive')
+      await open?.runtime.close()
+      await open?.store.close()
+    },
+  }
 }
 
-try {
-  await speed()
-  await sizes()
-  await reading()
-} finally {
-  rmSync(folder, { recursive: true })
+function saverContenders(peer: SqliteSaverPeer, folder: string, durability: Durability): readonly Contender[] {
+  const values = Object.fromEntries(Array.from({ length: SAVER_ENTRIES }, (_, index) => [`item.${index}`, value(0)]))
+  let saver: OpenSaver | undefined
+  let count = 0
+  const write = async (threadId: string, updates: number): Promise<void> => {
+    for (let index = 0; index < updates; index++) {
+      count += 1
+      await saver?.update(threadId, `item.${count % SAVER_ENTRIES}`, value(count))
+    }
+  }
+  const prepare = (): void => {
+    saver ??= peer.openSaver({
+      path: join(folder, `saver-${durability}.db`),
+      synchronous: durability === 'full' ? 'FULL' : 'NORMAL',
+      values,
+    })
+  }
+  return [
+    {
+      name: saverName(durability, 1),
+      operations: SAVER_UPDATES[durability],
+      prepare,
+      run: async (operations) =>
+        (await timeWaves({ durability, waves: 1, make: () => 'one', write: (thread) => write(thread, operations) })) /
+        operations,
+    },
+    {
+      name: saverName(durability, WRITERS),
+      operations: WRITERS,
+      prepare,
+      run: async (operations) =>
+        (await timeWaves({
+          durability,
+          waves: 1,
+          make: () => Array.from({ length: operations }, (_, thread) => `thread-${thread}`),
+          write: async (threads) => void (await Promise.all(threads.map((thread) => write(thread, 1)))),
+        })) / operations,
+      close: () => saver?.close(),
+    },
+  ]
 }

@@ -5,6 +5,7 @@ import type { AgentContext, Run, Runtime } from 'callboard'
 import { z } from 'zod'
 import type * as Base from '../../src/base/index.ts'
 import type * as Waits from '../../src/waits/index.ts'
+import { builtModule } from './built.ts'
 import { collectGarbage, measure } from './harness.ts'
 import type { Contender } from './harness.ts'
 import { lineOf } from './report.ts'
@@ -85,10 +86,6 @@ async function crowdedWaits(): Promise<Table> {
       'resolved, and one table of 100,000, of which 10,000 are: as many keys, and as much memory that is in no cache, for both. Equal is ' +
       `the aim; ${NOISE} leaves room for noise.`,
   }
-}
-
-function builtModule(folder: string): string {
-  return new URL(`../../dist/${folder}/index.js`, import.meta.url).href
 }
 
 function bareResolver(name: string, timed: boolean): Contender {

@@ -84,6 +84,13 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
     '- (conf 0.91) visitors ask for opening hours first',
     '5 WS_UPDATE_APPLIED by reader (gossip made room)',
   ],
+  'pack.ts': [
+    'on the laptop\n  writing, which takes long and costs money\n  packed letter-1: ledger/callboard/run.jsonl',
+    'the same bytes when it is packed again: true',
+    'on the server\n  an edited pack is refused: pack.',
+    'and leaves 0 runs\n  letter-2 has "Dear Ann, the harbour is mapped."\n  asked: Send it? (letter-2.writer.1/ask approval)',
+    'the letter is sent\n  it came out of "the laptop"',
+  ],
   'chart.ts': [
     'stateDiagram-v2',
     'drafting --> reviewing : writer done',

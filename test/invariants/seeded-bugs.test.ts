@@ -129,8 +129,8 @@ const BUGS: readonly Bug[] = [
     property: propertySnapshots,
     sabotage: (modules) => {
       const { emptyRun, unpackRun } = modules.runState
-      const unpackLiving: typeof unpackRun = (packed, catalogue, runId) => {
-        const state = unpackRun(packed, catalogue, runId)
+      const unpackLiving: typeof unpackRun = (packed, catalogue, runId, tail) => {
+        const state = unpackRun(packed, catalogue, runId, tail)
         const living = [...state.board.cells()].filter(({ live }) => live)
         const { board } = emptyRun(catalogue, runId)
         return { ...state, board: board.withCells(living.map((cell) => ({ ...cell.entry, cell }))) }
@@ -144,7 +144,7 @@ const BUGS: readonly Bug[] = [
     sabotage: (modules) => {
       const { packRun } = modules.runState
       const packWithoutJournal: typeof packRun = (state) => {
-        const packed = packRun(state) as { readonly notes: object }
+        const packed = packRun(state)
         return { ...packed, notes: { ...packed.notes, journal: [] } }
       }
       return { ...modules, runState: { ...modules.runState, packRun: packWithoutJournal } }

@@ -139,25 +139,6 @@ const machine: fc.Arbitrary<MachineState> = recordOfFields({
   error: fc.option(recordOfFields({ code: text, message: text }), { nil: undefined }),
 }) as fc.Arbitrary<MachineState>
 
-/** What was asked: an update whose values may be those that came of it, or anything. */
-function askedFor(changes: readonly CellChange[]): fc.Arbitrary<unknown> {
-  const put = recordOfFields({
-    index: fc.nat({ max: Math.max(0, changes.length - 1) }),
-    base: fc.option(fc.integer({ min: 0, max: 1e6 }), { nil: undefined }),
-    policy: fc.constantFrom('smart', 'replace', 'deep'),
-    partial: fc.boolean(),
-    other: fc.option(plainData, { nil: undefined }),
-    isNext: fc.boolean(),
-  }).map(({ index, base, policy, partial, other, isNext }) => {
-    const { scope, holder, key, cell } = changes[index] as CellChange
-    const seen = isNext ? cell.entry.version - 1 : base
-    return { kind: 'put', scope, holder, key, base: seen, policy, partial, value: other ?? cell.entry.value }
-  })
-  const update = recordOfFields({ updateId: text, changes: fc.array(put, { maxLength: 3 }) })
-  const looksLikeOne = recordOfFields({ updateId: plainData, changes: plainData })
-  return changes.length === 0 ? fc.oneof(plainData, looksLikeOne) : fc.oneof(update, plainData, looksLikeOne)
-}
-
 /** A record of any kind. */
 export function recordOf(runId: string, seq: number): fc.Arbitrary<LedgerRecord> {
   return fc.array(change, { maxLength: 3 }).chain((changes) =>
@@ -165,7 +146,7 @@ export function recordOf(runId: string, seq: number): fc.Arbitrary<LedgerRecord>
       at: instant,
       kind: fc.constantFrom(...RECORD_KINDS),
       author,
-      asked: askedFor(changes),
+      asked: plainData,
       conflicts: fc.array(conflict, { maxLength: 2 }),
       refusals: fc.array(refusal, { maxLength: 2 }),
       machine: fc.option(machine, { nil: undefined }),

@@ -127,7 +127,7 @@ describe('an ephemeral entry', () => {
     value: SECRET,
     entry: { ephemeral: true, version: 4 },
     record: {
-      asked: { updateId: 'u', changes: [] },
+      asked: { update: 'u', changes: [] },
       conflicts: [
         {
           id: 'c',

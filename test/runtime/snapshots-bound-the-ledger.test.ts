@@ -63,6 +63,20 @@ async function writeNotes(run: { update(changes: { note: string }): Promise<unkn
 }
 
 describe('a run with snapshots', () => {
+  it('takes them after as many records as it has entries, so that an update costs the same on any board', async () => {
+    const items = defineContext({ 'item.*': entry(z.int()) })
+    const collecting = items.workflow({ name: 'collecting' }).createMachine({ id: 'collecting' })
+    const store = createVolatileStore()
+    const { runtime, clock } = await createWorld({ store, snapshots: { everyRecords: 10, keep: 10 } })
+    const run = await runtime.start(collecting, { runId: 'r' })
+    await run.update(Object.fromEntries(Array.from({ length: 25 }, (_, index) => [`item.${index}`, 0])))
+    for (let index = 1; index <= 60; index++) {
+      await run.update({ 'item.0': index })
+      await clock.settle()
+    }
+    expect((await store.snapshots('r')).map(({ seq }) => seq)).toEqual([10, 35, 60])
+  })
+
   it('is opened from the newest one and the records after it, however long its history is', async () => {
     const { store, reads } = countReads(await openStore(freshPath()))
     const { runtime, clock } = await createDoomed({ store, snapshots: { everyRecords: 10 } })

@@ -253,6 +253,30 @@ describe('a run over HTTP', () => {
     expect((await world.ask('DELETE', `${run}/memory/batches/none`)).status).toBe(404)
   })
 
+  it('is packed, and goes on from its pack under another id', async () => {
+    const world = await createServerWorld()
+    const run = await begin(world)
+    await world.ask('PUT', `${run}/entries/notes`, { body: { value: ['packed'] } })
+    const packed = await world.app.hono.request(`http://localhost${run}/pack`)
+    expect(packed.headers.get('content-type')).toBe('application/zip')
+    const bytes = new Uint8Array(await packed.arrayBuffer())
+    const send = (body: Uint8Array, id: string): Response | Promise<Response> =>
+      world.app.hono.request(`http://localhost/api/packs?runId=${id}`, {
+        method: 'POST',
+        body: new Blob([body as never]),
+      })
+    const other = await send(bytes, 'other')
+    expect([other.status, other.headers.get('location')]).toEqual([201, '/api/runs/other'])
+    expect((await world.ask('GET', '/api/runs/other/entries/notes')).body).toMatchObject({
+      value: ['packed'],
+      version: 1,
+    })
+    expect((await send(bytes, 'other')).status).toBe(409)
+    const damaged = bytes.slice(0, -30)
+    expect((await send(damaged, 'third')).status).toBe(422)
+    expect((await world.ask('GET', '/api/runs/third')).status).toBe(404)
+  })
+
   it('has sessions beside it', async () => {
     const { ask } = await createServerWorld()
     expect((await ask('PATCH', '/api/sessions/ann', { body: { part: { cart: { pen: 1 } } } })).body.data).toEqual({

@@ -300,6 +300,65 @@ describe('the surface of the full API', () => {
     expect(gone.body.items).toEqual([expect.objectContaining({ memory_id: id, status: 'deprecated' })])
   })
 
+  it('packs a task and goes on with it under another id, by the paths it was answered', async () => {
+    const world = await createServerWorld()
+    const runId = await begin(world)
+    await world.ask('PATCH', `/runs/${runId}`, { body: { patch: patchOf(0, { status: 'BUSY' }), expected_seq: 0 } })
+    const simple = await world.ask('POST', `/runs/${runId}/snapshot`)
+    expect(simple.body).toEqual({
+      ok: true,
+      pack_path: expect.stringMatching(/^task_.*_resume_\d{8}_\d{6}\.zip$/),
+      error: null,
+    })
+    const full = await world.ask('POST', `/runs/${runId}/resume/snapshot`, { body: {} })
+    expect(keys(full)).toEqual(['error', 'manifest_path', 'ok', 'pack_dir', 'pack_id', 'pack_zip'])
+    expect(full.body).toMatchObject({ ok: true, pack_id: expect.stringMatching(/^pack_/), error: null })
+    const bare = await world.ask('POST', `/runs/${runId}/resume/snapshot`, { body: { zip_pack: false, pointers: {} } })
+    expect(bare.body.pack_zip).toBeNull()
+    const load = (pack_path: string, new_run_id?: string): Promise<Answered> =>
+      world.ask('POST', '/runs/resume/load', { body: { pack_path, new_run_id } })
+    for (const path of [simple.body.pack_path, full.body.pack_zip, bare.body.pack_dir]) {
+      const loaded = await load(path)
+      expect(loaded.body).toMatchObject({
+        ok: true,
+        error: null,
+        ws: { status: 'BUSY', _update_seq: 1, run_id: loaded.body.run_id },
+      })
+      expect(loaded.body.run_id).not.toBe(runId)
+      expect((await world.ask('GET', `/runs/${loaded.body.run_id}`)).body).toEqual(loaded.body.ws)
+    }
+    expect((await load(full.body.pack_zip, 'mine')).body.ws.run_id).toBe('mine')
+    expect((await load(full.body.pack_zip, 'mine')).body).toEqual({
+      ok: false,
+      run_id: null,
+      ws: null,
+      error: 'run_id already exists: mine',
+    })
+    expect((await world.ask('POST', '/runs/nope/snapshot')).body.detail).toBe('Run nope not found')
+    expect((await world.ask('POST', '/runs/nope/resume/snapshot', { body: {} })).body.detail).toBe('run not found')
+  })
+
+  it.each(['/etc/passwd', '../callboard.db', 'nothing.zip', 'a/b.zip', '..', 'task.zip/../../x.zip'])(
+    'loads nothing from %s: a path is one inside the folder of packs',
+    async (path) => {
+      const { ask } = await createServerWorld()
+      const { status, body } = await ask('POST', '/runs/resume/load', { body: { pack_path: path } })
+      expect(status).toBe(200)
+      expect(body).toEqual({ ok: false, run_id: null, ws: null, error: `pack path not found: ${path}` })
+    },
+  )
+
+  it('asks a task that goes on from a pack of a booted one for milestones, too', async () => {
+    const world = await createServerWorld()
+    const runId = await boot(world)
+    const { body } = await world.ask('POST', `/runs/${runId}/resume/snapshot`, { body: {} })
+    const loaded = await world.ask('POST', '/runs/resume/load', { body: { pack_path: body.pack_zip } })
+    const path = `/runs/${loaded.body.run_id}/memory`
+    const proposed = await world.ask('POST', `${path}/propose`, { body: { mcrs: [MCR] } })
+    const committed = await world.ask('POST', `${path}/commit`, { body: { batch_id: proposed.body.batch_id } })
+    expect(committed.body).toMatchObject({ ok: false, committed_ids: [] })
+  })
+
   it('leads from / to its page', async () => {
     const { ask } = await createServerWorld()
     const { status, headers } = await ask('GET', '/')

@@ -161,7 +161,7 @@ describe('the stream of a run', () => {
     const { reader } = await follow(world, '/api/runs/r1/stream', { token })
     const other = await follow(world, '/api/runs/r1/stream', { token: world.token('reader') })
     await reader.until(() => reader.events.length === 1)
-    world.book.revokeToken(world.book.tokens()[0]?.id ?? '', world.clock.now())
+    world.book.revokeToken(token.split('_')[1] ?? '', world.clock.now())
     await world.clock.advance(999)
     await reader.until(() => reader.hasEnded)
     expect(other.reader.hasEnded).toBe(false)

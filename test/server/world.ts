@@ -1,4 +1,7 @@
 // What the server's tests share: an app over a runtime with a small workflow, working sets and memory, on a virtual clock.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createRuntime, defineContext, entry } from 'callboard'
 import type { Runtime, RuntimeOptions } from 'callboard'
@@ -82,8 +85,10 @@ export async function createServerWorld(
   const { store, ...appOptions } = options
   const book = options.book ?? openBook()
   const house = await createHouse({ clock, ...(store === undefined ? {} : { store }) })
-  const app = createApp({ ...house, book, clock, ...appOptions })
+  const packs = mkdtempSync(join(tmpdir(), 'callboard-server-test-'))
+  const app = createApp({ ...house, book, clock, packs, ...appOptions })
   onTestFinished(async () => {
+    rmSync(packs, { recursive: true, force: true })
     app.close()
     await house.runtime.close()
     if (options.book === undefined) book.close()

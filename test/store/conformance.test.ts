@@ -46,7 +46,7 @@ for (const [backend, place] of Object.entries(BACKENDS)) {
 }
 
 it('passes over cases only for a trait that is missing', () => {
-  const all = selectStoreCases({ durable: true, shared: true, transactional: true })
+  const all = selectStoreCases({ durable: true, shared: true, transactional: true, adopts: true })
   expect(all.filter(({ skipped }) => skipped !== undefined)).toEqual([])
   const none = selectStoreCases({ durable: false, shared: false, transactional: false })
   for (const { storeCase, skipped } of none) expect(skipped?.needs).toBe(storeCase.needs)

@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { isDeepStrictEqual } from 'node:util'
 import { isCallboardError } from 'callboard'
 import type { LedgerRecord, RunSummary } from 'callboard'
@@ -33,9 +34,13 @@ export function scratchFolder(): string {
   return folder
 }
 
-/** A store with a part in its database and a part in its log, as a crash leaves it. */
+/**
+ * A store as a crash leaves it, with a part in its database and a part in its log; the rows of its runs do not know the
+ * newest records yet. `checkpointed` has it all in the database.
+ */
 export async function makeFiles(
   options: SqliteOptions = {},
+  { checkpointed = false }: { readonly checkpointed?: boolean } = {},
 ): Promise<{ readonly files: StoreFiles; readonly contents: Contents }> {
   const folder = scratchFolder()
   const path = join(folder, 'runs.db')
@@ -47,9 +52,10 @@ export async function makeFiles(
           sampleBatch(runId, seq, seq, { value: { seq, odd: seq % 7 === 0 ? oddValue() : 'plain' } }),
         ),
       )
-      if (seq % 15 === 0) await store.putSnapshot(sampleSnapshot('two', seq))
+      if (seq % 20 === 5) await store.putSnapshot(sampleSnapshot('two', seq))
     }
     if (from > 1) await store.append([sampleBatch('four', 1, 5)])
+    if (checkpointed) checkpoint(path)
     if (from > 1) cpSync(folder, `${folder}-copy`, { recursive: true })
     await store.close()
   }
@@ -60,8 +66,30 @@ export async function makeFiles(
     PARTS.map((part) => [part, new Uint8Array(readFileSync(join(`${folder}-copy`, `runs.db${part}`)))]),
   ) as unknown as StoreFiles
   const reading = await readFiles(files, folder, options)
+  const lag = lagOf(files, folder)
+  if (lag < 40) throw new Error(`the rows of runs know all but ${lag} records: nothing behind them would be damaged`)
   if (reading.kind !== 'read' || reading.reports.length > 0) throw new Error('the store to be damaged is damaged')
   return { files, contents: reading.contents }
+}
+
+/** Has SQLite move its log into the database. */
+export function checkpoint(path: string): void {
+  const db = new DatabaseSync(path)
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  db.close()
+}
+
+/** How many records the rows of runs do not know yet. */
+function lagOf(files: StoreFiles, folder: string): number {
+  const path = join(folder, 'lag.db')
+  writeFileSync(path, files[''])
+  writeFileSync(`${path}-wal`, files['-wal'])
+  const db = new DatabaseSync(path)
+  const row = db
+    .prepare('SELECT (SELECT count(*) FROM records) - (SELECT sum(seq - trimmed_seq) FROM runs) AS lag')
+    .get()
+  db.close()
+  return Number(row?.['lag'])
 }
 
 export type Reading =

@@ -145,6 +145,37 @@ describe('an exported ledger', () => {
   })
 })
 
+describe('an imported ledger', () => {
+  it('is that of a run that made room, too', async () => {
+    const small = defineContext({ 'note.*': entry(z.string()) })
+    const notes = small.workflow({ limits: { maxEntries: 2 } }).createMachine({ initial: 'on', states: { on: {} } })
+    const store = createVolatileStore()
+    const runtime = await createRuntime({ store })
+    const run = await runtime.start(notes, { runId: 'notes' })
+    for (const name of ['one', 'two', 'three']) await run.update({ [`note.${name}`]: name })
+    expect((await run.ledger()).flatMap(({ changes }) => changes.map(({ kind }) => kind))).toContain('evict')
+    const text = await exportLedger(store, 'notes')
+    const copy = createVolatileStore()
+    await importLedger(copy, text)
+    expect(await exportLedger(copy, 'notes')).toBe(text)
+    await runtime.close()
+  })
+
+  it('under another id has child runs, steps and questions of its own', async () => {
+    const clock = createTestClock()
+    const store = createVolatileStore()
+    const runtime = await createRuntime({ store, clock })
+    await runtime.start(workflow, { runId: 'first' })
+    await clock.settle()
+    await runtime.close({ runs: 'keep' })
+    await importLedger(store, await exportLedger(store, 'first'), { runId: 'copy' })
+    const names = JSON.stringify(await store.read('copy'))
+    expect(JSON.stringify(await store.read('first'))).toContain('"first.agent.1/ask data.answer"')
+    expect(names).toContain('"copy.agent.1/ask data.answer"')
+    expect(names).not.toContain('"first')
+  })
+})
+
 describe('a file that is not what was exported is refused, and leaves nothing', () => {
   const base: readonly Step[] = [
     ['write', 'data.a', { text: 'déjà "vu"', list: [1, null, true] }],

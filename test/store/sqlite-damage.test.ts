@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { isCallboardError } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
 import { describe, expect, it } from 'vitest'
@@ -41,9 +41,10 @@ async function tryAll(
   count: number,
   options: { readonly key?: string },
   damage: (files: StoreFiles, below: (limit: number) => number) => StoreFiles,
+  { checkpointed = false }: { readonly checkpointed?: boolean } = {},
 ): Promise<Readonly<Record<string, number>>> {
-  const { files, contents } = await makeFiles(options)
-  expect(files['-wal'].length).toBeGreaterThan(10_000)
+  const { files, contents } = await makeFiles(options, { checkpointed })
+  if (!checkpointed) expect(files['-wal'].length).toBeGreaterThan(10_000)
   const folder = scratchFolder()
   const random = seeded(SEED)
   const verdicts: Record<string, number> = { whole: 0, reported: 0, unreported: 0, untyped: 0 }
@@ -63,11 +64,12 @@ describe('what is damaged is reported', () => {
     flipped(files, below(8 * (files[''].length + files['-wal'].length)))
 
   it(`reports every one of ${FLIPS} flipped bits that changes or loses data`, { timeout: 600_000 }, async () => {
-    const verdicts = await tryAll(FLIPS / 2, {}, flip)
-    const withKey = await tryAll(FLIPS / 2, { key: KEY }, flip)
-    for (const { unreported, untyped, reported } of [verdicts, withKey]) {
-      expect({ unreported, untyped }).toEqual({ unreported: 0, untyped: 0 })
-      expect(reported).toBeGreaterThan(FLIPS / 10)
+    for (const options of [{}, { key: KEY }]) {
+      for (const checkpointed of [false, true]) {
+        const { unreported, untyped, reported } = await tryAll(FLIPS / 4, options, flip, { checkpointed })
+        expect({ unreported, untyped }).toEqual({ unreported: 0, untyped: 0 })
+        expect(reported).toBeGreaterThan(FLIPS / 20)
+      }
     }
   })
 
@@ -106,15 +108,26 @@ function detailsOf(error: Error): Damage {
   return error.details as unknown as Damage
 }
 
-/** A closed store with two runs of 300 records, changed by SQL, opened again. */
-async function tamper(sql: readonly string[], options: { readonly key?: string } = {}): Promise<string> {
-  const path = freshPath()
-  const store = await openSqlite(path, { durability: 'process', ...options })
+/** How a store was left: its runs' rows know everything, or next to nothing. */
+const LEFT = ['closed', 'killed'] as const
+
+/** A store with two runs of 300 records, changed by SQL, to be opened again. */
+async function tamper(
+  sql: readonly string[],
+  { left = 'closed', ...options }: { readonly key?: string; readonly left?: (typeof LEFT)[number] } = {},
+): Promise<string> {
+  const original = freshPath()
+  const store = await openSqlite(original, { durability: 'process', ...options })
   for (let seq = 1; seq <= 300; seq += 3) {
     await store.append([sampleBatch('good', seq, seq + 2), sampleBatch('bad', seq, seq + 2)])
   }
+  if (left === 'closed') await store.close()
+  const copy = join(scratchFolder(), 'copy')
+  cpSync(dirname(original), copy, { recursive: true })
   await store.close()
+  const path = join(copy, basename(original))
   const db = new DatabaseSync(path)
+  expect(db.prepare('SELECT min(seq) AS seq FROM runs').get()?.['seq']).toBe(left === 'closed' ? 300 : 3)
   for (const statement of sql) db.exec(statement)
   db.close()
   return path
@@ -122,7 +135,7 @@ async function tamper(sql: readonly string[], options: { readonly key?: string }
 
 const BAD = `run = (SELECT id FROM runs WHERE run_id = 'bad')`
 
-describe('what somebody changed is reported with its place', () => {
+describe.each(LEFT)('what somebody changed in a file that was %s is reported with its place', (left) => {
   const cases: readonly { what: Damage['what']; seq: number | undefined; how: string; sql: readonly string[] }[] = [
     {
       how: 'an edited record',
@@ -167,7 +180,7 @@ describe('what somebody changed is reported with its place', () => {
   ]
 
   it.each(cases)('$how', async ({ sql, what, seq }) => {
-    const path = await tamper(sql)
+    const path = await tamper(sql, { left })
     const store = await openStore(path)
     const error = await store.read('bad').catch((reason: unknown) => reason)
     expect(isCallboardError(error, 'store.damaged'), String(error)).toBe(true)
@@ -182,7 +195,7 @@ describe('what somebody changed is reported with its place', () => {
   })
 
   it('a run that is gone', async () => {
-    const path = await tamper([`DELETE FROM records WHERE ${BAD}`, `DELETE FROM runs WHERE run_id = 'bad'`])
+    const path = await tamper([`DELETE FROM records WHERE ${BAD}`, `DELETE FROM runs WHERE run_id = 'bad'`], { left })
     const store = await openStore(path)
     const error = await store.read('bad').catch((reason: unknown) => reason)
     expect(detailsOf(error as Error)).toMatchObject({ what: 'lost-run' })
@@ -195,7 +208,7 @@ describe('what somebody changed is reported with its place', () => {
   })
 
   it('with a key, a record whose hashes and all behind it were recomputed without the key', async () => {
-    const path = await tamper([], { key: KEY })
+    const path = await tamper([], { key: KEY, left })
     const db = new DatabaseSync(path)
     const run = db.prepare(`SELECT id FROM runs WHERE run_id = 'bad'`).get()?.['id'] as number
     const sealer = createSealer()
@@ -220,12 +233,14 @@ describe('what somebody changed is reported with its place', () => {
   it('with a key, a row that was moved to another place', async () => {
     const path = await tamper(
       [`UPDATE records SET body = (SELECT body FROM records WHERE ${BAD} AND seq = 10) WHERE ${BAD} AND seq = 11`],
-      { key: KEY },
+      { key: KEY, left },
     )
     const store = await openStore(path, { key: KEY })
     await expect(store.read('bad')).rejects.toMatchObject({ details: { runId: 'bad', seq: 11, what: 'changed' } })
   })
+})
 
+describe('what took the place of a file is reported', () => {
   it('an older copy that was put back', async () => {
     const path = freshPath()
     const store = await openSqlite(path)

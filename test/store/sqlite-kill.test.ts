@@ -58,8 +58,8 @@ it(
           // What was not acknowledged is there as a whole or not at all: one append of up to three records.
           expect(records.length - acknowledged, `seed ${SEED}, ${runId}`).toBeLessThanOrEqual(3)
           expect(records.map(({ seq }) => seq)).toEqual(records.map((_, index) => index + 1))
-          expect(records.map(({ asked }) => (asked as { updateId: string }).updateId)).toEqual(
-            records.map(({ seq }) => `update_${seq}`),
+          expect(records.map(({ asked }) => (asked as { update: string }).update)).toEqual(
+            records.map(({ seq }) => `u${seq}`),
           )
           last.set(runId, records.length)
         }

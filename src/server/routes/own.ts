@@ -5,6 +5,7 @@ import { contextOperations } from './context.ts'
 import { entryOperations } from './entries.ts'
 import { historyOperations } from './history.ts'
 import { memoryOperations } from './memory.ts'
+import { packOperations } from './packs.ts'
 import { runOperations } from './runs.ts'
 import { serverOperations } from './server.ts'
 import { sessionOperations } from './sessions.ts'
@@ -23,6 +24,7 @@ export function ownOperations({
     ...agentOperations,
     ...historyOperations,
     ...streamOperations,
+    ...packOperations,
     ...(memory === undefined ? [] : memoryOperations),
     ...(sessions === undefined ? [] : sessionOperations),
     ...(evolutions === undefined ? [] : contextOperations),

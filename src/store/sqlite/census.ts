@@ -1,12 +1,14 @@
 // Census: whether everything is there that was: runs, records, snapshots, and what the heads file remembers.
 import { isCallboardError } from '../../base/index.ts'
 import { CHAIN_START } from '../../ledger/index.ts'
+import type { ChainProblem } from '../../ledger/index.ts'
 import type { Damage, RunFilter, VerifyReport } from '../contract.ts'
 import { damageAt, damagedError, damageOf } from '../errors.ts'
 import type { Database } from './database.ts'
 import type { HeadsFile } from './heads-file.ts'
 import type { RecordRows } from './record-rows.ts'
-import type { RunHead, RunRows } from './run-rows.ts'
+import type { RunHeads } from './run-heads.ts'
+import type { RunHead } from './run-rows.ts'
 import type { SnapshotRows } from './snapshot-rows.ts'
 
 /** Damaged places of one run that are worth listing. */
@@ -15,9 +17,15 @@ const MOST_PLACES = 100
 interface CensusParts {
   readonly db: Database
   readonly heads: HeadsFile
-  readonly runs: RunRows
+  readonly runs: RunHeads
   readonly records: RecordRows
   readonly snapshots: SnapshotRows
+}
+
+/** A run, and what is known to be wrong with it. */
+interface RunToVerify {
+  readonly head: RunHead
+  readonly problem: ChainProblem | undefined
 }
 
 export class Census {
@@ -60,7 +68,7 @@ export class Census {
         damage.push(asDamage(found.error))
         continue
       }
-      const isBehind = (remembered.get(found.id) ?? 0) > found.summary.seq
+      const isBehind = runs.isTorn || (remembered.get(found.id) ?? 0) > found.summary.seq
       const lost = isBehind ? this.#lostTail(found) : undefined
       if (lost === undefined) heads.push(found)
       else damage.push(lost)
@@ -74,10 +82,10 @@ export class Census {
     const damage: Damage[] = []
     const sound: VerifyReport['heads'][number][] = []
     const counts = { runs: 0, records: 0, snapshots: 0 }
-    for (const found of this.#toVerify(runId, damage)) {
-      const own = this.#verifyRun(found, counts)
-      const { seq, runId: id } = found.summary
-      if (own.length === 0) sound.push({ runId: id, seq, hash: found.hash })
+    for (const { head, problem } of this.#toVerify(runId, damage)) {
+      const own = this.#verifyRun(head, problem, counts)
+      const { seq, runId: id } = head.summary
+      if (own.length === 0) sound.push({ runId: id, seq, hash: head.hash })
       damage.push(...own)
     }
     if (runId === undefined) {
@@ -88,30 +96,27 @@ export class Census {
     return { ...counts, heads: sound, damage }
   }
 
-  #toVerify(runId: string | undefined, damage: Damage[]): readonly RunHead[] {
+  #toVerify(runId: string | undefined, damage: Damage[]): readonly RunToVerify[] {
     const { runs } = this.#parts
-    const heads: RunHead[] = []
-    const collect = (find: () => RunHead | undefined): void => {
-      try {
-        const head = find()
-        if (head !== undefined) heads.push(head)
-      } catch (error) {
-        damage.push(asDamage(error))
-      }
+    const found: RunToVerify[] = []
+    const collect = (run: string | number): void => {
+      const { head, problem } = runs.inspect(run)
+      if (head !== undefined) found.push({ head, problem })
     }
-    if (runId !== undefined) {
-      collect(() => runs.find(runId))
-      return heads
-    }
-    try {
-      for (const id of runs.ids()) collect(() => runs.findById(id))
-    } catch (error) {
-      damage.push(asDamage(error))
-    }
-    return heads
+    damage.push(
+      ...tried(() => {
+        if (runId !== undefined) collect(runId)
+        else for (const id of runs.ids()) damage.push(...tried(() => collect(id)))
+      }),
+    )
+    return found
   }
 
-  #verifyRun(head: RunHead, counts: { runs: number; records: number; snapshots: number }): readonly Damage[] {
+  #verifyRun(
+    head: RunHead,
+    behindMark: ChainProblem | undefined,
+    counts: { runs: number; records: number; snapshots: number },
+  ): readonly Damage[] {
     const { records, snapshots } = this.#parts
     const { runId } = head.summary
     counts.runs += 1
@@ -125,6 +130,9 @@ export class Census {
         damage.push(damageAt(runId, problem.seq, problem.what, problem.message))
         if (resume === undefined || damage.length === MOST_PLACES) break
         after = resume
+      }
+      if (damage.length === 0 && behindMark !== undefined) {
+        damage.push(damageAt(runId, behindMark.seq, behindMark.what, behindMark.message))
       }
       const lost = this.#lostTail(head)
       if (lost !== undefined) damage.push(lost)
@@ -144,8 +152,12 @@ export class Census {
   }
 
   #lostTail({ id, summary: { runId, seq }, hash }: RunHead): Damage | undefined {
-    const slot = this.#parts.heads.get(id)
-    if (slot === undefined || slot === 'unreadable' || slot.seq < seq) return undefined
+    const { heads, runs } = this.#parts
+    const slot = heads.get(id)
+    if (slot === undefined || slot === 'unreadable') {
+      return runs.isTorn ? damageAt(runId, undefined, 'structure', 'its newest records may be unreadable') : undefined
+    }
+    if (slot.seq < seq) return undefined
     if (slot.seq > seq) {
       return damageAt(runId, seq + 1, 'lost-tail', `the records from here to ${slot.seq} are gone`)
     }
@@ -167,15 +179,15 @@ export class Census {
 
   /** Rows that belong to nobody. */
   #strangers({ records, snapshots }: { readonly records: number; readonly snapshots: number }): readonly Damage[] {
-    const { db } = this.#parts
+    const { db, runs } = this.#parts
     const count = (table: string): number => Number(db.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.['rows'])
     if (count('records') === records && count('snapshots') === snapshots) return []
     const strange = db
       .prepare(
         `SELECT min(records.seq) AS seq, runs.run_id AS name FROM records LEFT JOIN runs ON runs.id = records.run
-         WHERE runs.id IS NULL OR records.seq > runs.seq OR records.seq <= runs.trimmed_seq`,
+         WHERE runs.id IS NULL OR records.seq <= runs.trimmed_seq OR (records.seq > runs.seq AND records.id <= ?)`,
       )
-      .get()
+      .get(runs.mark)
     const seq = typeof strange?.['seq'] === 'number' ? strange['seq'] : undefined
     return [damageAt(undefined, seq, 'inserted', 'there are rows that no run knows')]
   }

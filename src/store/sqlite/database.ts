@@ -12,6 +12,7 @@ export interface Statement {
   run(...values: Bindable[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint }
   get(...values: Bindable[]): Row | undefined
   all(...values: Bindable[]): Row[]
+  iterate(...values: Bindable[]): Iterable<Row>
   /** From then on rows are lists of their columns. */
   setReturnArrays(enabled: boolean): void
 }

@@ -4,6 +4,7 @@
 //   H2. It is a guard, not data: without it everything can be read, and it is made anew from the database.
 //   H3. Slots of removed runs stay: the database says that they were removed.
 import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
 import type { Vault } from './vault.ts'
 
 /** What a slot remembers. */
@@ -24,7 +25,8 @@ const SEQ_BYTES = 6
 const HASH_START = 8
 const HASH_CHARACTERS = 16
 const CHECK_START = 24
-const CHECK_CHARACTERS = 8
+/** A checksum, or with a key the beginning of a code that nobody else can make. */
+const CODE_CHARACTERS = 8
 const MAGIC = 'callboard heads1'
 
 export class HeadsFile {
@@ -76,6 +78,12 @@ export class HeadsFile {
     return this.#decode(slot, run)
   }
 
+  /** The seq that a slot remembers, if it does. */
+  seq(run: number): number | undefined {
+    const slot = this.get(run)
+    return typeof slot === 'object' ? slot.seq : undefined
+  }
+
   /** The seq in every slot that is not empty, by run; not checked. */
   seqs(): ReadonlyMap<number, number> {
     const bytes = Buffer.alloc(fstatSync(this.#file).size)
@@ -89,18 +97,17 @@ export class HeadsFile {
   }
 
   /** Writes neighbours together. @throws what `fs` throws; nothing is lost by that (H2) */
-  remember(heads: readonly HeadToRemember[]): void {
-    if (heads.length === 0) return
-    const sorted = heads.length === 1 ? heads : heads.toSorted((a, b) => a.run - b.run)
-    for (let start = 0; start < sorted.length;) {
-      let end = start + 1
-      while (sorted[end]?.run === (sorted[end - 1]?.run ?? 0) + 1) end += 1
-      const group = sorted.slice(start, end)
-      const bytes = Buffer.alloc(group.length * SLOT_BYTES)
-      group.forEach((head, index) => this.#encode(bytes, index * SLOT_BYTES, head))
-      writeSync(this.#file, bytes, 0, bytes.length, (group[0]?.run ?? 0) * SLOT_BYTES)
-      start = end
-    }
+  remember(heads: Iterable<HeadToRemember>): void {
+    const sorted = [...heads].sort((a, b) => a.run - b.run)
+    const bytes = Buffer.alloc(sorted.length * SLOT_BYTES)
+    let start = 0
+    sorted.forEach((head, index) => {
+      this.#encode(bytes, index * SLOT_BYTES, head)
+      if (sorted[index + 1]?.run === head.run + 1) return
+      const length = (index + 1 - start) * SLOT_BYTES
+      writeSync(this.#file, bytes, start * SLOT_BYTES, length, (sorted[start]?.run ?? 0) * SLOT_BYTES)
+      start = index + 1
+    })
   }
 
   close(): void {
@@ -108,20 +115,29 @@ export class HeadsFile {
   }
 
   #encode(bytes: Buffer, start: number, { run, seq, hash }: HeadToRemember): void {
-    const hashStart = hash.slice(0, HASH_CHARACTERS)
     bytes.writeUIntLE(seq, start, SEQ_BYTES)
-    bytes.write(hashStart, start + HASH_START, 'latin1')
-    bytes.write(this.#check(run, seq, hashStart), start + CHECK_START, 'latin1')
+    bytes.write(hash, start + HASH_START, HASH_CHARACTERS, 'latin1')
+    this.#check(bytes, start, run)
   }
 
   #decode(slot: Buffer, run: number): RememberedHead | 'unreadable' | undefined {
     if (slot.every((byte) => byte === 0)) return undefined
     const seq = slot.readUIntLE(0, SEQ_BYTES)
-    const hashStart = slot.toString('latin1', HASH_START, HASH_START + HASH_CHARACTERS)
-    return slot.toString('latin1', CHECK_START) === this.#check(run, seq, hashStart) ? { seq, hashStart } : 'unreadable'
+    const hashStart = slot.toString('latin1', HASH_START, CHECK_START)
+    const checked = Buffer.from(slot)
+    checked.fill(0, CHECK_START)
+    this.#check(checked, 0, run)
+    return checked.equals(slot) ? { seq, hashStart } : 'unreadable'
   }
 
-  #check(run: number, seq: number, hashStart: string): string {
-    return this.#vault.check(`${run}|${seq}|${hashStart}`).slice(0, CHECK_CHARACTERS).padEnd(CHECK_CHARACTERS)
+  /** Writes what tells that a slot is as it was written, and that it is this run's. */
+  #check(bytes: Buffer, start: number, run: number): void {
+    const content = bytes.subarray(start, start + CHECK_START)
+    if (!this.#vault.hasKey) {
+      bytes.writeUInt32LE(crc32(content, run), start + CHECK_START)
+      return
+    }
+    const code = this.#vault.sealer(`${run}|${content.toString('latin1')}`)
+    bytes.write(code, start + CHECK_START, CODE_CHARACTERS, 'latin1')
   }
 }

@@ -9,7 +9,9 @@ import type { Database } from './database.ts'
 import { deriveKeys } from './envelope.ts'
 import type { StoreKeys } from './envelope.ts'
 import { HeadsFile } from './heads-file.ts'
-import { RunRows } from './run-rows.ts'
+import type { HeadToRemember } from './heads-file.ts'
+import { RecordRows } from './record-rows.ts'
+import { RunHeads } from './run-heads.ts'
 import { assertSchema, formatOf, migrate, SQLITE_FORMAT } from './schema.ts'
 import { SqliteFileStore } from './sqlite-store.ts'
 import type { KeyChange, SqliteStore } from './sqlite-store.ts'
@@ -90,15 +92,30 @@ function openOnce(path: string, options: SqliteOptions): SqliteStore {
     assertSchema(db, path)
     const { keys, storeId, generation } = unlock(db, path, secret)
     const vault = new Vault(keys, compression === 'zstd')
-    const runs = new RunRows(db, vault)
-    const heads = HeadsFile.open(headsPath, storeId, vault, () => runs.heads())
+    const records = new RecordRows(db, vault)
+    let heads: HeadsFile | undefined
+    const runs = new RunHeads({ db, vault, records, rememberedSeq: (run) => heads?.seq(run) })
+    heads = HeadsFile.open(headsPath, storeId, vault, () => endsOf(db, runs))
     const prepareLog = (): void => {
       if (durability === 'full') lengthenLog(db, path, busyTimeoutMs)
     }
-    return new SqliteFileStore({ path, db, vault, heads, keyGeneration: generation, prepareLog }, changeKey)
+    return new SqliteFileStore(
+      { path, db, vault, records, runs, heads, keyGeneration: generation, prepareLog },
+      changeKey,
+    )
   } catch (error) {
     db.close()
     throw error
+  }
+}
+
+function endsOf(db: Database, runs: RunHeads): readonly HeadToRemember[] {
+  db.exec('BEGIN')
+  try {
+    runs.refresh()
+    return [...runs.ends()]
+  } finally {
+    db.exec('ROLLBACK')
   }
 }
 

@@ -13,24 +13,20 @@ export class RestRows {
   constructor(db: Database, vault: Vault) {
     this.#vault = vault
     this.#put = db.prepare('INSERT OR REPLACE INTO rests (run, seq, until, seal) VALUES (?, ?, ?, ?)')
-    // The seq says whether the run has gone on since.
-    this.#all = db.prepare(
-      `SELECT rests.run, rests.seq, until, rests.seal FROM rests
-       JOIN runs ON runs.id = rests.run AND runs.seq = rests.seq WHERE runs.status = 'active'`,
-    )
+    this.#all = db.prepare('SELECT run, seq, until, seal FROM rests')
   }
 
   put(head: RunHead, { seq, until }: RestNote): void {
     this.#put.run(head.id, seq, Number.isFinite(until) ? until : null, this.#sealOf(head.id, seq, until))
   }
 
-  /** Until when each run rests, by its number in the file. */
-  all(): ReadonlyMap<number, number> {
-    const found = new Map<number, number>()
+  /** What was noted, by the run's number in the file; the seq says whether the run has gone on since. */
+  all(): ReadonlyMap<number, RestNote> {
+    const found = new Map<number, RestNote>()
     for (const row of this.#all.all()) {
       const [run, seq] = [Number(row['run']), Number(row['seq'])]
       const until = row['until'] === null ? Number.POSITIVE_INFINITY : Number(row['until'])
-      if (row['seal'] === this.#sealOf(run, seq, until)) found.set(run, until)
+      if (row['seal'] === this.#sealOf(run, seq, until)) found.set(run, { seq, until })
     }
     return found
   }

@@ -23,6 +23,9 @@ export interface RunHead {
   readonly snapshots: number
 }
 
+/** A run, or why it cannot be told. */
+export type FoundRun = RunHead | { readonly id: number; readonly error: unknown }
+
 const COLUMNS =
   'id, run_id, workflow, version, status, seq, created_at, updated_at, parent, labels, first, last, hash, trimmed_seq, trimmed_hash, snapshots, seal'
 
@@ -41,7 +44,6 @@ export class RunRows {
   readonly #byRunId: Statement
   readonly #byId: Statement
   readonly #insert: Statement
-  readonly #advance: Statement
   readonly #rewrite: Statement
   readonly #delete: Statement
   readonly #addRemoved: Statement
@@ -54,9 +56,6 @@ export class RunRows {
     this.#insert = db.prepare(
       `INSERT INTO runs (run_id, workflow, version, status, seq, created_at, updated_at, parent, labels, first, last, hash, trimmed_seq, trimmed_hash, snapshots, seal)
        VALUES (?, '', '', '', 0, 0, 0, NULL, NULL, 0, 0, '', 0, '', 0, '')`,
-    )
-    this.#advance = db.prepare(
-      'UPDATE runs SET status = ?, seq = ?, updated_at = ?, last = ?, hash = ?, seal = ? WHERE id = ?',
     )
     this.#rewrite = db.prepare(
       `UPDATE runs SET workflow = ?, version = ?, status = ?, seq = ?, created_at = ?, updated_at = ?, parent = ?, labels = ?, first = ?, last = ?,
@@ -86,7 +85,7 @@ export class RunRows {
   }
 
   /** All that match, oldest first; a damaged one is given as its error. */
-  list(filter: RunFilter): readonly (RunHead | { readonly id: number; readonly error: unknown })[] {
+  list(filter: RunFilter): readonly FoundRun[] {
     const where = new Where()
     if (filter.workflow !== undefined) where.and('workflow = ?', toColumn(filter.workflow))
     if (filter.status !== undefined) where.and('status = ?', filter.status)
@@ -102,7 +101,7 @@ export class RunRows {
       })
   }
 
-  /** What every run's slot in the heads file says. */
+  /** What the rows know of where each run ends; not checked. */
   *heads(): Iterable<HeadToRemember> {
     for (const { id, seq, hash } of this.#db.prepare('SELECT id, seq, hash FROM runs').all()) {
       yield { run: Number(id), seq: Number(seq), hash: String(hash) }
@@ -112,12 +111,6 @@ export class RunRows {
   /** A row for a new run; `rewrite` fills it. */
   add(runId: string): number {
     return Number(this.#insert.run(toColumn(runId)).lastInsertRowid)
-  }
-
-  /** After an append to a run whose summary differs in nothing but status, seq and time. */
-  advance(head: RunHead): void {
-    const { status, seq, updatedAt } = head.summary
-    this.#advance.run(status, seq, updatedAt, head.last, head.hash, this.#sealOf(head), head.id)
   }
 
   rewrite(head: RunHead): void {
@@ -148,16 +141,16 @@ export class RunRows {
     this.#addRemoved.run(id)
   }
 
-  /** Deletes everything of a run whose rows cannot be trusted; says whether there was one. */
-  purge(runId: string): boolean {
+  /** Deletes everything of a run whose rows cannot be trusted; gives its number if there was one. */
+  purge(runId: string): number | undefined {
     const row = this.#db.prepare('SELECT id FROM runs NOT INDEXED WHERE run_id = ?').get(toColumn(runId))
-    if (row === undefined) return false
+    if (row === undefined) return undefined
     const id = row['id'] as number
     for (const table of ['records', 'anchors', 'snapshots']) {
       this.#db.prepare(`DELETE FROM ${table} NOT INDEXED WHERE run = ?`).run(id)
     }
     this.delete(id)
-    return true
+    return id
   }
 
   /** The ids of runs that were removed. */

@@ -1,8 +1,8 @@
 // SqliteStore: ledgers and snapshots in one SQLite file that several processes may have open.
 //   Q1. Appends that arrive before the event loop turns share one transaction; each is stored as a whole or not at all.
 //   Q2. An append is acknowledged after COMMIT, which in `full` returns after the log was forced to disk.
-//   Q3. What is remembered of runs between transactions is forgotten as soon as another connection has written.
-//   Q4. A transaction that fails leaves nothing behind, neither in the file nor here.
+//   Q3. What is remembered of runs between transactions is looked at anew as soon as another connection has written.
+//   Q4. What is remembered between transactions is of committed ones only (transactions.ts).
 //   Q5. Notes of rest wait for the next transaction, so that they cost none of their own.
 //   Q6. The heads file is written after the commit; that it cannot be written fails nothing.
 import { LRUCache } from 'lru-cache'
@@ -26,6 +26,7 @@ import {
   closedError,
   conflictError,
   damagedError,
+  isExpected,
   snapshotAheadError,
   snapshotExistsError,
   trimmedError,
@@ -34,15 +35,16 @@ import {
 } from '../errors.ts'
 import { Census } from './census.ts'
 import { storeError } from './database.ts'
-import type { Database, Statement } from './database.ts'
+import type { Database } from './database.ts'
 import type { StoreKeys } from './envelope.ts'
 import type { HeadsFile, HeadToRemember } from './heads-file.ts'
-import { RecordRows } from './record-rows.ts'
-import type { EncodedRecord } from './record-rows.ts'
+import type { EncodedRecord, RecordRows, RowLink } from './record-rows.ts'
 import { RestRows } from './rest-rows.ts'
-import { RunRows, toColumn } from './run-rows.ts'
+import type { RunHeads } from './run-heads.ts'
+import { toColumn } from './run-rows.ts'
 import type { RunHead } from './run-rows.ts'
 import { SnapshotRows } from './snapshot-rows.ts'
+import { Transactions } from './transactions.ts'
 import type { Vault } from './vault.ts'
 
 /** What an open file consists of. */
@@ -50,8 +52,10 @@ export interface OpenedFile {
   readonly path: string
   readonly db: Database
   readonly vault: Vault
+  readonly records: RecordRows
+  readonly runs: RunHeads
   readonly heads: HeadsFile
-  /** Counts the keys the file has had; another process may have rotated it. */
+  /** How many keys the file has had. */
   readonly keyGeneration: string
   /** Called before the first append. */
   readonly prepareLog: () => void
@@ -71,6 +75,7 @@ export type KeyChange = (file: OpenedFile, key: string | Uint8Array | undefined)
 
 interface PendingAppend {
   readonly batches: readonly Batch[]
+  /** The records of each batch. */
   readonly encoded: readonly (readonly EncodedRecord[])[]
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
@@ -83,44 +88,52 @@ const MOST_NOTES = 100
 const MOST_KNOWN_HEADS = 5_000
 
 export class SqliteFileStore implements SqliteStore {
-  readonly traits = Object.freeze({ durable: true, shared: true, transactional: true })
+  readonly traits = Object.freeze({ durable: true, shared: true, transactional: true, adopts: true })
   readonly #file: OpenedFile
   readonly #changeKey: KeyChange
-  readonly #runs: RunRows
+  readonly #runs: RunHeads
   readonly #records: RecordRows
   readonly #snapshots: SnapshotRows
   readonly #rests: RestRows
   readonly #census: Census
   readonly #known = new LRUCache<string, RunHead>({ max: MOST_KNOWN_HEADS })
-  readonly #begin: Statement
-  readonly #beginReading: Statement
-  readonly #commit: Statement
-  readonly #dataVersion: Statement
-  readonly #generation: Statement
+  readonly #transactions: Transactions
   #queue: PendingAppend[] = []
   readonly #notes = new Map<string, RestNote>()
   /** Ends of ledgers that the transaction under way writes. */
-  #touched: HeadToRemember[] = []
-  #seenVersion: unknown
-  #keyGeneration: string
+  readonly #touched = new Map<number, HeadToRemember>()
   #hasAppended = false
   #closed = false
 
   constructor(file: OpenedFile, changeKey: KeyChange) {
-    const { db, vault, heads } = file
+    const { db, vault, heads, records, runs } = file
     this.#file = file
     this.#changeKey = changeKey
-    this.#keyGeneration = file.keyGeneration
-    this.#runs = new RunRows(db, vault)
-    this.#records = new RecordRows(db, vault)
+    this.#runs = runs
+    this.#records = records
     this.#snapshots = new SnapshotRows(db, vault)
     this.#rests = new RestRows(db, vault)
-    this.#census = new Census({ db, heads, runs: this.#runs, records: this.#records, snapshots: this.#snapshots })
-    this.#begin = db.prepare('BEGIN IMMEDIATE')
-    this.#beginReading = db.prepare('BEGIN')
-    this.#commit = db.prepare('COMMIT')
-    this.#dataVersion = db.prepare('PRAGMA data_version')
-    this.#generation = db.prepare(`SELECT value FROM meta WHERE name = 'key-generation'`)
+    this.#census = new Census({ db, heads, runs, records, snapshots: this.#snapshots })
+    this.#transactions = new Transactions({
+      db,
+      path: file.path,
+      keyGeneration: file.keyGeneration,
+      owner: {
+        refresh: () => runs.refresh(),
+        settle: () => {
+          if (this.#notes.size > 0) this.#writeNotes()
+          records.write()
+          if (runs.isDue) runs.settle()
+        },
+        doubt: () => this.#known.clear(),
+        forget: () => {
+          this.#known.clear()
+          this.#touched.clear()
+          records.forget()
+          runs.forget()
+        },
+      },
+    })
   }
 
   append(batches: readonly Batch[]): Promise<void> {
@@ -153,7 +166,10 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   async summary(runId: string): Promise<RunSummary | undefined> {
-    return this.#reading(() => this.#find(runId)?.summary)
+    return this.#reading(() => {
+      const head = this.#find(runId)
+      return head === undefined ? undefined : Object.freeze(head.summary)
+    })
   }
 
   async list(
@@ -166,7 +182,7 @@ export class SqliteFileStore implements SqliteStore {
         if (options.onDamage === undefined) throw damagedError(one)
         options.onDamage(one)
       }
-      return heads.map(({ summary }) => summary)
+      return heads.map(({ summary }) => Object.freeze(summary))
     })
   }
 
@@ -246,10 +262,13 @@ export class SqliteFileStore implements SqliteStore {
   async rests(): Promise<ReadonlyMap<string, number>> {
     if (this.#notes.size > 0) this.#writing(() => {})
     return this.#reading(() => {
-      const byId = this.#rests.all()
-      const { heads } = this.#census.list({ status: 'active' })
-      const found = heads.map(({ id, summary }) => [summary.runId, byId.get(id)] as const)
-      return new Map(found.filter((one): one is readonly [string, number] => one[1] !== undefined))
+      const notes = this.#rests.all()
+      const found = new Map<string, number>()
+      for (const { id, summary } of this.#census.list({ status: 'active' }).heads) {
+        const note = notes.get(id)
+        if (note?.seq === summary.seq) found.set(summary.runId, note.until)
+      }
+      return found
     })
   }
 
@@ -279,21 +298,23 @@ export class SqliteFileStore implements SqliteStore {
     const { path, db, vault, heads } = this.#file
     const old = vault.keys
     try {
-      this.#writing(() => {
+      const generation = this.#writing(() => {
+        this.#runs.settle()
         const keys = this.#changeKey(this.#file, key)
         const next = vault.with(keys)
         const renewed = this.#runs.ids().map((id) => this.#renew(id, next))
         vault.replace(keys)
-        for (const head of renewed) this.#runs.rewrite(head)
-        this.#keyGeneration = String(this.#generation.get()?.['value'])
+        for (const head of renewed) this.#runs.change(head)
         this.#known.clear()
+        return this.#transactions.keyGeneration()
       })
+      this.#transactions.acceptKey(generation)
     } catch (error) {
       vault.replace(old)
       throw error
     }
     try {
-      heads.remember([...this.#runs.heads()])
+      heads.remember([...this.#runs.ends()])
       // What the old key protected, or nothing did, must not be left in free pages or in the log.
       db.exec('PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
     } catch (error) {
@@ -312,11 +333,7 @@ export class SqliteFileStore implements SqliteStore {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#flush()
-    try {
-      if (this.#notes.size > 0) this.#writing(() => {})
-    } catch {
-      // They are hints (Q5).
-    }
+    this.#settle()
     this.#closed = true
     this.#known.clear()
     this.#file.heads.close()
@@ -324,6 +341,17 @@ export class SqliteFileStore implements SqliteStore {
       this.#file.db.close()
     } catch (error) {
       throw storeError(error, this.#file.path)
+    }
+  }
+
+  /** Leaves the rows of runs as they should be. What stands in the way fails nothing: whoever opens the file finds the same. */
+  #settle(): void {
+    if (!this.#runs.isAhead && this.#notes.size === 0) return
+    try {
+      this.#file.db.exec('PRAGMA busy_timeout = 0')
+      this.#transact(() => this.#runs.settleSoon())
+    } catch {
+      // The lock is taken, or there is no room.
     }
   }
 
@@ -355,10 +383,10 @@ export class SqliteFileStore implements SqliteStore {
     const { batches, encoded } = pending
     const heads: (RunHead | undefined)[] = []
     try {
-      for (const { runId, expectedSeq } of batches) {
+      for (const batch of batches) {
+        const { runId, expectedSeq } = batch
         const head = this.#find(runId)
-        const seq = head?.summary.seq ?? 0
-        if (seq !== expectedSeq) throw conflictError(runId, expectedSeq, seq)
+        if (!isExpected(batch, head?.summary.seq)) throw conflictError(runId, expectedSeq, head?.summary.seq ?? 0)
         heads.push(head)
       }
     } catch (error) {
@@ -368,29 +396,34 @@ export class SqliteFileStore implements SqliteStore {
     batches.forEach((batch, index) => this.#extend(heads[index], batch, encoded[index] ?? []))
   }
 
-  #extend(head: RunHead | undefined, { runId, summary }: Batch, records: readonly EncodedRecord[]): void {
-    const id = head?.id ?? this.#runs.add(runId)
-    let link = { id: head?.last ?? 0, hash: head?.hash ?? '' }
+  #extend(
+    head: RunHead | undefined,
+    { runId, expectedSeq, summary, snapshots = [] }: Batch,
+    records: readonly EncodedRecord[],
+  ): void {
+    const run = head?.id ?? this.#runs.add(runId)
+    let last: RowLink = { id: head?.last ?? 0, hash: head?.hash ?? '' }
     let first = head === undefined || head.summary.seq === head.trimmedSeq ? 0 : head.first
     for (const record of records) {
-      link = this.#records.add(id, link.id, link.hash, record)
-      if (first === 0) first = link.id
+      last = this.#records.add(this.#runs.nextRecordId(), run, last, record)
+      if (first === 0) first = last.id
     }
+    for (const snapshot of snapshots) this.#snapshots.add(run, snapshot)
     const next: RunHead = {
-      id,
+      id: run,
       summary: copyOf(summary),
       first,
-      last: link.id,
-      hash: link.hash,
-      trimmedSeq: head?.trimmedSeq ?? 0,
+      last: last.id,
+      hash: last.hash,
+      trimmedSeq: head?.trimmedSeq ?? (snapshots.length > 0 ? expectedSeq : 0),
       trimmedHash: head?.trimmedHash ?? '',
-      snapshots: head?.snapshots ?? 0,
+      snapshots: head?.snapshots ?? snapshots.length,
     }
-    if (head !== undefined && head.first === first && differsInProgressOnly(head.summary, summary))
-      this.#runs.advance(next)
-    else this.#runs.rewrite(next)
+    if (head === undefined) this.#runs.begin(next)
+    else if (goesOn(head, next) && summary.updatedAt === records.at(-1)?.place.at) this.#runs.advance(next)
+    else this.#runs.change(next)
     this.#known.set(runId, next)
-    this.#touched.push({ run: id, seq: summary.seq, hash: link.hash })
+    this.#touched.set(run, { run, seq: summary.seq, hash: last.hash })
   }
 
   #forget(head: RunHead): void {
@@ -403,7 +436,7 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   #change(head: RunHead): void {
-    this.#runs.rewrite(head)
+    this.#runs.change(head)
     this.#known.set(head.summary.runId, head)
   }
 
@@ -411,6 +444,7 @@ export class SqliteFileStore implements SqliteStore {
   #find(runId: string): RunHead | undefined {
     const known = this.#known.get(runId)
     if (known !== undefined) return known
+    this.#records.write()
     const head = this.#runs.find(runId)
     if (head === undefined) {
       this.#census.assertNothingLost()
@@ -421,37 +455,14 @@ export class SqliteFileStore implements SqliteStore {
     return head
   }
 
-  /** Forgets what is known if another connection has written (Q3). */
-  #refresh(): void {
-    const version = this.#dataVersion.get()?.['data_version']
-    if (version === this.#seenVersion) return
-    this.#known.clear()
-    if (this.#generation.get()?.['value'] !== this.#keyGeneration) throw rotatedError(this.#file.path)
-    this.#seenVersion = version
-  }
-
   #reading<Result>(work: () => Result): Result {
     if (this.#closed) throw closedError()
     try {
-      return this.#readWithin(this.#beginReading, work)
+      return this.#transactions.read(work)
     } catch (error) {
       if (!isCallboardError(error, 'store.damaged')) throw error
       // The heads file may be ahead of what this transaction sees; it is not once nobody else can write.
-      return this.#readWithin(this.#begin, work)
-    }
-  }
-
-  #readWithin<Result>(begin: Statement, work: () => Result): Result {
-    const { db, path } = this.#file
-    try {
-      begin.run()
-      this.#refresh()
-      return work()
-    } catch (error) {
-      this.#known.clear()
-      throw storeError(error, path)
-    } finally {
-      if (db.isTransaction) db.exec('ROLLBACK')
+      return this.#transactions.read(work, true)
     }
   }
 
@@ -463,20 +474,7 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   #transact<Result>(work: () => Result): Result {
-    const { db, path } = this.#file
-    let result: Result
-    try {
-      this.#begin.run()
-      this.#refresh()
-      result = work()
-      if (this.#notes.size > 0) this.#writeNotes()
-      this.#commit.run()
-    } catch (error) {
-      this.#known.clear()
-      this.#touched = []
-      if (db.isTransaction) db.exec('ROLLBACK')
-      throw storeError(error, path)
-    }
+    const result = this.#transactions.write(work)
     this.#remember()
     return result
   }
@@ -496,25 +494,20 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   #remember(): void {
-    const touched = this.#touched
-    if (touched.length === 0) return
-    this.#touched = []
+    if (this.#touched.size === 0) return
     try {
-      this.#file.heads.remember(touched.length === 1 ? touched : newestOf(touched))
+      this.#file.heads.remember(this.#touched.values())
     } catch {
-      // Q6: the next commit of these runs tries again.
+      // Q6: the next commit of these runs tries again; until then their rows say where they end.
+      this.#runs.settleSoon()
     }
+    this.#touched.clear()
   }
-}
-
-/** One head a run: a transaction may have several appends of it. */
-function newestOf(touched: readonly HeadToRemember[]): readonly HeadToRemember[] {
-  return [...new Map(touched.map((head) => [head.run, head])).values()]
 }
 
 function copyOf(summary: RunSummary): RunSummary {
   const { runId, workflow, version, status, seq, createdAt, updatedAt, parent, labels } = summary
-  return Object.freeze({
+  return {
     runId,
     workflow,
     version,
@@ -524,11 +517,14 @@ function copyOf(summary: RunSummary): RunSummary {
     updatedAt,
     parent: parent === undefined ? undefined : Object.freeze({ runId: parent.runId, id: parent.id }),
     ...(labels === undefined ? {} : { labels: Object.isFrozen(labels) ? labels : Object.freeze({ ...labels }) }),
-  } satisfies RunSummary)
+  }
 }
 
-function differsInProgressOnly(one: RunSummary, other: RunSummary): boolean {
+/** Whether one head differs from the one before in nothing but where the run ends, and when. */
+function goesOn({ first, summary: one }: RunHead, { first: nextFirst, summary: other }: RunHead): boolean {
   return (
+    first === nextFirst &&
+    one.status === other.status &&
     one.workflow === other.workflow &&
     one.version === other.version &&
     one.createdAt === other.createdAt &&
@@ -544,15 +540,5 @@ function uncleanError(path: string, cause: unknown): CallboardError {
     `the key of ${path} was changed, but what the old one protected may be left in free pages; close other users of the file, make room, and rotate again`,
     { path },
     { cause },
-  )
-}
-
-function rotatedError(path: string): CallboardError {
-  return new CallboardError(
-    'store.wrong-key',
-    `the key of ${path} was changed by another process; open it again with the new one`,
-    {
-      path,
-    },
   )
 }

@@ -21,15 +21,17 @@ export class Vault {
     return this.#keys
   }
 
+  get hasKey(): boolean {
+    return this.#keys.encryption !== undefined
+  }
+
   get sealer(): Sealer {
     return this.#keys.sealer
   }
 
-  /** Tells whether a row or slot is as it was written: a checksum, or with a key a code that nobody else can make. */
+  /** Tells whether a row is as it was written: a checksum, or with a key a code that nobody else can make. */
   check(text: string): string {
-    return this.#keys.encryption === undefined
-      ? crc32(text).toString(36)
-      : this.#keys.sealer(text).slice(0, CHECK_CHARACTERS)
+    return this.hasKey ? this.#keys.sealer(text).slice(0, CHECK_CHARACTERS) : crc32(text).toString(36)
   }
 
   get envelope(): Envelope {

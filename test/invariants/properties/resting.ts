@@ -181,6 +181,6 @@ async function ledgerOf(run: Run): Promise<unknown> {
   // Ids of updates and snapshots are random or count over all runs.
   return records.map(({ asked, ...record }) => ({
     ...record,
-    asked: { ...(asked as object), update: '', updateId: '', id: '' },
+    asked: { ...(asked as object), update: '', id: '' },
   }))
 }

@@ -159,14 +159,18 @@ async function attempt(work: () => Promise<unknown>): Promise<unknown> {
 }
 
 function assertCuts(modules: Modules, records: readonly LedgerRecord[]): void {
-  const { foldRun, emptyRun, packRun, unpackRun } = modules.runState
+  const { assertPackedRun, foldRun, emptyRun, packRun, unpackRun } = modules.runState
   const catalogue = new modules.context.Catalogue({})
   const whole = describe(modules, foldRun(emptyRun(catalogue, 'run'), records))
   for (let cut = 0; cut <= records.length; cut++) {
     const beginning = packRun(foldRun(emptyRun(catalogue, 'run'), records.slice(0, cut)))
     const stored = modules.ledger.decodeValue(modules.ledger.encodeValue(beginning))
-    const state = foldRun(unpackRun(stored, catalogue, 'run'), records.slice(cut))
+    const packed = assertPackedRun(stored, 'run')
+    const tail = records.slice(cut)
+    const state = foldRun(unpackRun(packed, catalogue, 'run'), tail)
     assert.deepEqual(describe(modules, state), whole, `cut after record ${cut}`)
+    const atOnce = unpackRun(packed, catalogue, 'run', tail)
+    assert.deepEqual(describe(modules, atOnce), whole, `cut after record ${cut}, unpacked with the rest`)
   }
 }
 
