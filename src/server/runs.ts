@@ -1,6 +1,6 @@
 // Runs: how operations get hold of one.
 import type { AnyStateMachine } from 'xstate'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, isCallboardError, toTagged } from '../base/index.ts'
 import { isGlobals } from '../runtime/index.ts'
 import type { Run } from '../runtime/index.ts'
 import type { RunSummary } from '../store/index.ts'
@@ -8,6 +8,8 @@ import { workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentIdentity, Caller } from './caller.ts'
 import type { House } from './house.ts'
+import { summaryToWire } from './wire.ts'
+import type { Wire } from './wire.ts'
 
 /** @throws CallboardError `run.unknown`; whatever keeps it from being opened */
 export async function openRun({ runtime }: House, runId: string): Promise<Run> {
@@ -20,6 +22,25 @@ export async function summaryOf({ runtime }: House, runId: string): Promise<RunS
   const summary = isGlobals(runId) ? undefined : await runtime.store.summary(runId)
   if (summary === undefined) throw unknownRun(runId)
   return summary
+}
+
+/** A run with its state and what came of it. */
+export async function detailOf(house: House, run: Run): Promise<{ readonly version: number; readonly body: Wire }> {
+  const summary = await summaryOf(house, run.id)
+  const outcome =
+    summary.status === 'active'
+      ? { output: null, error: null }
+      : await run.done.then(
+          (output) => ({ output: toTagged(output), error: null }),
+          (error: unknown) => ({ output: null, error: describeEnd(error) }),
+        )
+  return { version: summary.seq, body: { ...summaryToWire(summary), state: run.state ?? null, ...outcome } }
+}
+
+/** What agents throw may name anything: only what Callboard says is told. */
+function describeEnd(error: unknown): { readonly code: string; readonly message: string } {
+  if (isCallboardError(error)) return { code: error.code, message: error.message }
+  return { code: 'run.failed', message: 'the run failed; its ledger has the reason' }
 }
 
 export function unknownRun(runId: string): CallboardError {

@@ -30,7 +30,12 @@ export const RunShape = z
   })
   .meta({ id: 'Run' })
 
-export const RunDetailShape = RunShape.extend({ state: Json })
+export const RunDetailShape = RunShape.extend({
+  state: Json,
+  /** Null while the run goes on, and where it did not end well. */
+  output: Json,
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+})
 
 export const EntryShape = z
   .object({

@@ -2,9 +2,8 @@ import { z } from 'zod'
 import { packName, packRun, unpackRun } from '../../pack/index.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import { openRun, summaryOf } from '../runs.ts'
+import { detailOf, openRun, summaryOf } from '../runs.ts'
 import { RunDetailShape } from '../shapes.ts'
-import { summaryToWire } from '../wire.ts'
 
 const LONGEST_ID = 1_024
 
@@ -45,7 +44,7 @@ export const packOperations: readonly Operation[] = [
       })
       const run = await openRun(house, runId)
       const headers = { location: `/api/runs/${encodeURIComponent(runId)}` }
-      return { status: 201, headers, body: { ...summaryToWire(await summaryOf(house, runId)), state: run.state } }
+      return { status: 201, headers, ...(await detailOf(house, run)) }
     },
   }),
 ]

@@ -4,7 +4,7 @@ import { structureOf, workflowOf } from '../../workflow/index.ts'
 import { pageAfter, placeOfNumber } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import { openRun, summaryOf, unknownRun, workflowNamed } from '../runs.ts'
+import { detailOf, openRun, summaryOf, unknownRun, workflowNamed } from '../runs.ts'
 import { AnyObject, Json, pageOf, RunDetailShape, RunShape, wholeNumber } from '../shapes.ts'
 import { fromWire, summaryToWire, toWire } from '../wire.ts'
 
@@ -66,9 +66,8 @@ export const runOperations: readonly Operation[] = [
         ...(body.runId === undefined ? {} : { runId: body.runId }),
         ...(body.labels === undefined ? {} : { labels: body.labels }),
       })
-      const summary = await summaryOf(house, run.id)
       const headers = { location: `/api/runs/${encodeURIComponent(run.id)}` }
-      return { status: 201, version: summary.seq, headers, body: { ...summaryToWire(summary), state: run.state } }
+      return { status: 201, headers, ...(await detailOf(house, run)) }
     },
   }),
   operation({
@@ -104,11 +103,7 @@ export const runOperations: readonly Operation[] = [
     tag: 'runs',
     summary: 'One run',
     answers: { 200: { description: 'it', schema: RunDetailShape }, 304: { description: 'nothing has changed' } },
-    handle: async ({ house, params }) => {
-      const run = await openRun(house, params.runId)
-      const summary = await summaryOf(house, params.runId)
-      return { version: summary.seq, body: { ...summaryToWire(summary), state: run.state } }
-    },
+    handle: async ({ house, params }) => detailOf(house, await openRun(house, params.runId)),
   }),
   operation({
     method: 'delete',
@@ -185,7 +180,7 @@ export const runOperations: readonly Operation[] = [
         ...(reason === undefined ? {} : { reason }),
       })
       const headers = { location: `/api/runs/${encodeURIComponent(run.id)}` }
-      return { status: 201, headers, body: { ...summaryToWire(await summaryOf(house, run.id)), state: run.state } }
+      return { status: 201, headers, ...(await detailOf(house, run)) }
     },
   }),
 ]
