@@ -147,6 +147,8 @@ describe('a connection', () => {
     const smuggled =
       'POST /runs HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'
     expect(await talk(server.port, smuggled)).toMatch(/^HTTP\/1\.1 400 /)
+    const refused = await fetch(`${server.url}/api/runs`, { method: 'POST', body: 'x'.repeat(3_000_000) })
+    expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([413, 'server.too-large'])
     expect((await fetch(`${server.url}/health`)).status).toBe(200)
   })
 })
