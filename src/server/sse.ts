@@ -25,20 +25,24 @@ export function streamEvents(
   const signal = AbortSignal.any([stream.signal, request.signal])
   const events = source({ signal, late: () => lateIn(clock, limits.heartbeatMs) })[Symbol.asyncIterator]()
   const encoder = new TextEncoder()
+  const failed = (error: unknown): never => {
+    stream.close()
+    throw error
+  }
   const body = new ReadableStream<Uint8Array>(
     {
       // A reader knows that it is connected before anything happens.
       start: (controller) => controller.enqueue(encoder.encode(': callboard\n\n')),
       async pull(controller) {
         stream.isHeldUp(false)
-        const { done, value } = signal.aborted ? { done: true, value: undefined } : await events.next()
-        if (done === true || signal.aborted) {
+        const next = signal.aborted ? OVER : await events.next().catch(failed)
+        if (next.done === true || signal.aborted) {
           stream.close()
-          await events.return?.(undefined)
+          await events.return(undefined)
           controller.close()
           return
         }
-        controller.enqueue(encoder.encode((value ?? []).map(textOf).join('')))
+        controller.enqueue(encoder.encode(next.value.map(textOf).join('')))
         stream.isHeldUp(true)
       },
       // What waits for the next change is woken by the end of the stream.
@@ -55,6 +59,8 @@ export function streamEvents(
     },
   })
 }
+
+const OVER: IteratorResult<readonly StreamEvent[], undefined> = { done: true, value: undefined }
 
 function textOf(event: StreamEvent): string {
   if (event.kind === 'heartbeat') return ': alive\n\n'

@@ -204,6 +204,29 @@ describe('the stream of a run', () => {
     await reading
   })
 
+  it('says at once that records it is to go on from are not kept any more', async () => {
+    const world = await begin()
+    for (let value = 0; value < 5; value++) await world.write(value)
+    const { store } = world.runtime
+    const state = await store.snapshot('r1')
+    await store.putSnapshot({
+      runId: 'r1',
+      seq: 4,
+      id: 'cover',
+      reason: 'test',
+      at: 0,
+      metadata: {},
+      state: state?.state ?? {},
+    })
+    expect(await store.trim('r1', 4)).toBeGreaterThan(0)
+    const { status, body } = await world.ask('GET', '/api/runs/r1/stream?afterSeq=1')
+    expect([status, body.code]).toEqual([410, 'run.trimmed'])
+    const { reader, close } = await follow(world, '/api/runs/r1/stream?afterSeq=4')
+    await reader.until(() => reader.events.length === 2)
+    expect(seqs(reader)).toEqual([5, 6])
+    await close()
+  })
+
   it('says that there is no such run', async () => {
     const world = await begin()
     expect((await world.ask('GET', '/api/runs/none/stream')).status).toBe(404)

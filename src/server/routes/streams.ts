@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readRecords } from '../../runtime/index.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import { agentFor, openRun, summaryOf } from '../runs.ts'
@@ -24,11 +25,13 @@ export const streamOperations: readonly Operation[] = [
     tag: 'streams',
     summary: 'A snapshot, then every change as it is committed; Last-Event-ID or afterSeq goes on from there',
     query: z.strictObject({ afterSeq: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional() }),
-    answers: streamed,
+    answers: { ...streamed, 410: { description: 'the records after that are not kept any more' } },
     handle: async (call) => {
       const { house, params, query, request, services } = call
       await summaryOf(house, params.runId)
       const afterSeq = numberIn(request.headers.get('last-event-id')) ?? query.afterSeq
+      // Records that are not kept any more are said now, not in the stream.
+      if (afterSeq !== undefined) await readRecords(house.runtime.store, params.runId, { afterSeq, limit: 1 })
       const feed = services.feeds.of(house.runtime)
       return streamEvents(call, (context) => runEvents({ house, feed, runId: params.runId, afterSeq }, context))
     },
