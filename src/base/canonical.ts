@@ -30,7 +30,8 @@ export function toTagged(value: unknown): unknown {
 /**
  * The inverse of `toTagged`.
  *
- * @throws CallboardError `value.unknown-tag` when a tag was written by something else
+ * @throws CallboardError `value.unknown-tag` when a tag was written by something else, `value.malformed` for a text that
+ *   stands for no value of its tag, or is not the one that was written
  */
 export function fromTagged(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
@@ -40,15 +41,15 @@ export function fromTagged(value: unknown): unknown {
   const { $type: tag, value: content } = record
   switch (tag) {
     case 'bigint':
-      return BigInt(content as string)
+      return strictly(tag, content, BigInt)
     case '-0':
       return -0
     case 'number':
-      return Number(content)
+      return strictly(tag, content, Number)
     case 'undefined':
       return undefined
     case 'Date':
-      return new Date(content as string)
+      return strictly(tag, content, (text) => new Date(text))
     case 'Map':
       return new Map((content as [unknown, unknown][]).map(([key, item]) => [fromTagged(key), fromTagged(item)]))
     case 'Set':
@@ -74,8 +75,22 @@ function fromBytes(name: string, content: unknown): unknown {
       `a stored value has the unknown tag "${name}"; it was not written by this version`,
     )
   }
-  const bytes = Buffer.from(content, 'base64')
-  return new kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+  return strictly(name, content, (text) => {
+    const bytes = Buffer.from(text, 'base64')
+    return new kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+  })
+}
+
+/** Takes nothing but what `toTagged` writes: what reads the same and is another text has been changed. */
+function strictly<Value>(name: string, content: unknown, read: (text: string) => Value): Value {
+  let value: Value | undefined
+  try {
+    value = read(content as string)
+    if (typeof content === 'string' && (toTagged(value) as { readonly value?: unknown }).value === content) return value
+  } catch {
+    // Told below.
+  }
+  throw new CallboardError('value.malformed', `a stored value of the type ${name} is not as it was written`)
 }
 
 /** Canonical JSON text: keys sorted by code unit, no white space. The order of Map and Set items is part of the value. */

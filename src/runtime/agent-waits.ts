@@ -36,7 +36,10 @@ export class AgentWaits {
     }
     const { fresh = false, since = 0 } = options
     const read = (key: string): Cell | undefined => agent.read(key)
-    return this.#core.waits.add({ waiter: agent.id, keys, mode, read, fresh, since, ...this.#basics(options) })
+    const { waits } = this.#core
+    return this.#told(keys, () =>
+      waits.add({ waiter: agent.id, keys, mode, read, fresh, since, ...this.#basics(options) }),
+    )
   }
 
   #waitForCondition(condition: (view: View) => unknown, options: WaitOptions): Promise<unknown> {
@@ -49,13 +52,18 @@ export class AgentWaits {
     }
     const concerns = (change: CellChange): boolean => agent.sight.isTouchedBy(change)
     const describe = (): string => condition.toString()
-    return this.#core.waits.addCondition({
-      waiter: agent.id,
-      evaluate,
-      concerns,
-      describe,
-      ...this.#basics(options),
-    })
+    const { waits } = this.#core
+    return this.#told([], () =>
+      waits.addCondition({ waiter: agent.id, evaluate, concerns, describe, ...this.#basics(options) }),
+    )
+  }
+
+  /** Whoever listens is told of a wait, unless it is over at once. */
+  #told(keys: readonly string[], wait: () => Promise<unknown>): Promise<unknown> {
+    const { size } = this.#core.waits
+    const promise = wait()
+    if (this.#core.waits.size > size) this.#core.tellOfWait(promise, this.#agent.id, keys)
+    return promise
   }
 
   #basics({

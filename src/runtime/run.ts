@@ -1,5 +1,5 @@
 // Run: what the outside holds of one run.
-import { CallboardError, isCallboardError, handOut } from '../base/index.ts'
+import { handOut } from '../base/index.ts'
 import { entryOf, refusalError } from '../context/index.ts'
 import type { Entry, UpdateOptions, View } from '../context/index.ts'
 import { diffBoards } from '../ledger/index.ts'
@@ -11,6 +11,8 @@ import { followChanges } from './changes.ts'
 import type { Change, ChangesOptions } from './changes.ts'
 import { listEvictions } from './evictions.ts'
 import type { EvictionRecord } from './evictions.ts'
+import { compareSides } from './compare.ts'
+import type { ComparedSides, Comparison } from './compare.ts'
 import { conflictsIn, resolveConflict } from './conflicts.ts'
 import type { ConflictsOptions, Decision, ListedConflict } from './conflicts.ts'
 import type { Explanation } from './explain.ts'
@@ -19,11 +21,13 @@ import type { LogLine, LogOptions } from './change-log.ts'
 import { episodesAmong, takeEpisode } from './episode.ts'
 import type { Episode, EpisodeOptions } from './episode.ts'
 import type { ForkOptions } from './fork.ts'
+import type { RunHost } from './run-host.ts'
 import { loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
 import { updateFromElsewhere } from './elsewhere.ts'
+import { goneError, OUTSIDE, waitFromOutside } from './outside-wait.ts'
 import { answerRequest } from './people.ts'
 import { readLeft, seqOfPoint, takeSnapshot } from './point.ts'
 import type { Point, SnapshotInfo } from './point.ts'
@@ -44,13 +48,8 @@ export interface OutsideOptions extends UpdateOptions {
   readonly agent?: { readonly id: string; readonly type?: string | undefined }
 }
 
-/** What a run needs of its runtime. */
-export interface RunHost {
-  nextId(kind: string): string
-  fork(runId: string, point: Point, options: ForkOptions): Promise<Run>
-}
+type Key<Values> = keyof Values & string
 
-const OUTSIDE = 'outside'
 const NO_LABELS: Labels = Object.freeze({})
 /** Sights of agents that were never invoked. */
 const MOST_SIGHTS = 1_000
@@ -121,6 +120,11 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return this.#core.labels ?? NO_LABELS
   }
 
+  /** Of a child run: who invoked it. */
+  get parent(): RunSummary['parent'] {
+    return this.#core.parent
+  }
+
   get status(): RunSummary['status'] {
     return this.#core.status
   }
@@ -174,41 +178,10 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   /** Waits for an entry as the workflow sees it. @throws CallboardError `wait.timeout`, `run.finished` */
-  waitFor<Key extends keyof Values & string>(
-    key: Key,
-    { timeoutMs = this.#core.waitTimeoutMs, fresh = false, since = 0, signal }: WaitOptions = {},
-  ): Promise<Values[Key]> {
-    if (this.#core.end !== undefined && this.get(key) === undefined) {
-      return Promise.reject(
-        new CallboardError('run.finished', `run ${this.id} has ended; "${key}" will not come any more`, {
-          runId: this.id,
-          key,
-        }),
-      )
-    }
-    const untilAt = this.#core.clock.now() + timeoutMs
-    const waitWith = (core: RunCore): Promise<unknown> =>
-      core.waits.add({
-        waiter: OUTSIDE,
-        keys: [key],
-        mode: 'one',
-        read: (name) => {
-          const board = core.readableBoard()
-          const own = board.own.plain(name)
-          return own?.live === true ? own : board.globals.plain(name)
-        },
-        fresh,
-        since,
-        timeoutMs: Math.max(0, untilAt - core.clock.now()),
-        signal,
-        onTimeout: (one) => core.timeoutError(one),
-      })
-    const wait = (): Promise<unknown> =>
-      this.#during(waitWith).catch((error: unknown) => {
-        if (isCallboardError(error, 'run.taken-back')) return wait()
-        throw error
-      })
-    return wait() as Promise<Values[Key]>
+  waitFor<Key extends keyof Values & string>(key: Key, options: WaitOptions = {}): Promise<Values[Key]> {
+    const core = this.#core
+    if (core.end !== undefined && this.get(key) === undefined) return Promise.reject(goneError(this.id, key))
+    return waitFromOutside(core, (work) => this.#during(work), { ...options, key }) as Promise<Values[Key]>
   }
 
   /** Calls the handler after commits that change these keys or patterns; gives the function that ends it. */
@@ -352,6 +325,14 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return handOut(diffBoards(before.board, after.board)) as readonly EntryDifference[]
   }
 
+  /** Three entries, or one at two points: as it was, as it was planned, as it is; and the deltas of their numbers. */
+  compare<Before extends Key<Values>, After extends Key<Values>, Plan extends Key<Values> = never>(
+    sides: ComparedSides<Before, Plan, After>,
+  ): Promise<Comparison<Values[Before], Values[Plan], Values[After]>> {
+    this.#host.onQuery(this.id, 'compare')
+    return compareSides(this as Run, sides) as never
+  }
+
   /**
    * The records of the run, oldest first; copies, so that nobody writes to the ledger by way of them.
    * @throws CallboardError `run.trimmed` for records that are not kept any more
@@ -362,6 +343,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /** Everything that can be said of the run as plain JSON, sensitive values redacted unless asked for. */
   async export(options: ExportOptions = {}): Promise<RunExport> {
+    this.#host.onQuery(this.id, 'export')
     const [conflicts, log, summary] = [await this.conflicts(), await this.log(), await this.#store.summary(this.id)]
     if (summary === undefined) throw unknownError(this.id)
     const { state } = this

@@ -3,6 +3,7 @@ import type { AnyStateMachine } from 'xstate'
 import type { Clock, Ids } from '../base/index.ts'
 import type { MemorySource } from '../memory/index.ts'
 import type { Labels, Store } from '../store/index.ts'
+import type { HousekeepingOptions } from './housekeeping.ts'
 import type { RetentionOptions, SnapshotOptions } from './retention.ts'
 
 export interface RuntimeOptions {
@@ -24,6 +25,8 @@ export interface RuntimeOptions {
   readonly snapshots?: SnapshotOptions
   /** How much of a run's history stays; everything unless given. */
   readonly retention?: RetentionOptions
+  /** How many runs there may be, and which are forgotten by themselves; everything stays unless given. */
+  readonly housekeeping?: HousekeepingOptions
   /** Runs in memory beyond which idle ones go to rest, until a message or a deadline; 1,000 unless given. */
   readonly maxActiveRuns?: number
   /** XState's inspection events of every run. An inspector that throws harms nothing. */

@@ -12,6 +12,7 @@ import type { OpenRequest } from './requests.ts'
 import type { RunCore } from './run-core.ts'
 import type { RunEnd } from './run-end.ts'
 import type { SnapshotKeeping } from './snapshot-taker.ts'
+import type { WaitMessage } from './wait-message.ts'
 
 /** What a runtime tells its listeners, by topic. */
 export type RuntimeTopics = {
@@ -23,10 +24,16 @@ export type RuntimeTopics = {
   record: { readonly runId: string; readonly record: LedgerRecord }
   /** An agent began or ended. */
   agent: { readonly runId: string; readonly agent: string; readonly type: string; readonly status: string }
+  /** An agent waits for what is not there yet, or does so no more. */
+  wait: WaitMessage
+  /** A run is compared or exported. */
+  query: { readonly runId: string; readonly what: 'compare' | 'export' }
   progress: { readonly runId: string; readonly agent: string } & Progress
   /** A person is asked. */
   request: { readonly runId: string; readonly request: OpenRequest }
   deadlock: { readonly runId: string; readonly graph: WaitForGraph }
+  /** Ended runs were forgotten. */
+  pruned: { readonly runIds: readonly string[] }
   /** A listener or inspector failed; nothing else was harmed. */
   failure: { readonly topic: string; readonly error: unknown }
 }

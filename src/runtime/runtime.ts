@@ -9,6 +9,8 @@ import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/
 import { storeFork } from './fork.ts'
 import type { ForkOptions } from './fork.ts'
 import { Globals, isGlobals } from './globals.ts'
+import { Housekeeping } from './housekeeping.ts'
+import type { PruneRules } from './housekeeping.ts'
 import { admitLabels } from './labels.ts'
 import { seqOfPoint } from './point.ts'
 import type { Point } from './point.ts'
@@ -17,7 +19,7 @@ import { RunCore } from './run-core.ts'
 import { endMessage } from './run-end.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
-import type { RunHost } from './run.ts'
+import type { RunHost } from './run-host.ts'
 import { guardInspector } from './inspector.ts'
 import { loadRun } from './load-run.ts'
 import { readToOpen } from './open-run.ts'
@@ -47,6 +49,7 @@ export class Runtime {
   readonly #services: RuntimeServices
   readonly #ids: Ids
   readonly #roster: Roster
+  readonly #housekeeping: Housekeeping
   readonly #workflows = new Map<string, AnyStateMachine>()
   readonly #opening = new Map<string, Promise<Seat>>()
   /** Snapshots on their way into the store. */
@@ -113,6 +116,7 @@ export class Runtime {
       onFailure: this.#onRestFailure,
       track,
     })
+    this.#housekeeping = new Housekeeping({ runtime: this, clock, topics, track }, options.housekeeping)
   }
 
   /** Reads the global entries from the store. Done by `createRuntime`. */
@@ -127,16 +131,16 @@ export class Runtime {
   /**
    * Starts a run of a workflow; resolves once its first record is stored.
    * @throws CallboardError `workflow.unknown` for a plain machine, `run.input` for an input that does not fit,
-   *   `run.labels` for labels that are not texts, `run.exists` for an id that is taken, `runtime.closed`
+   *   `run.labels` for labels that are not texts, `run.exists` for an id that is taken, `runtime.full`, `runtime.closed`
    */
   start<Machine extends AnyStateMachine>(
     workflow: Machine,
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
   ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
     const { input, runId = this.#ids.next('run'), labels } = options
-    return this.#begin(workflow, { runId, input, parent: undefined, labels: admitLabels(labels) }) as Promise<
-      Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>
-    >
+    const seed = { runId, input, parent: undefined, labels: admitLabels(labels) }
+    const begin = (): Promise<Run> => this.#begin(workflow, seed)
+    return this.#housekeeping.admit(runId, begin) as Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>>
   }
 
   /**
@@ -258,6 +262,14 @@ export class Runtime {
     return isRemoved
   }
 
+  /**
+   * Forgets ended runs that the rules allow to forget, with everything they started; gives the ids.
+   * @throws CallboardError `runtime.prune` without a rule
+   */
+  prune(rules: PruneRules): Promise<readonly string[]> {
+    return this.#housekeeping.prune(rules)
+  }
+
   /** Listens to what happens in all runs; gives the function that ends it. */
   on<Topic extends keyof RuntimeTopics>(topic: Topic, handler: (message: RuntimeTopics[Topic]) => void): () => void {
     return this.#services.topics.on(topic, handler)
@@ -271,6 +283,7 @@ export class Runtime {
   async close({ runs }: CloseOptions = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#housekeeping.stop()
     const keeps = (runs ?? (this.store.traits.durable ? 'keep' : 'stop')) === 'keep'
     const comingBack = this.#roster.close()
     const active = [...this.#roster.active()]
@@ -354,6 +367,7 @@ export class Runtime {
   readonly #runHost: RunHost = {
     nextId: (kind) => this.#ids.next(kind),
     fork: (runId, point, options) => this.fork(runId, point, options),
+    onQuery: (runId, what) => this.#services.topics.emit('query', { runId, what }),
   }
   readonly #onRestFailure = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'rest', error })
   readonly #onUnusable = (error: unknown): void => this.#services.topics.emit('failure', { topic: 'snapshot', error })

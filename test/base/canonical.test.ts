@@ -67,3 +67,17 @@ it('says so when it meets a tag it did not write', () => {
   expect(read).toThrow('a stored value has the unknown tag "Task"')
   expect(read).toThrow(expect.objectContaining({ code: 'value.unknown-tag' }))
 })
+
+it('takes nothing for a value but the text that was written for it', () => {
+  const changed = [
+    { $type: 'Date', value: '1970-01-01,00:00:00.000Z' },
+    { $type: 'Date', value: 'soon' },
+    { $type: 'bigint', value: ' 12' },
+    { $type: 'bigint', value: '1.5' },
+    { $type: 'number', value: '12' },
+    { $type: 'Uint8Array', value: 'AQI' },
+    { $type: 'Float64Array', value: 'AQI=' },
+  ]
+  for (const value of changed)
+    expect(() => fromTagged({ a: value })).toThrow(expect.objectContaining({ code: 'value.malformed' }))
+})

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createMemory } from 'callboard/memory'
 import type { MemoryStore } from 'callboard/memory'
-import { openQdrantMemory } from 'callboard/qdrant'
+import { openQdrantMemory, readQdrantSettings } from 'callboard/qdrant'
 import { selectMemoryCases } from 'callboard/testing'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { startQdrantServer } from './qdrant-server.ts'
@@ -139,4 +139,22 @@ describe('a memory in Qdrant', () => {
       await expect(openQdrantMemory(options)).rejects.toMatchObject({ code: 'memory.option' })
     },
   )
+})
+
+describe('the environment', () => {
+  it('says where Qdrant is, or that there is none', async () => {
+    expect(readQdrantSettings({})).toBeUndefined()
+    expect(readQdrantSettings({ QDRANT_URL: '', QDRANT_COLLECTION: 'x' })).toBeUndefined()
+    expect(readQdrantSettings({ QDRANT_URL: 'http://localhost:6333' })).toEqual({ url: 'http://localhost:6333' })
+    expect(() => readQdrantSettings({ QDRANT_URL: 'localhost:6333' })).toThrow(
+      'QDRANT_URL: "localhost:6333" is no http',
+    )
+    const settings = readQdrantSettings({ QDRANT_URL: server.url, QDRANT_COLLECTION: freshName() })
+    if (settings === undefined) throw new Error('it says where')
+    const store = await openQdrantMemory(settings)
+    onTestFinished(() => store.close())
+    const memory = (await createMemory({ store })).for({ runId: 'r' })
+    await remember(memory, fact('tides turn'))
+    expect(await textsOf(memory, 'tides')).toEqual(['tides turn'])
+  })
 })

@@ -168,7 +168,7 @@ describe('installed into an empty project', () => {
       expect(names).toContain('createRuntime')
       expect(loaded.some((url) => url.includes('/callboard/dist/runtime/'))).toBe(true)
       const unused =
-        /node_modules\/(commander|elkjs|hono|pg|redis|ai)\/|dist\/(cli|graph|memory|server|studio|mcp|ai|store\/\w+)\/|node:sqlite/
+        /node_modules\/(commander|elkjs|hono|pg|redis|ai|@opentelemetry)\/|dist\/(cli|graph|memory|server|studio|mcp|ai|otel|store\/\w+)\/|node:sqlite/
       expect(loaded.filter((url) => unused.test(url))).toEqual([])
     },
   )

@@ -170,6 +170,20 @@ describe('comparing', () => {
     expect(output.deltas).toMatchObject({ unusedImports: -1 })
   })
 
+  it('is what the run itself compares, three ways', async () => {
+    const { before, plan, after, deltas } = await good.compare({
+      before: 'analysis.original',
+      plan: 'plan.improvement',
+      after: 'state.current',
+    })
+    const compared = compareEvolution(good)
+    expect({ before, plan, after }).toEqual({ before: compared.before, plan: compared.plan, after: compared.after })
+    const metrics = deltas.filter(({ path }) => path[0] === 'metrics')
+    expect(metrics).toHaveLength(Object.keys(compared.deltas ?? {}).length)
+    for (const { path, delta } of metrics)
+      expect(compared.deltas).toHaveProperty(path.slice(1), expect.closeTo(delta, 3))
+  })
+
   it('has the same deltas as the evaluation', () => {
     const { deltas } = compareEvolution(good)
     const compared = readEvolution(good).evaluationResults?.metricsComparison ?? []

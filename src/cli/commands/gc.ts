@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { CallboardError } from '../../base/index.ts'
+import { chooseEnded } from '../../runtime/index.ts'
 import type { RunSummary } from '../../store/index.ts'
 import { databaseOption, openExisting } from '../database.ts'
-import type { Database } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
 import { listRuns } from '../find-run.ts'
 import { writeJson } from '../look.ts'
@@ -33,7 +33,12 @@ export function gcCommand(terminal: Terminal, end: (code: number) => void): Comm
       }
       await using database = await openExisting(db, terminal)
       const all = await listRuns(database, {}, (message) => terminal.err.write(`damaged: ${message}\n`))
-      const doomed = choose(all, database, { ...options, now: terminal.clock.now() })
+      const rules = {
+        ...(olderThan === undefined ? {} : { olderThanMs: olderThan }),
+        ...(keep === undefined ? {} : { keep }),
+      }
+      const isInUse = (runId: string): boolean => database.isWorkedOn(runId)
+      const doomed = chooseEnded(all, rules, { now: terminal.clock.now(), isInUse })
       if (yes) for (const { runId } of doomed) await database.store.remove(runId)
       if (json) writeJson(terminal, { removed: yes, runs: doomed.map(({ runId }) => runId) })
       else tell(doomed, yes, terminal)
@@ -53,30 +58,6 @@ function readAge(text: string): number {
 function readCount(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('Give a whole number.')
-}
-
-/** Ended runs by the options, oldest first, each with what it started; none that somebody works on. */
-function choose(
-  all: readonly RunSummary[],
-  database: Database,
-  { olderThan = 0, keep = 0, now }: Pick<GcOptions, 'olderThan' | 'keep'> & { readonly now: number },
-): readonly RunSummary[] {
-  const children = Map.groupBy(all, ({ parent }) => parent?.runId)
-  const known = new Set(all.map(({ runId }) => runId))
-  const family = (run: RunSummary): readonly RunSummary[] => [
-    run,
-    ...(children.get(run.runId) ?? []).flatMap((child) => family(child)),
-  ]
-  const families = all
-    // A child whose parent is gone has nobody to go with.
-    .filter(({ parent }) => parent === undefined || !known.has(parent.runId))
-    .map(family)
-    .filter((runs) => runs.every(({ status }) => status !== 'active'))
-    .sort(([one], [other]) => (one?.updatedAt ?? 0) - (other?.updatedAt ?? 0))
-  return families
-    .slice(0, Math.max(0, families.length - keep))
-    .filter(([root]) => root !== undefined && root.updatedAt <= now - olderThan && !database.isWorkedOn(root.runId))
-    .flat()
 }
 
 function tell(doomed: readonly RunSummary[], isDone: boolean, { out, err }: Terminal): void {

@@ -4,6 +4,7 @@ import type { MemoryStore } from '../store.ts'
 import { QdrantClient } from './client.ts'
 import type { QdrantAccess } from './client.ts'
 import { QdrantMemory } from './qdrant-memory.ts'
+import { assertUrl } from './settings.ts'
 
 export interface QdrantMemoryOptions extends QdrantAccess {
   /** The collection of batches and state; those of items are named after it. `agent_memories` unless given. */
@@ -21,9 +22,7 @@ const DEFAULT_COLLECTION = 'agent_memories'
  */
 export async function openQdrantMemory(options: QdrantMemoryOptions): Promise<MemoryStore> {
   const { collection = DEFAULT_COLLECTION, url } = options
-  if (!URL.canParse(url) || !/^https?:/.test(url)) {
-    throw new CallboardError('memory.option', `openQdrantMemory: "${url}" is no http address`, { url })
-  }
+  assertUrl('openQdrantMemory', url)
   if (!/^[\w-]{1,200}$/.test(collection)) {
     const message = `openQdrantMemory: "${collection}" is no name of letters, digits, _ and -`
     throw new CallboardError('memory.option', message, { collection })
@@ -34,3 +33,5 @@ export async function openQdrantMemory(options: QdrantMemoryOptions): Promise<Me
 }
 
 export type { QdrantAccess } from './client.ts'
+export { readQdrantSettings } from './settings.ts'
+export type { QdrantSettings } from './settings.ts'
