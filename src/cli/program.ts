@@ -18,7 +18,9 @@ import { restoreCommand } from './commands/restore.ts'
 import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
 import { runsCommand } from './commands/runs.ts'
+import { serveCommand } from './commands/serve.ts'
 import { showCommand } from './commands/show.ts'
+import { tokenCommand } from './commands/token.ts'
 import { unpackCommand } from './commands/unpack.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { viewCommand } from './commands/view.ts'
@@ -34,6 +36,8 @@ const COMMANDS: readonly CommandFactory[] = [
   runCommand,
   resumeCommand,
   answerCommand,
+  serveCommand,
+  tokenCommand,
   forkCommand,
   restoreCommand,
   graphCommand,
@@ -70,7 +74,7 @@ export async function parseWith(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number | undefined> {
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => terminal.out.write(text),
       writeErr: (text) => terminal.err.write(text),
@@ -112,4 +116,7 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'run.invalid-id',
   'update.refused',
   'run.finished',
+  'server.address',
+  'server.open-to-all',
+  'server.option',
 ])

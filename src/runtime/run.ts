@@ -26,6 +26,7 @@ import { loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
+import { updateFromElsewhere } from './elsewhere.ts'
 import { goneError, OUTSIDE, waitFromOutside } from './outside-wait.ts'
 import { answerRequest } from './people.ts'
 import { readLeft, seqOfPoint, takeSnapshot } from './point.ts'
@@ -43,6 +44,8 @@ import type { Seat } from './seat.ts'
 export interface OutsideOptions extends UpdateOptions {
   /** `outside` unless given. */
   readonly by?: string
+  /** Write as an agent that works elsewhere: with the rights of its type, in its own name. */
+  readonly agent?: { readonly id: string; readonly type?: string | undefined }
 }
 
 type Key<Values> = keyof Values & string
@@ -164,8 +167,9 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   /** Like `update`, but a refusal is a value. */
-  tryUpdate(changes: Changes<Values>, { by = OUTSIDE, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
-    return this.#act((core) => core.updateFromOutside(by, changes, options))
+  tryUpdate(changes: Changes<Values>, { by = OUTSIDE, agent, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
+    if (agent === undefined) return this.#act((core) => core.updateFromOutside(by, changes, options))
+    return this.#act((core) => updateFromElsewhere(core, this.#sight(agent.id, agent.type), changes, options))
   }
 
   /** Sends an event to the machine; resolves, once what came of it is stored, to whether the machine took it. */

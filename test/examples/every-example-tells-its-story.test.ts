@@ -42,6 +42,13 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
     'Ada decided: {"version":"1.1","date":"12 May","notes":["faster","prettier"]}, version 4',
     'the run is "released"',
   ],
+  'http-client.ts': [
+    '1 outside: question v1',
+    'it may not write the article: not-writable',
+    'researcher: findings v1',
+    'editor: article v1',
+    'Why do moths fly to lamps? (26 characters were asked.) They like the light.',
+  ],
   'time-travel.ts': [
     '2 Ada: set destination v0 → v1',
     'planner: merge trip v0 → v1',
@@ -174,7 +181,7 @@ describe('examples', () => {
       [...readFileSync(join(ROOT, 'examples', example), 'utf8').matchAll(/from '([^']+)'/g)].map(([, from]) => from),
     )
     expect(
-      imports.filter((from) => !/^(?:callboard(?:\/[a-z]+){0,2}|zod|xstate|node:[a-z/]+)$/.test(from ?? '')),
+      imports.filter((from) => !/^(?:callboard(?:\/[a-z]+){0,2}|zod|xstate|node:[a-z_/]+)$/.test(from ?? '')),
     ).toEqual([])
   })
 })
