@@ -53,6 +53,7 @@ async function openCompatible(
     name: url.host,
     baseURL: url.href,
     includeUsage: true,
+    supportsStructuredOutputs: true,
     ...(apiKey === undefined ? {} : { apiKey }),
   }
   return createOpenAICompatible(settings)(modelId)

@@ -23,8 +23,10 @@ export interface ModelAgentOptions<
   Writes extends Patterns<Values>,
   Input extends z.ZodType,
 > extends Omit<AgentOptions<Values, Reads, Writes, Input, ModelOutcome>, 'run'> {
-  /** Any language model of the AI SDK. */
-  readonly model: LanguageModel
+  /** Any language model of the AI SDK, or a function that gives it when the agent is invoked. */
+  readonly model:
+    | LanguageModel
+    | ((invocation: { readonly input: z.output<Input> }) => LanguageModel | Promise<LanguageModel>)
   /** What the model is to do: the only text it is told to follow. What it works with comes as data. */
   readonly instructions: string | ((invocation: { readonly input: z.output<Input> }) => string)
   /** The entries that make up its answer: one JSON object, checked by their schemas and written at once. */
@@ -71,16 +73,17 @@ export function modelAgent<
   options: ModelAgentOptions<Values, Reads, Writes, Input>,
 ): AgentLogic<z.input<Input>, ModelOutcome> {
   const setup = setupOf(board, options as never)
-  const { instructions, usage } = options
+  const { instructions, model, usage } = options
   const own = usage === undefined ? [] : [usage]
   const definition = {
     ...options,
     reads: [...setup.reads, ...own],
     writes: [...setup.writes, ...own],
-    run: (context: unknown) => {
+    run: async (context: unknown) => {
       const { input } = context as { readonly input: z.output<Input> }
       const told = typeof instructions === 'function' ? instructions({ input }) : instructions
-      return new Conversation(context as AnyContext, { ...setup, instructions: told }).run()
+      const chosen = typeof model === 'function' ? await model({ input }) : model
+      return new Conversation(context as AnyContext, { ...setup, instructions: told, model: chosen }).run()
     },
   }
   // The entry of the usage is added to the rights, which the types do not know.
@@ -89,7 +92,10 @@ export function modelAgent<
 
 type AnyOptions = ModelAgentOptions<Record<string, unknown>, string, string, z.ZodType>
 
-function setupOf({ catalogue }: { readonly catalogue: ModelSetup['catalogue'] }, options: AnyOptions): ModelSetup {
+function setupOf(
+  { catalogue }: { readonly catalogue: ModelSetup['catalogue'] },
+  options: AnyOptions,
+): Omit<ModelSetup, 'model' | 'instructions'> {
   const { budget = {}, tools = {}, usage, answer = [], boardTools = BOARD_TOOLS } = options
   assertBudget(budget)
   const names: readonly string[] = Object.values(TOOL_NAMES)
@@ -106,8 +112,6 @@ function setupOf({ catalogue }: { readonly catalogue: ModelSetup['catalogue'] },
   const withoutUsage = (patterns: readonly string[] = []): readonly string[] => patterns.filter((key) => key !== usage)
   return {
     catalogue,
-    model: options.model,
-    instructions: '',
     reads: withoutUsage(options.reads),
     writes: withoutUsage(options.writes),
     answer: [...answer],

@@ -4,7 +4,7 @@ import { expectTypeOf } from 'vitest'
 import { z } from 'zod'
 import { defineContext, entry } from 'callboard'
 import type { AgentLogic } from 'callboard'
-import { modelAgent, modelUsage } from 'callboard/ai'
+import { loadModel, modelAgent, modelUsage } from 'callboard/ai'
 import type { ModelOutcome, ModelUsage } from 'callboard/ai'
 import { modelEmbedder } from 'callboard/memory'
 
@@ -39,6 +39,11 @@ board.workflow({ agents: { planner } }).createMachine({
 // @ts-expect-error: the input is not what the agent takes
 board.workflow({ agents: { planner } }).createMachine({ invoke: { src: 'planner', input: { depth: 'deep' } } })
 
+modelAgent(board, {
+  ...common,
+  input: z.object({ name: z.string() }),
+  model: ({ input }) => loadModel(input.name),
+})
 // @ts-expect-error: no such entry
 modelAgent(board, { ...common, reads: ['goals'] })
 // @ts-expect-error: no such entry
