@@ -83,6 +83,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   pg: ['src/store/postgres'],
   ai: ['src/ai', 'examples'],
   '@opentelemetry/api': ['src/otel'],
+  'sqlite-vec': ['src/memory/sqlite'],
   'oxc-parser': ['machines/evolution'],
   'magic-string': ['machines/evolution'],
   diff: ['machines/evolution'],
