@@ -5,6 +5,7 @@
 //   research         analyst measures them and researcher reads the project's own rules, at the same time; planner is
 //                    already there and waits for both
 //   planning         planner has both and makes tasks of them
+//   wording          collector and writer put research, plan and comments into words, where the input names a model
 //   approval         a person says yes or no, where the input asks for it
 //   implementation   implementer carries the tasks out on a copy, has it compiled and measures it again
 //   evaluation       evaluator compares before, plan and after
@@ -23,6 +24,8 @@ const Input = z.strictObject({
   focus: z.array(Focus).min(1).default(Focus.options),
   /** Have a person say yes before anything is implemented. */
   approve: z.boolean().default(false),
+  /** A language model that puts research, plan and comments into words: `provider/model`, or an address and `#model`. */
+  model: z.string().min(1).optional(),
 })
 
 const Output = z.strictObject({
@@ -89,6 +92,7 @@ export function createEvolution(options: EvolutionOptions = {}): EvolutionWorkfl
       guards: {
         knowsProject: ({ context }: Judged) =>
           context.board.has('analysis.original') && context.board.has('research.external'),
+        asksModel: ({ context }: Judged) => context.input.model !== undefined,
         needsApproval: ({ context }: Judged) =>
           context.input.approve && board.when('plan.improvement', (plan) => countAutomatic(plan) > 0)({ context }),
         isApproved: board.when('approval', (answer) => answer === 'yes'),
@@ -143,6 +147,26 @@ export function createEvolution(options: EvolutionOptions = {}): EvolutionWorkfl
                 planned: { type: 'final' },
               },
             },
+          },
+          onDone: [
+            { guard: 'asksModel', target: 'wording' },
+            { guard: 'needsApproval', target: 'approval' },
+            { target: 'implementation' },
+          ],
+        },
+        wording: {
+          initial: 'collecting',
+          states: {
+            collecting: { invoke: { src: 'collector', onDone: 'writing', onError: fails('collector') } },
+            writing: {
+              invoke: {
+                src: 'writer',
+                input: ({ context }) => ({ model: context.input.model ?? '' }),
+                onDone: 'written',
+                onError: fails('writer'),
+              },
+            },
+            written: { type: 'final' },
           },
           onDone: [{ guard: 'needsApproval', target: 'approval' }, { target: 'implementation' }],
         },

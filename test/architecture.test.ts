@@ -81,7 +81,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['src/server'],
   redis: ['src/store/redis'],
   pg: ['src/store/postgres'],
-  ai: ['src/ai'],
+  ai: ['src/ai', 'examples'],
   '@opentelemetry/api': ['src/otel'],
   'sqlite-vec': ['src/memory/sqlite'],
   'oxc-parser': ['machines/evolution'],

@@ -13,12 +13,16 @@ import { countAutomatic, makePlan } from './plan.ts'
 import { tellingOf } from './progress.ts'
 import { research } from './research.ts'
 import { findSources } from './sources.ts'
+import { createWordingAgents } from './wording.ts'
+import type { WordingAgents } from './wording.ts'
 
 /** What the agents need of the world. */
 export interface EvolutionOptions {
   readonly now?: () => number
   /** A TypeScript compiler for targets that bring none: the path of `typescript/bin/tsc`. */
   readonly tscPath?: string | undefined
+  /** The key for a model on a server that is named by its address; `CALLBOARD_MODEL_KEY` of the environment unless given. */
+  readonly modelKey?: string | undefined
 }
 
 const Place = z.strictObject({ path: z.string() })
@@ -32,12 +36,13 @@ export type EvolutionAgents = {
   readonly person: AgentLogic<{ readonly question?: string } | undefined, Approval>
   readonly implementer: AgentLogic<unknown, void>
   readonly evaluator: AgentLogic<unknown, void>
-}
+} & WordingAgents
 
 /** Makes the agents. */
 export function createAgents({
   now = systemClock.now,
   tscPath = findCompilerHere(),
+  modelKey = process.env['CALLBOARD_MODEL_KEY'],
 }: EvolutionOptions = {}): EvolutionAgents {
   return {
     scout: createScout(),
@@ -47,6 +52,7 @@ export function createAgents({
     person: board.person('approval'),
     implementer: createImplementer({ now, tscPath }),
     evaluator: createEvaluator(now),
+    ...createWordingAgents({ apiKey: modelKey }),
   }
 }
 

@@ -2,7 +2,7 @@ import { defineContext, entry } from 'callboard'
 import type { ContextDefinition } from 'callboard'
 import { z } from 'zod'
 import { Approval, Failure, Meta } from './meta.ts'
-import { Analysis, Evaluation, Implementation, Plan, Research } from './schema.ts'
+import { Analysis, Evaluation, Implementation, Plan, Research, UndocumentedNames, Wording } from './schema.ts'
 import { Sources } from './sources.ts'
 
 // What is read from source files is no secret of Callboard's: a variable called `token` must not hide a section.
@@ -15,6 +15,8 @@ const definitions = {
   'analysis.original': entry(Analysis, { ...section, dependsOn: ['sources'] }),
   'research.external': entry(Research, { ...section, dependsOn: ['sources'] }),
   'plan.improvement': entry(Plan, { ...section, dependsOn: ['analysis.original', 'research.external'] }),
+  'wording.names': entry(UndocumentedNames, { ...section, priority: 'medium', dependsOn: ['plan.improvement'] }),
+  'wording.texts': entry(Wording, { ...section, dependsOn: ['wording.names'] }),
   approval: entry(Approval, { outside: true, dependsOn: ['plan.improvement'] }),
   'implementation.log': entry(Implementation, { ...section, dependsOn: ['plan.improvement'] }),
   'implementation.patch': entry(z.string(), { ...section, priority: 'medium', dependsOn: ['implementation.log'] }),

@@ -1,7 +1,8 @@
 // The command behind `npm start`: arguments in, files and exit code out. `callboard resume` finds evolution and conclude
 // here, and finishes what was interrupted.
-import { createRuntime, randomIds } from 'callboard'
+import { createRuntime, isCallboardError, randomIds } from 'callboard'
 import type { Run } from 'callboard'
+import { loadModel } from 'callboard/ai'
 import {
   databaseOption,
   EXIT,
@@ -33,6 +34,7 @@ interface Options {
   readonly approve?: boolean
   readonly json?: boolean
   readonly out?: string
+  readonly model?: string
   readonly db: string
 }
 
@@ -59,6 +61,9 @@ const BAD_INPUT = [
   'evolution.bad-folder',
 ] as const
 
+/** Nor can a model be asked that is not there. */
+const NO_MODEL = ['ai.model', 'ai.package-missing'] as const
+
 /** Improves a project as the arguments say and gives the exit code. */
 export async function evolve(args: readonly string[], terminal: Terminal): Promise<number> {
   let code: number = EXIT.success
@@ -68,6 +73,7 @@ export async function evolve(args: readonly string[], terminal: Terminal): Promi
     .argument('[path]', "a file or folder; Callboard's own source unless given")
     .option('--focus <areas>', `what to improve: ${Focus.options.join(',')} (all of them unless given)`, readFocus)
     .option('--approve', 'ask a person before anything is implemented')
+    .option('--model <name>', 'a language model for texts: provider/model, or the address of a server, # and the model')
     .option('--json', 'write one JSON document instead of showing what happens')
     .option('--out <folder>', 'where to leave the results; callboard-out/<evolution id> unless given')
     .addOption(databaseOption())
@@ -92,18 +98,19 @@ function readFocus(text: string): Focus[] {
 }
 
 async function carryOut(job: Job): Promise<number> {
-  const { evolutionId, path, folder, db, focus, approve = false, json = false, terminal } = job
+  const { evolutionId, path, folder, db, focus, approve = false, json = false, model, terminal } = job
   const { cwd } = terminal
   try {
     await assertFolder(folder, { target: path, cwd })
     await assertFolder(dirname(db), { target: path, cwd, option: '--db' })
+    if (model !== undefined) await loadModel(model)
   } catch (error) {
     return refuse(error, terminal)
   }
   await using database = await openDatabase(db, terminal)
   using _lock = database.lock(evolutionId)
   await using runtime = await createRuntime({ store: database.store })
-  const input = { path, approve, ...(focus === undefined ? {} : { focus }) }
+  const input = { path, approve, ...(focus === undefined ? {} : { focus }), ...(model === undefined ? {} : { model }) }
   const labels = { module: relative(cwd, OWN_MODULE), out: folder }
   const finished = await runInTerminal(runtime, evolution, { input, terminal, runId: evolutionId, labels, quiet: json })
   const { run, outcome } = finished
@@ -131,7 +138,8 @@ function refuse(error: unknown, terminal: Terminal): number {
   return isBadInput(error) ? EXIT.usage : EXIT.failed
 }
 
-const isBadInput = (error: unknown): boolean => BAD_INPUT.some((code) => isEvolutionError(error, code))
+const isBadInput = (error: unknown): boolean =>
+  BAD_INPUT.some((code) => isEvolutionError(error, code)) || NO_MODEL.some((code) => isCallboardError(error, code))
 
 /** Leaves the results of an evolution that is done, and says where they are. */
 export const conclude: Conclude = async ({ run, output: given }, { terminal, json }) => {

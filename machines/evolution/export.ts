@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { EvolutionError } from './error.ts'
 import { Failure, Meta } from './meta.ts'
-import { Analysis, Evaluation, Implementation, Plan, Research } from './schema.ts'
+import { Analysis, Evaluation, Implementation, Plan, Research, Wording } from './schema.ts'
 import { writeWhole } from './write-file.ts'
 
 /** Everything that is known of an evolution, as plain JSON; null for what it has not found out yet. */
@@ -20,6 +20,8 @@ export const EvolutionContext = z
     implementationPatch: z.string().nullable(),
     currentState: Analysis.nullable(),
     evaluationResults: Evaluation.nullable(),
+    /** Where a language model was asked. */
+    wording: Wording.optional(),
     errorLog: z.array(Failure).readonly(),
   })
   .readonly()
@@ -41,6 +43,7 @@ export function readEvolution(run: Pick<Run, 'id' | 'get'>): EvolutionContext {
     const message = `run ${run.id} is no evolution: its board has no "meta"; pass a run of the evolution workflow`
     throw new EvolutionError('evolution.not-an-evolution', message, run.id)
   }
+  const wording = run.get('wording.texts')
   return EvolutionContext.parse({
     format: 'callboard.evolution/1',
     ...meta.data,
@@ -51,6 +54,7 @@ export function readEvolution(run: Pick<Run, 'id' | 'get'>): EvolutionContext {
     implementationPatch: run.get('implementation.patch') ?? null,
     currentState: run.get('state.current') ?? null,
     evaluationResults: run.get('evaluation.results') ?? null,
+    ...(wording === undefined ? {} : { wording }),
     errorLog: run.get('errors') ?? [],
   })
 }

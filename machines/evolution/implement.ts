@@ -27,6 +27,8 @@ export interface ImplementOptions extends Watched {
   /** A TypeScript compiler for projects that bring none: the path of `typescript/bin/tsc`. */
   readonly tscPath?: string | undefined
   readonly tscTimeoutMs?: number
+  /** What somebody has written about an exported name, on one line. */
+  readonly commentFor?: EditContext['commentFor']
   readonly now: () => number
 }
 
@@ -36,7 +38,7 @@ export interface ImplementOptions extends Watched {
  * first. When the function fails or is aborted, the copy is as it was.
  */
 export async function implement(options: ImplementOptions): Promise<Implementation> {
-  const { plan, sources, copy, conventions, tscPath, tscTimeoutMs = 120_000, signal, now } = options
+  const { plan, sources, copy, conventions, tscPath, tscTimeoutMs = 120_000, commentFor, signal, now } = options
   await assertApart(copy)
   const project = await readProject(copy.directory)
   const known = new Set(sources.files)
@@ -46,7 +48,8 @@ export async function implement(options: ImplementOptions): Promise<Implementati
     automatic.filter(({ file }) => known.has(file)),
     ({ file }) => file,
   )
-  const context = await prepare(project, sources, automatic, conventions, signal)
+  const prepared = await prepare(project, sources, automatic, conventions, signal)
+  const context = commentFor === undefined ? prepared : { ...prepared, commentFor }
   const drafts = new Drafts(copy.directory, context)
   await forEachWatched(
     [...byFile],

@@ -8,6 +8,7 @@ import { makeCopy, refreshCopy } from './copy.ts'
 import { implement } from './implement.ts'
 import { assertUnchanged, isCarriedOut, makePatch } from './patch.ts'
 import { tellingOf } from './progress.ts'
+import { commentFor } from './wording.ts'
 import { Workbench } from './workbench.ts'
 
 interface World {
@@ -19,11 +20,12 @@ interface World {
 export function createImplementer({ now, tscPath }: World): AgentLogic<unknown, void> {
   return board.agent({
     role: 'implementer',
-    reads: ['sources', 'research.external', 'plan.improvement', 'implementation.log'],
+    reads: ['sources', 'research.external', 'plan.improvement', 'wording.texts', 'implementation.log'],
     writes: ['implementation.*', 'state.current'],
     async run({ view, step, update, progress, signal: stopped, runId }) {
       const sources = view.getOrThrow('sources')
       const plan = view.getOrThrow('plan.improvement')
+      const texts = view.get('wording.texts')
       const { conventions } = view.getOrThrow('research.external')
       const { root, files } = sources
       const planned = new Set(plan.tasks.filter(({ automatic }) => automatic).map(({ file }) => file))
@@ -35,7 +37,8 @@ export function createImplementer({ now, tscPath }: World): AgentLogic<unknown, 
         bench.stage('implement', async ({ signal, isFirst }) => {
           if (!isFirst) await refreshCopy(copy, ownFiles)
           const onProgress = tellingOf(progress, 'edits', 'asks the compiler')
-          return implement({ plan, sources, copy, conventions, tscPath, now, signal, onProgress })
+          const words = (file: string, name: string) => commentFor(texts, file, name)
+          return implement({ plan, sources, copy, conventions, tscPath, commentFor: words, now, signal, onProgress })
         })
       let copy = await begin()
       // Written as the last thing it does: all that was left is to put the copy away.

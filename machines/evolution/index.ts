@@ -51,9 +51,12 @@ export {
   Skipped,
   Task,
   TaskKind,
+  UndocumentedNames,
+  Wording,
 } from './schema.ts'
 export type { MetricName } from './schema.ts'
 export { findSources, Sources } from './sources.ts'
 export { summariseEvolutions } from './summary.ts'
 export type { EvolutionSummary } from './summary.ts'
+export { commentFor } from './wording.ts'
 export { writeWhole } from './write-file.ts'

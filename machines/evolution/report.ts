@@ -1,4 +1,4 @@
-import type { Analysis, Evaluation, Implementation, Plan, Research } from './schema.ts'
+import type { Analysis, Evaluation, Implementation, Plan, Research, Wording } from './schema.ts'
 
 /** Everything that an evolution stored, phase by phase. */
 export interface EvolutionSections {
@@ -8,6 +8,8 @@ export interface EvolutionSections {
   readonly plan: Plan
   readonly implementation: Implementation
   readonly evaluation: Evaluation
+  /** Where a language model was asked. */
+  readonly wording?: Wording | undefined
 }
 
 /** So many lines of a list are shown; the JSON report has all of them. */
@@ -24,14 +26,21 @@ export function reportMarkdown(sections: EvolutionSections, now: () => number): 
   const parts = [
     `# Evolution of ${inline(target)}`,
     `${new Date(now()).toISOString()}: **${evaluation.verdict}**, success rate ${evaluation.successRate} (${evaluation.reason}).`,
+    ...wordingPart(sections.wording),
     ...goalsPart(evaluation),
     ...metricsPart(evaluation),
-    ...implementationPart(sections.implementation),
+    ...implementationPart(sections.implementation, sections.wording),
     ...planPart(sections),
     ...analysisPart(sections.analysis),
     ...researchPart(sections.research),
   ]
   return `${parts.join('\n\n')}\n`
+}
+
+function wordingPart(wording: Wording | undefined): string[] {
+  if (wording === undefined) return []
+  const { research, plan } = wording
+  return ['## In the words of a language model', `Research: ${inline(research)}`, `Plan: ${inline(plan)}`]
 }
 
 function goalsPart({ goals }: Evaluation): string[] {
@@ -59,21 +68,20 @@ function metricsPart({ metricsComparison }: Evaluation): string[] {
   return ['## Metrics', table(['metric', 'before', 'planned', 'after', 'delta', 'change'], rows)]
 }
 
-function implementationPart({
-  totalChanges,
-  modifiedFiles,
-  done,
-  dropped,
-  compilation,
-  changes,
-}: Implementation): string[] {
+function implementationPart(
+  { totalChanges, modifiedFiles, done, dropped, compilation, changes }: Implementation,
+  wording: Wording | undefined,
+): string[] {
+  const origin = wording === undefined ? 'derived' : 'written by a language model, or derived'
   const derived = changes.filter(({ edit }) => edit === 'document').length
   return [
     '## Implementation',
     `${totalChanges} changes by ${done.length} tasks in ${modifiedFiles.length} files; ${dropped.length} tasks dropped. ` +
       `Compiler: ${compilation.compiled} (${inline(compilation.note)}).`,
     ...(derived > 0
-      ? [`${derived} comments were derived from names and signatures. They say what those say: read them, and add why.`]
+      ? [
+          `${derived} comments were ${origin} from names and signatures. They say what those say: read them, and add why.`,
+        ]
       : []),
     ...list(modifiedFiles.map((file) => `\`${file}\``)),
     ...(dropped.length > 0

@@ -279,3 +279,14 @@ export const Evaluation = z
   })
   .readonly()
 export type Evaluation = z.infer<typeof Evaluation>
+
+/** Names that are to be documented, and the beginning of what they stand for. */
+export const UndocumentedNames = z.array(z.strictObject({ file: z.string(), name: z.string(), code: z.string() }))
+
+/** What a language model wrote. */
+export const Wording = z.strictObject({
+  research: z.string(),
+  plan: z.string(),
+  documentation: z.array(z.strictObject({ file: z.string(), name: z.string(), text: z.string() })),
+})
+export type Wording = z.infer<typeof Wording>

@@ -10,6 +10,11 @@ export interface RenderOptions {
   readonly countTokens?: (text: string) => number
   /** Shortest piece, in tokens, that an entry is cut down to; 16 unless given. */
   readonly minCutTokens?: number
+  /**
+   * Writes one entry: a head line that is never cut, then the value. A sensitive value has been redacted. Unless given, a
+   * heading with the value below it.
+   */
+  readonly format?: (entry: Entry) => string
 }
 
 /** What became of one entry, and why. */
@@ -40,18 +45,23 @@ export function estimateTokens(text: string): number {
 
 /** What an entry takes in a prompt, at most: it may become stale later. */
 export function tokensInPrompt(entry: Entry): number {
-  return estimateTokens(sectionOf({ ...entry, stale: true }))
+  return estimateTokens(formatEntry({ ...entry, stale: true }))
 }
 
 /** @throws CallboardError `view.invalid-budget` for a budget that is not a positive number */
 export function renderEntries(entries: readonly Entry[], options: RenderOptions): RenderedView {
-  const { maxTokens, countTokens = estimateTokens, minCutTokens = DEFAULT_MIN_CUT_TOKENS } = options
+  const {
+    maxTokens,
+    countTokens = estimateTokens,
+    minCutTokens = DEFAULT_MIN_CUT_TOKENS,
+    format = formatEntry,
+  } = options
   if (!(maxTokens > 0)) {
     throw new CallboardError('view.invalid-budget', `maxTokens is ${maxTokens}; it must be a positive number`, {
       maxTokens,
     })
   }
-  const sections = entries.map((entry) => ({ entry, text: sectionOf(entry) }))
+  const sections = entries.map((entry) => ({ entry, text: format(redacted(entry)) }))
   const pinnedTokens = sections.reduce((sum, { entry, text }) => sum + (isAlwaysIn(entry) ? countTokens(text) : 0), 0)
   let left = maxTokens - pinnedTokens
   const parts: string[] = []
@@ -102,11 +112,14 @@ function isAlwaysIn({ pinned, priority }: Entry): boolean {
   return pinned || priority === 'critical'
 }
 
-function sectionOf(entry: Entry): string {
-  const { key, priority, version, updatedBy, stale, sensitive, value } = entry
+function redacted(entry: Entry): Entry {
+  return entry.sensitive ? { ...entry, value: REDACTED } : entry
+}
+
+function formatEntry(entry: Entry): string {
+  const { key, priority, version, updatedBy, stale, value } = redacted(entry)
   const marks = [priority, `v${version}`, `by ${updatedBy}`, ...(stale ? ['stale'] : [])].join(', ')
-  const body = sensitive ? REDACTED : typeof value === 'string' ? value : canonicalJson(value)
-  return `## ${key} (${marks})\n${body}\n\n`
+  return `## ${key} (${marks})\n${typeof value === 'string' ? value : canonicalJson(value)}\n\n`
 }
 
 /** The longest beginning of the text, at a code point, that fits with the mark behind it. */

@@ -42,7 +42,7 @@ export type {
 } from './structure.ts'
 export { compareStructures, describeDifference } from './structure-difference.ts'
 export type { StructureDifference } from './structure-difference.ts'
-export type { BoardReader, Changes, Selected, ValuesOf } from './values.ts'
+export type { BoardReader, Changes, Patterns, Selected, ValuesOf } from './values.ts'
 export { applyUpdate, setBeginning, workflowOf } from './workflow.ts'
 export type {
   RunBeginning,

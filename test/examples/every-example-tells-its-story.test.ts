@@ -117,6 +117,18 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
     '- (conf 0.91) visitors ask for opening hours first',
     '5 WS_UPDATE_APPLIED by reader (gossip made room)',
   ],
+  'model-agent.ts': [
+    'critic: calls read_entries',
+    'the page says: Five stars!',
+    'and is marked as data: true',
+    'critic: calls update_entries',
+    'refused: you may not write "orders"',
+    'the process stops; 2 calls are paid',
+    'critic: {"review":{"stars":2',
+    'review: {"stars":2,"why":"the page praises itself"}',
+    'orders: 10 chairs',
+    'calls: 4, of which 2 were made before the stop; 360 tokens',
+  ],
   'pack.ts': [
     'on the laptop\n  writing, which takes long and costs money\n  packed letter-1: ledger/callboard/run.jsonl',
     'the same bytes when it is packed again: true',
@@ -176,12 +188,14 @@ describe('examples', () => {
     }
   })
 
-  it('import nothing but the public entries, zod and Node’s own modules', () => {
+  it('import nothing but the public entries, zod, the AI SDK and Node’s own modules', () => {
     const imports = Object.keys(STORIES).flatMap((example) =>
       [...readFileSync(join(ROOT, 'examples', example), 'utf8').matchAll(/from '([^']+)'/g)].map(([, from]) => from),
     )
     expect(
-      imports.filter((from) => !/^(?:callboard(?:\/[a-z]+){0,2}|zod|xstate|node:[a-z_/]+)$/.test(from ?? '')),
+      imports.filter(
+        (from) => !/^(?:callboard(?:\/[a-z]+){0,2}|zod|xstate|ai(?:\/test)?|node:[a-z_/]+)$/.test(from ?? ''),
+      ),
     ).toEqual([])
   })
 })

@@ -111,7 +111,7 @@ describe('the evolution workflow', () => {
       ['person', ['approval'], []],
       [
         'implementer',
-        ['sources', 'research.external', 'plan.improvement', 'implementation.log'],
+        ['sources', 'research.external', 'plan.improvement', 'wording.texts', 'implementation.log'],
         ['implementation.*', 'state.current'],
       ],
       [
@@ -119,6 +119,8 @@ describe('the evolution workflow', () => {
         ['analysis.original', 'plan.improvement', 'implementation.log', 'state.current', 'evaluation.results'],
         ['evaluation.results'],
       ],
+      ['collector', ['sources', 'plan.improvement', 'wording.names'], ['wording.names']],
+      ['writer', ['plan.improvement', 'research.external', 'wording.names'], ['wording.texts']],
     ])
   })
 

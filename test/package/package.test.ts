@@ -186,6 +186,27 @@ describe('installed into an empty project', () => {
     expect(stdout).toMatch(/^1\nmemory\.no-sqlite-vec .*npm i sqlite-vec@0\.1\.9/)
   })
 
+  it('has callboard/ai without the AI SDK, and says how to install it when a model is to be called', async () => {
+    const script = [
+      `import { createRuntime, defineContext, entry } from 'callboard'`,
+      `import { loadModel, modelAgent } from 'callboard/ai'`,
+      `import { z } from 'zod'`,
+      `const board = defineContext({ goal: entry(z.string()) })`,
+      `const planner = modelAgent(board, { model: 'maker/model', instructions: 'Plan.', reads: ['goal'] })`,
+      `const machine = board.workflow({ agents: { planner } }).createMachine({ id: 'w', invoke: { src: 'planner' } })`,
+      `const say = (error) => console.log(error.code, error.message)`,
+      `const run = await (await createRuntime()).start(machine)`,
+      `await run.done.catch(say)`,
+      `await loadModel('openai/gpt-5').catch(say)`,
+    ].join('\n')
+    await writeFile(join(project, 'models.mjs'), script)
+    const { stdout } = await run(process.execPath, ['models.mjs'], { cwd: project })
+    expect(stdout.trim().split('\n')).toEqual([
+      'ai.package-missing the package "ai" could not be loaded; install it with: npm i ai@7',
+      'ai.package-missing the package "@ai-sdk/openai" could not be loaded; install it with: npm i @ai-sdk/openai',
+    ])
+  })
+
   it('type-checks and runs the first example of the README', { timeout: PATIENCE_MS }, async (ctx) => {
     if (readme === undefined) {
       ctx.skip('README.md is not there yet')

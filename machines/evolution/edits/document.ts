@@ -13,12 +13,12 @@ export const document: Edit = {
   name: 'document',
   kind: 'add_docstrings',
   repeats: false,
-  propose(tree, { conventions }) {
+  propose(tree, { conventions, commentFor }) {
     const byStatement = Map.groupBy(findDocumentable(tree), ({ statement }) => statement)
     return findUndocumented(tree).flatMap((exported) => {
       // One comment cannot speak for several names, and one that says nothing was somebody's and stays.
       const isAlone = byStatement.get(exported.statement)?.length === 1 && !docOf(tree, exported.statement)
-      const description = isAlone ? describe(tree, exported) : undefined
+      const description = isAlone ? describeBy(tree, exported, commentFor?.(tree.file, exported.name)) : undefined
       const change = description && insertComment(tree, exported, format(description, conventions))
       return change ? [{ issue: 'undocumented-export', at: exported.at, name: exported.name, changes: [change] }] : []
     })
@@ -40,6 +40,12 @@ export function findUndocumented(tree: SyntaxTree): readonly ExportedName[] {
 /** Exported declarations that ought to be documented: all but plain values. */
 export function findDocumentable(tree: SyntaxTree): readonly ExportedName[] {
   return findExportedNames(tree).filter(({ kind }) => kind !== 'variable')
+}
+
+/** With the words of somebody who knows more, where there are any. */
+function describeBy(tree: SyntaxTree, exported: ExportedName, text: string | undefined): Description | undefined {
+  const derived = describe(tree, exported)
+  return text === undefined ? derived : { tags: [], ...derived, text }
 }
 
 function format({ text, tags }: Description, { paramHyphen, blankLineBeforeTags }: Conventions): string[] {

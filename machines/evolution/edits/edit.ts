@@ -26,6 +26,8 @@ export interface EditContext {
   readonly elidesImports: boolean
   /** Loading a module of this package has no effect, by its own word. */
   readonly sideEffectFree: boolean
+  /** What somebody has written about an exported name, on one line. */
+  readonly commentFor?: (file: string, name: string) => string | undefined
 }
 
 /**

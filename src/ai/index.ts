@@ -1,0 +1,10 @@
+// callboard/ai: agents whose work is done by language models, by way of the AI SDK.
+export type { BoardTool } from './board-tools.ts'
+export type { ModelOutcome } from './conversation.ts'
+export { loadModel } from './load-model.ts'
+export type { LoadModelOptions } from './load-model.ts'
+export { modelAgent } from './model-agent.ts'
+export type { ModelAgentOptions } from './model-agent.ts'
+export type { CallSettings } from './model-call.ts'
+export { modelUsage, sumUsage } from './usage.ts'
+export type { ModelBudget, ModelCall, ModelUsage, UsageSum } from './usage.ts'
