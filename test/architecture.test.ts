@@ -83,6 +83,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   pg: ['src/store/postgres'],
   ai: ['src/ai'],
   '@opentelemetry/api': ['src/otel'],
+  '@modelcontextprotocol/server': ['src/mcp'],
   'oxc-parser': ['machines/evolution'],
   'magic-string': ['machines/evolution'],
   diff: ['machines/evolution'],
