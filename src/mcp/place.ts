@@ -33,9 +33,13 @@ function partsOf(place: Place): readonly string[] {
   }
 }
 
+export function isOurs(uri: string): boolean {
+  return uri.startsWith(SCHEME)
+}
+
 /** Undefined for a URI that names nothing of ours. */
 export function placeOf(uri: string): Place | undefined {
-  if (!uri.startsWith(SCHEME)) return undefined
+  if (!isOurs(uri)) return undefined
   const parts = uri.slice(SCHEME.length).split('/').map(decode)
   if (parts.some((part) => part === undefined || part === '')) return undefined
   const [root, name, field, detail, ...rest] = parts as string[]

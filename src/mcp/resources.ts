@@ -142,10 +142,25 @@ async function agentsIn(desk: Desk, runId: string): Promise<readonly string[]> {
   return [...new Set([...(desk.definition(run.workflow)?.agents.keys() ?? []), ...invoked])]
 }
 
-/** @throws CallboardError `mcp.unknown-resource`; what looking at it throws */
-export async function readPlace(desk: Desk, uri: string): Promise<Document> {
+/**
+ * That a URI names something whose changes the caller may be told of; an entry may be yet to come.
+ * @throws CallboardError `mcp.unknown-resource`, `run.unknown`, `mcp.unknown-workflow`
+ */
+export async function assertPlace(desk: Desk, uri: string): Promise<void> {
+  const place = placeFor(desk, uri)
+  if ('runId' in place) await desk.run(place.runId)
+  if (place.kind === 'chart') desk.workflow(place.workflow)
+}
+
+function placeFor(desk: Desk, uri: string): Place {
   const place = placeOf(uri)
-  if (place === undefined || (desk.agent !== undefined && !isForAgents(place))) throw unknownResource(uri)
+  if (place !== undefined && (desk.agent === undefined || isForAgents(place))) return place
+  throw unknownResource(uri)
+}
+
+/** @throws CallboardError `mcp.unknown-resource`; what looking at it throws */
+async function readPlace(desk: Desk, uri: string): Promise<Document> {
+  const place = placeFor(desk, uri)
   if (place.kind === 'chart') return { mimeType: MERMAID_TYPE, text: toMermaid(chartOf(desk.workflow(place.workflow))) }
   return { mimeType: JSON_TYPE, text: jsonOf(await dataAt(desk, place, uri)) }
 }

@@ -4,8 +4,8 @@ import { isCallboardError } from '../base/index.ts'
 import type { McpCaller } from './caller.ts'
 import type { Desk } from './desk.ts'
 import { followNews } from './news.ts'
-import { placeOf } from './place.ts'
-import { readPlace, registerResources } from './resources.ts'
+import { isOurs } from './place.ts'
+import { assertPlace, registerResources } from './resources.ts'
 import type { McpSdk } from './sdk.ts'
 import { ENTRY_TOOLS, MEMORY_TOOLS, RUN_TOOLS } from './tools/index.ts'
 import type { Tool, ToolAnswer } from './tools/index.ts'
@@ -92,8 +92,8 @@ function tellOfNews(sdk: McpSdk, { server }: McpServer, desk: Desk, era: 'legacy
   if (era === 'legacy') {
     server.setRequestHandler('resources/subscribe', async ({ params: { uri } }) => {
       // Of ours, only what is there for this caller; what `register` has added is its own business.
-      if (placeOf(uri) !== undefined) {
-        await readPlace(desk, uri).catch(() => {
+      if (isOurs(uri)) {
+        await assertPlace(desk, uri).catch(() => {
           throw new sdk.ResourceNotFoundError(uri)
         })
       }
