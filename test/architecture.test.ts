@@ -84,6 +84,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   ai: ['src/ai'],
   '@opentelemetry/api': ['src/otel'],
   '@modelcontextprotocol/server': ['src/mcp'],
+  '@modelcontextprotocol/client': ['examples'],
+  '@modelcontextprotocol/node': ['examples'],
   'oxc-parser': ['machines/evolution'],
   'magic-string': ['machines/evolution'],
   diff: ['machines/evolution'],

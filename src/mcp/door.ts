@@ -39,6 +39,13 @@ export interface McpOptions {
   readonly onFailure?: (error: unknown) => void
 }
 
+export interface McpRequestOptions {
+  /** On whose behalf; the door's own caller unless given. */
+  readonly caller?: McpCaller
+  /** The body as JSON, where it was read already. */
+  readonly parsedBody?: unknown
+}
+
 /** What belongs to one caller. */
 interface CallerPlace {
   readonly desk: Desk
@@ -76,8 +83,8 @@ export class McpDoor {
     this.#sessions = new Sessions(servers)
   }
 
-  /** Answers one request of streamable HTTP, on behalf of a caller. */
-  async fetch(request: Request, caller: McpCaller = this.#caller): Promise<Response> {
+  /** Answers one request of streamable HTTP. */
+  async fetch(request: Request, { caller = this.#caller, parsedBody }: McpRequestOptions = {}): Promise<Response> {
     if (this.#isClosed) return new Response('closed', { status: 503 })
     const { sdk } = this.#servers
     const { hosts = sdk.localhostAllowedHostnames(), origins = sdk.localhostAllowedOrigins() } = this.#options
@@ -88,7 +95,9 @@ export class McpDoor {
     this.assertCaller(caller)
     const key = callerKey(caller)
     const { desk, handler } = await this.#placeOf(key, caller)
-    return (await sdk.isLegacyRequest(request)) ? this.#sessions.handle(request, desk, key) : handler.fetch(request)
+    const body = parsedBody === undefined ? {} : { parsedBody }
+    const isOfSession = await sdk.isLegacyRequest(request, parsedBody)
+    return isOfSession ? this.#sessions.handle(request, { desk, caller: key, ...body }) : handler.fetch(request, body)
   }
 
   /**

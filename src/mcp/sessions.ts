@@ -19,6 +19,12 @@ interface Session {
   close(): Promise<void>
 }
 
+interface AskedOfSession {
+  readonly desk: Desk
+  readonly caller: string
+  readonly parsedBody?: unknown
+}
+
 export class Sessions {
   readonly #options: ServerOptions
   /** The one used last at the end. */
@@ -32,21 +38,22 @@ export class Sessions {
     return this.#sessions.size
   }
 
-  async handle(request: Request, desk: Desk, caller: string): Promise<Response> {
+  async handle(request: Request, asked: AskedOfSession): Promise<Response> {
     const id = request.headers.get('mcp-session-id')
-    if (id === null) return this.#begin(request, desk, caller)
+    if (id === null) return this.#begin(request, asked)
     const session = this.#sessions.get(id)
-    if (session === undefined || session.caller !== caller) return notFound()
+    if (session === undefined || session.caller !== asked.caller) return notFound()
     this.#sessions.delete(id)
     this.#sessions.set(id, session)
-    return session.transport.handleRequest(request)
+    return session.transport.handleRequest(request, bodyOf(asked))
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#sessions.values()].map((session) => session.close()))
   }
 
-  async #begin(request: Request, desk: Desk, caller: string): Promise<Response> {
+  async #begin(request: Request, asked: AskedOfSession): Promise<Response> {
+    const { desk, caller } = asked
     const server = createServer(desk, this.#options, { lifetime: 'connection', era: 'legacy' })
     let isBegun = false
     const transport = new this.#options.sdk.WebStandardStreamableHTTPServerTransport({
@@ -62,7 +69,7 @@ export class Sessions {
       if (transport.sessionId !== undefined) this.#sessions.delete(transport.sessionId)
     })
     await server.connect(transport)
-    const response = await transport.handleRequest(request)
+    const response = await transport.handleRequest(request, bodyOf(asked))
     // Anything but the beginning of a session: the transport has said what is wrong.
     if (!isBegun) await server.close()
     await this.#makeRoom()
@@ -76,6 +83,9 @@ export class Sessions {
     }
   }
 }
+
+const bodyOf = ({ parsedBody }: AskedOfSession): { parsedBody?: unknown } =>
+  parsedBody === undefined ? {} : { parsedBody }
 
 function notFound(): Response {
   const error = { code: -32_001, message: 'Session not found' }

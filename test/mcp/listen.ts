@@ -12,7 +12,12 @@ export interface Listening {
 
 /** @param callerOf who asks, as whoever mounts a door knows it: here, from a header */
 export async function listen(door: McpDoor, callerOf: (request: Request) => McpCaller | undefined): Promise<Listening> {
-  const handle = toNodeHandler({ fetch: (request) => door.fetch(request, callerOf(request)) })
+  const handle = toNodeHandler({
+    fetch: (request) => {
+      const caller = callerOf(request)
+      return door.fetch(request, caller === undefined ? {} : { caller })
+    },
+  })
   const server = createServer((request, response) => void handle(request as NodeIncomingMessageLike, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
