@@ -86,6 +86,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@modelcontextprotocol/server': ['src/mcp'],
   '@modelcontextprotocol/client': ['examples'],
   '@modelcontextprotocol/node': ['examples'],
+  'sqlite-vec': ['src/memory/sqlite'],
   'oxc-parser': ['machines/evolution'],
   'magic-string': ['machines/evolution'],
   diff: ['machines/evolution'],

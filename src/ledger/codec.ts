@@ -8,7 +8,7 @@ import type { CellChange, Conflict, Refusal } from '../context/index.ts'
 import { packChange, unpackChange } from './cell-codec.ts'
 import type { PackedCell } from './cell-codec.ts'
 import type { LedgerRecord, MachineState, RecordKind } from './record.ts'
-import { freezeDeep, tag, untag } from './tagged-text.ts'
+import { freezeJson, tag, untag } from './tagged-text.ts'
 
 /** Where a record stands. */
 export type RecordPlace = Pick<LedgerRecord, 'runId' | 'seq' | 'at' | 'kind'>
@@ -111,7 +111,7 @@ export function encodeRecord(record: LedgerRecord): string {
 export function decodeRecord({ runId, seq, at, kind }: RecordPlace, text: string): LedgerRecord {
   try {
     const body = JSON.parse(text) as readonly unknown[]
-    const revive = text.includes('"$type"') ? untag : freezeDeep
+    const revive = text.includes('"$type"') ? untag : freezeJson
     const author = body[RECORD_FIELDS.author]
     if (typeof author !== 'string' || body.length <= RECORD_FIELDS.changes) throw new TypeError('fields are missing')
     const origin = { author, at }

@@ -36,6 +36,17 @@ export function untag(data: unknown): unknown {
   return freezeDeep(fromTagged(data))
 }
 
+/** Freezes in place what `JSON.parse` has made. Ledgers are read through it: every list that is not made counts. */
+export function freezeJson<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === 'object') freezeJson(item)
+  } else {
+    for (const key in value) if (typeof value[key] === 'object') freezeJson(value[key])
+  }
+  return Object.freeze(value)
+}
+
 /** Freezes plain data in place; Date, Map, Set and typed arrays stay as they are, their contents are frozen. */
 export function freezeDeep<Value>(value: Value): Value {
   if (typeof value !== 'object' || value === null) return value
@@ -62,5 +73,5 @@ export function encodeValue(value: unknown): string {
 /** The inverse of `encodeValue`, frozen. */
 export function decodeValue(text: string): unknown {
   const data: unknown = JSON.parse(text)
-  return text.includes('"$type"') ? untag(data) : freezeDeep(data)
+  return text.includes('"$type"') ? untag(data) : freezeJson(data)
 }

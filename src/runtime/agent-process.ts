@@ -160,10 +160,11 @@ export class AgentProcess {
     this.#abort.abort(reason)
   }
 
-  /** What it had seen of an entry: the base of a three-way merge. */
+  /** What it had seen of an entry, or written to it last: the base of a three-way merge. */
   seen(address: EntryAddress): Seen {
     const cell = this.#seen.get(addressId(address)) ?? this.#floor.cell(address)
-    return cell?.live === true && this.sight.admits(cell.entry) ? cell : 'absent'
+    if (cell?.live !== true) return 'absent'
+    return cell.entry.updatedBy === this.id || this.sight.admits(cell.entry) ? cell : 'absent'
   }
 
   /** Which versions it had read of what. */

@@ -21,8 +21,8 @@ import type {
 } from '../context/index.ts'
 import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { Labels, RunSummary } from '../store/index.ts'
-import { deadlockError, Subscriptions, WaitTable } from '../waits/index.ts'
-import type { Wait } from '../waits/index.ts'
+import { deadlockError, graphFor, Subscriptions, WaitTable } from '../waits/index.ts'
+import type { Wait, WaitForGraph } from '../waits/index.ts'
 import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
 import type { Compact, DefinitionStamp, Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
@@ -775,9 +775,15 @@ export class RunCore implements EngineHost {
     const { waits, graph } = deadlock
     this.#services.topics.emit('deadlock', { runId: this.runId, graph })
     this.#waits?.rejectAll(
-      ({ waiter }) => deadlockError(this.runId, waiter, graph),
+      ({ waiter }) => deadlockError(this.runId, waiter, this.#graphFor(waiter, graph)),
       (wait) => waits.includes(wait),
     )
+  }
+
+  /** An agent hears of the keys that it may read or write. */
+  #graphFor(waiter: string, graph: WaitForGraph): WaitForGraph {
+    const access = this.processOf(waiter)?.sight.access
+    return access === undefined ? graph : graphFor(graph, (key) => access.canRead(key) || access.canWrite(key))
   }
 }
 

@@ -42,6 +42,25 @@ function findCycle(nodes: readonly WaitForNode[]): readonly string[] | undefined
   return undefined
 }
 
+/** What stands for a key that somebody is not to hear of. */
+const OUT_OF_SIGHT = '(a key out of sight)'
+
+/** The graph as one agent may see it: keys that are none of its business have no names. */
+export function graphFor({ nodes, cycle }: WaitForGraph, knows: (key: string) => boolean): WaitForGraph {
+  const shown = (key: string): string => (key === '*' || knows(key) ? key : OUT_OF_SIGHT)
+  const redacted = nodes.map(({ agent, waitsFor, writers }): WaitForNode => {
+    const byKey = Map.groupBy(Object.entries(writers), ([key]) => shown(key))
+    return Object.freeze({
+      agent,
+      waitsFor: Object.freeze([...new Set(waitsFor.map(shown))]),
+      writers: Object.freeze(
+        Object.fromEntries(Array.from(byKey, ([key, all]) => [key, [...new Set(all.flatMap(([, who]) => who))]])),
+      ),
+    })
+  })
+  return Object.freeze({ nodes: Object.freeze(redacted), cycle })
+}
+
 /** One line per agent: what it waits for and why that cannot come. */
 export function describeGraph({ nodes, cycle }: WaitForGraph): string {
   const lines = nodes.flatMap(({ agent, waitsFor, writers }) =>
@@ -54,7 +73,7 @@ export function describeGraph({ nodes, cycle }: WaitForGraph): string {
   return cycle === undefined ? lines.join('; ') : `${lines.join('; ')} (circle: ${cycle.join(' → ')})`
 }
 
-/** The error every wait of a deadlocked run is rejected with. */
+/** The error a wait of a deadlocked run is rejected with; `graph` is what the waiter may see of it. */
 export function deadlockError(runId: string, agent: string, graph: WaitForGraph): CallboardError {
   return new CallboardError(
     'wait.deadlock',

@@ -1,4 +1,4 @@
-export { buildWaitForGraph, deadlockError, describeGraph } from './deadlock.ts'
+export { buildWaitForGraph, deadlockError, describeGraph, graphFor } from './deadlock.ts'
 export type { WaitForGraph, WaitForNode } from './deadlock.ts'
 export { Subscriptions } from './subscriptions.ts'
 export type { DeliveryRecord, Notification, NotificationHandler, SubscriptionSpec } from './subscriptions.ts'

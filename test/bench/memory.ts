@@ -21,6 +21,7 @@ const BARE_WORDS = 'a bare FTS5 table, by its rank'
 const BY_WORDS = 'recall by words'
 const BARE_VECTORS = 'a bare scan of a Float32Array'
 const BY_VECTOR = 'searchVector of the store'
+const IN_SQLITE = 'searchVector of a store with sqlite-vec, which holds no vectors'
 const RECALL_VECTOR = 'recall by vector, embedding the query included'
 const HYBRID = 'recall by both'
 const BARE_BUILD = 'bare inserts into FTS5 and a Float32Array'
@@ -47,7 +48,12 @@ export const memoryQuestion: Question = {
       recalling(world, BY_WORDS, 'keyword'),
       recalling(world, HYBRID, 'hybrid'),
     ])
-    const vectors = await measure([bareScan(world), storeScan(world), recalling(world, RECALL_VECTOR, 'vector')])
+    const vectors = await measure([
+      bareScan(world),
+      searching(world, BY_VECTOR, world.store),
+      searching(world, IN_SQLITE, world.inSqlite),
+      recalling(world, RECALL_VECTOR, 'vector'),
+    ])
     const builds = await measure([bareBuild(world), build()], BUILDS)
     return [
       {
@@ -59,12 +65,13 @@ export const memoryQuestion: Question = {
           lineOf(words, HYBRID, { baseline: BARE_WORDS }),
           lineOf(vectors, BARE_VECTORS),
           lineOf(vectors, BY_VECTOR, { baseline: BARE_VECTORS, limit: limit.vector }),
+          lineOf(vectors, IN_SQLITE, { baseline: BARE_VECTORS }),
           lineOf(vectors, RECALL_VECTOR, { baseline: BARE_VECTORS }),
         ],
         notMeasured:
           'files (the memory is volatile, so is the bare table), other processes, embedding models. Recalls also read ' +
           'the items they give and count that they were found; the bare table gives numbers of rows. Before, it is ' +
-          'checked that words find what FTS5 finds and that both scans give the same.',
+          'checked that words find what FTS5 finds and that all scans give the same.',
       },
       {
         title: `Building a memory of ${ITEMS.toLocaleString('en')} items`,
@@ -78,6 +85,7 @@ export const memoryQuestion: Question = {
 
 interface World {
   readonly store: MemoryStore
+  readonly inSqlite: MemoryStore
   readonly memory: AgentMemory
   readonly db: DatabaseSync
   readonly vectors: Float32Array
@@ -88,9 +96,11 @@ async function openWorld(): Promise<World> {
   const store = createVolatileMemory()
   const memory = (await createMemory({ store })).for({ runId: 'bench' })
   await fill(memory)
+  const inSqlite = createVolatileMemory({ vectors: 'sqlite-vec' })
+  await fill((await createMemory({ store: inSqlite })).for({ runId: 'bench' }))
   const vectors = joined(await unitVectors(texts))
   const db = bareTable()
-  return { store, memory, db, vectors, queryVectors: await unitVectors(queries) }
+  return { store, inSqlite, memory, db, vectors, queryVectors: await unitVectors(queries) }
 }
 
 async function fill(memory: AgentMemory): Promise<void> {
@@ -131,16 +141,19 @@ const matchOf = (query: string): string => [...new Set(query.split(' '))].map((p
 const SELECT = 'SELECT rowid FROM bare WHERE bare MATCH ? ORDER BY rank LIMIT ?'
 
 /** The contenders look for the same thing: whatever one finds, the other finds. */
-async function assertSame({ memory, store, db, vectors, queryVectors }: World): Promise<void> {
+async function assertSame({ memory, store, inSqlite, db, vectors, queryVectors }: World): Promise<void> {
   for (const [index, query] of queries.entries()) {
     const bare = db.prepare('SELECT count(*) AS count FROM bare WHERE bare MATCH ?').get(matchOf(query))?.['count']
     const found = await store.searchWords([...new Set(query.split(' '))], { scopes: 'all' }, ITEMS)
     if (found.length !== bare) throw new Error(`"${query}": ${found.length} by words, ${String(bare)} by FTS5`)
     const vector = queryVectors[index] ?? new Float32Array()
     const scanned = scan(vectors, vector).map((row) => texts[row])
-    const matches = await store.searchVector(vector, { scopes: 'all' }, { threshold: -1, limit: TOP_K })
-    const items = await store.load(matches.map(({ key }) => key))
-    if (items.map(({ text }: MemoryItem) => text).join() !== scanned.join()) throw new Error(`"${query}": scans differ`)
+    for (const each of [store, inSqlite]) {
+      const matches = await each.searchVector(vector, { scopes: 'all' }, { threshold: -1, limit: TOP_K })
+      const items = await each.load(matches.map(({ key }) => key))
+      if (items.map(({ text }: MemoryItem) => text).join() === scanned.join()) continue
+      throw new Error(`"${query}": scans differ`)
+    }
   }
   if ((await memory.recall(queries[0] ?? '', { mode: 'keyword', topK: TOP_K })).length !== TOP_K)
     throw new Error('no hits')
@@ -177,9 +190,9 @@ function bareScan({ vectors, queryVectors }: World): Contender {
   }
 }
 
-function storeScan({ store, queryVectors }: World): Contender {
+function searching({ queryVectors }: World, name: string, store: MemoryStore): Contender {
   return {
-    name: BY_VECTOR,
+    name,
     operations: QUERIES,
     run: async () => {
       for (const vector of queryVectors) {

@@ -12,13 +12,18 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true })
 })
 
+async function inFile(vectors: 'scan' | 'sqlite-vec'): Promise<() => Promise<MemoryStore>> {
+  const folder = await mkdtemp(join(tmpdir(), 'callboard-'))
+  folders.push(folder)
+  return () => openSqliteMemory(join(folder, 'memory.db'), { durability: 'process', vectors })
+}
+
 const BACKENDS = {
-  volatile: () => Promise.resolve(() => Promise.resolve(createVolatileMemory())),
-  sqlite: async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'callboard-'))
-    folders.push(folder)
-    return () => openSqliteMemory(join(folder, 'memory.db'), { durability: 'process' })
-  },
+  volatile: () => Promise.resolve(() => Promise.resolve(createVolatileMemory({ vectors: 'scan' }))),
+  'volatile, with sqlite-vec': () =>
+    Promise.resolve(() => Promise.resolve(createVolatileMemory({ vectors: 'sqlite-vec' }))),
+  sqlite: () => inFile('scan'),
+  'sqlite, with sqlite-vec': () => inFile('sqlite-vec'),
 } satisfies Record<string, () => Promise<() => Promise<MemoryStore>>>
 
 for (const [backend, place] of Object.entries(BACKENDS)) {

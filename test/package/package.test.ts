@@ -174,6 +174,19 @@ describe('installed into an empty project', () => {
     },
   )
 
+  it('searches vectors without sqlite-vec, and says how to install it when it is asked for', async () => {
+    const script = [
+      `import { createMemory, createVolatileMemory } from 'callboard/memory'`,
+      `const me = (await createMemory()).for({ runId: 'run' })`,
+      `await me.remember([{ op: 'add', kind: 'semantic', scope: 'global', text: 'tea' }])`,
+      `console.log((await me.recall('tea', { mode: 'vector' })).length)`,
+      `try { createVolatileMemory({ vectors: 'sqlite-vec' }) } catch (error) { console.log(error.code, error.message) }`,
+    ].join('\n')
+    await writeFile(join(project, 'vectors.mjs'), script)
+    const { stdout } = await run(process.execPath, ['vectors.mjs'], { cwd: project })
+    expect(stdout).toMatch(/^1\nmemory\.no-sqlite-vec .*npm i sqlite-vec@0\.1\.9/)
+  })
+
   it('type-checks and runs the first example of the README', { timeout: PATIENCE_MS }, async (ctx) => {
     if (readme === undefined) {
       ctx.skip('README.md is not there yet')

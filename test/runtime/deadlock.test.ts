@@ -55,6 +55,29 @@ describe('a deadlock', () => {
     expect(clock.armed).toBe(0)
   })
 
+  it('tells an agent of no keys that it may neither read nor write; whoever runs it is told of all', async () => {
+    const { runtime } = await createWorld()
+    const graphs: WaitForGraph[] = []
+    runtime.on('deadlock', ({ graph }) => graphs.push(graph))
+    const told: unknown[] = []
+    const waitsForHen = board.agent({
+      reads: ['hen'],
+      run: ({ waitFor }) => waitFor('hen').catch((error: CallboardError) => void told.push(error.details['graph'])),
+    })
+    const run = await runtime.start(together(board, { waitsForHen, waitsForEgg }))
+    await refusalOf(run.done)
+    expect(told).toEqual([
+      {
+        nodes: [
+          { agent: 'waitsForHen', waitsFor: ['hen'], writers: { hen: [] } },
+          { agent: 'waitsForEgg', waitsFor: ['(a key out of sight)'], writers: { '(a key out of sight)': [] } },
+        ],
+        cycle: undefined,
+      },
+    ])
+    expect(graphs[0]?.nodes[1]).toEqual({ agent: 'waitsForEgg', waitsFor: ['egg'], writers: { egg: [] } })
+  })
+
   it('of one agent that waits for what nobody writes is named at once', async () => {
     const { runtime } = await createWorld()
     const run = await runtime.start(together(board, { waitsForEgg }), { runId: 'r1' })

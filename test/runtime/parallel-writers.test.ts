@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineContext, entry } from 'callboard'
+import { defineContext, entry, patch } from 'callboard'
 import type { Policy, Workflow } from 'callboard'
 import { createGate, createWorld, refusalOf, together } from './world.ts'
 
@@ -228,4 +228,22 @@ it('tells the second of two writers under `reject` that it was too late, naming 
   expect(refused[0]?.message).toBe(
     'bob may not write "lead": version 1 was read, but ann has written version 2 since; read again and retry',
   )
+})
+
+it('lets an agent go on with what it wrote itself, though it may not read it', async () => {
+  const drafts = defineContext({ draft: entry(z.record(z.string(), z.unknown())) })
+  const blind = drafts.agent({
+    writes: ['draft'],
+    async run({ view, update }) {
+      await update({ draft: { title: 'one', words: 10 } })
+      view.entries()
+      await update({ draft: patch({ title: 'two' }) })
+      await update({ draft: { title: 'two', words: 11 } })
+    },
+  })
+  const { runtime } = await createWorld()
+  const run = await runtime.start(together(drafts, { blind }))
+  await run.done
+  expect(run.get('draft')).toEqual({ title: 'two', words: 11 })
+  expect(await run.conflicts()).toEqual([])
 })

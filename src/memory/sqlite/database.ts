@@ -18,18 +18,34 @@ export interface Database {
   exec(sql: string): void
   /** A statement whose rows are lists. */
   prepare(sql: string): Statement
+  /** Loads a library, and leaves no way to load another. */
+  loadExtension(path: string): void
   close(): void
   readonly isTransaction: boolean
 }
 
-export function openDatabase(path: string, busyTimeoutMs: number): Database {
-  const db = new DatabaseSync(path, { timeout: busyTimeoutMs })
+export function openDatabase(
+  path: string,
+  { busyTimeoutMs, allowExtension }: { readonly busyTimeoutMs: number; readonly allowExtension: boolean },
+): Database {
+  // Where permissions are restricted, even asking for it is an error.
+  const mayExtend = allowExtension && process.permission === undefined
+  const db = new DatabaseSync(path, { timeout: busyTimeoutMs, allowExtension: mayExtend })
+  if (mayExtend) db.enableLoadExtension(false)
   return {
     exec: (sql) => db.exec(sql),
     prepare: (sql) => {
       const statement = db.prepare(sql)
       statement.setReturnArrays(true)
       return statement as unknown as Statement
+    },
+    loadExtension: (file) => {
+      db.enableLoadExtension(true)
+      try {
+        db.loadExtension(file)
+      } finally {
+        db.enableLoadExtension(false)
+      }
     },
     close: () => db.close(),
     get isTransaction() {

@@ -122,11 +122,16 @@ export class ItemRows {
     }
   }
 
-  /** What is compared of the items that were written since a revision. */
-  *since(revision: number): Iterable<ItemRow> {
+  count(): number {
+    return Number(this.sql('SELECT count(*) FROM items').get()?.[0])
+  }
+
+  /** What is compared of the items that were written since a revision, with their vectors or without. */
+  *since(revision: number, { vectors }: { readonly vectors: boolean }): Iterable<ItemRow> {
+    const join = vectors ? 'LEFT JOIN vectors ON vectors.id = items.id' : ''
     const rows = this.sql(
-      `SELECT items.id, key, scope, trait, confidence, expires_at, words, vector
-       FROM items LEFT JOIN vectors ON vectors.id = items.id WHERE revision > ? ORDER BY items.id`,
+      `SELECT items.id, key, scope, trait, confidence, expires_at, words, ${vectors ? 'vector' : 'NULL'}
+       FROM items ${join} WHERE revision > ? ORDER BY items.id`,
     ).iterate(revision)
     for (const [id, key, scope, trait, confidence, end, length, vector] of rows) {
       yield {

@@ -3,7 +3,9 @@
 //   T2. The best come first; of equals, the one that arrived first.
 //   T3. What a filter does not let through changes nothing: how rare a word is, and how long texts are, is counted over
 //       what it lets through.
-// Brute force on purpose: ten thousand vectors are a few milliseconds, exact, and there is nothing to build.
+// Brute force on purpose: ten thousand vectors are a few milliseconds, exact, and there is nothing to build. Of no
+// dimensions it holds no vectors, and serves words alone.
+import { clampSimilarity, floorOf, productAt } from './cosine.ts'
 
 /** What is known of an item here. */
 export interface ItemRow {
@@ -35,8 +37,6 @@ export interface Match {
   readonly score: number
 }
 
-/** Rounding of 32-bit floats must not keep a similarity of exactly the threshold out. */
-const ROUNDING = 1e-6
 const FIRST_CAPACITY = 256
 /** The constants of BM25 that SQLite, Lucene and others use. */
 const SATURATION = 1.2
@@ -93,14 +93,14 @@ export class ItemTable {
     const { hasVector } = this.#numbers
     const vectors = this.#vectors
     const best = new Best(limit, this.#numbers.id)
-    const floor = threshold - ROUNDING
+    const floor = floorOf(threshold)
     const { dimensions } = this
     for (let row = 0; row < this.#keys.length; row++) {
       if (hasVector[row] !== 1 || !this.#isAllowed(row, allowed)) continue
       const similarity = productAt(vectors, row * dimensions, vector)
       if (similarity >= floor) best.offer(row, similarity)
     }
-    return this.#matches(best).map(({ key, score }) => ({ key, score: Math.min(1, Math.max(-1, score)) }))
+    return this.#matches(best).map(({ key, score }) => ({ key, score: clampSimilarity(score) }))
   }
 
   /**
@@ -199,21 +199,6 @@ class Best {
     if (other === undefined) return false
     return score > other.score || (score === other.score && (this.#ids[row] ?? 0) < (this.#ids[other.row] ?? 0))
   }
-}
-
-/** Four sums at once: one alone waits for itself at every step. */
-function productAt(table: Float32Array, at: number, vector: Float32Array): number {
-  const length = vector.length
-  const whole = length - (length % 4)
-  let [a, b, c, d] = [0, 0, 0, 0]
-  for (let part = 0; part < whole; part += 4) {
-    a += (table[at + part] ?? 0) * (vector[part] ?? 0)
-    b += (table[at + part + 1] ?? 0) * (vector[part + 1] ?? 0)
-    c += (table[at + part + 2] ?? 0) * (vector[part + 2] ?? 0)
-    d += (table[at + part + 3] ?? 0) * (vector[part + 3] ?? 0)
-  }
-  for (let part = whole; part < length; part++) a += (table[at + part] ?? 0) * (vector[part] ?? 0)
-  return a + b + c + d
 }
 
 function copyInto<Table extends Float32Array | Float64Array | Uint32Array | Uint8Array>(

@@ -5,6 +5,8 @@ import type { MemoryStore } from '../store.ts'
 import { memoryError, openDatabase } from './database.ts'
 import { migrate } from './schema.ts'
 import { SqliteMemory } from './sqlite-memory.ts'
+import { assertVectorSearch, loadSqliteVec } from './sqlite-vec.ts'
+import type { VectorSearch } from './sqlite-vec.ts'
 
 export interface SqliteMemoryOptions {
   /**
@@ -16,17 +18,22 @@ export interface SqliteMemoryOptions {
   readonly busyTimeoutMs?: number
   /** The file is never made larger than so many pages of 4,096 bytes. */
   readonly maxPageCount?: number
+  /** Where vectors are compared; `auto` unless given. All find the same. */
+  readonly vectors?: VectorSearch
   readonly clock?: Clock
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 5_000
 const RETRY_MS = 10
+/** 10,000 vectors of 1,536 numbers. */
+const AUTO_SCAN_BYTES = 64 * 1024 * 1024
 
 /**
  * Opens a memory's store in a file of its own, making it if need be: memories outlive runs, and are kept, copied and
  * thrown away apart from them. Several processes may have it open. It is not encrypted.
  *
- * @throws CallboardError `memory.path`, `memory.format`, `memory.busy`, `memory.unreadable`
+ * @throws CallboardError `memory.path`, `memory.option`, `memory.no-sqlite-vec`, `memory.format`, `memory.busy`,
+ *   `memory.unreadable`
  */
 export async function openSqliteMemory(path: string, options: SqliteMemoryOptions = {}): Promise<MemoryStore> {
   if (path === '' || path === ':memory:') {
@@ -36,12 +43,13 @@ export async function openSqliteMemory(path: string, options: SqliteMemoryOption
       { path },
     )
   }
-  const { clock = systemClock, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS } = options
+  const { clock = systemClock, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, vectors = 'auto' } = options
+  assertVectorSearch(vectors)
   const full = resolve(path)
   // Turning a new file into a shared one takes locks for which SQLite does not wait.
   for (const givesUpAt = clock.now() + busyTimeoutMs; ;) {
     try {
-      return openOnce(full, busyTimeoutMs, options)
+      return openOnce(full, { ...options, busyTimeoutMs, vectors })
     } catch (error) {
       const known = memoryError(error, full)
       if (!isCallboardError(known, 'memory.busy') || clock.now() >= givesUpAt) throw known
@@ -50,26 +58,52 @@ export async function openSqliteMemory(path: string, options: SqliteMemoryOption
   }
 }
 
-/** A memory's store that forgets everything with the process. */
-export function createVolatileMemory(): MemoryStore {
-  const db = openDatabase(':memory:', 0)
-  migrate(db, 'a volatile memory')
-  return new SqliteMemory(db, 'a volatile memory', false)
-}
-
-function openOnce(
-  path: string,
-  busyTimeoutMs: number,
-  { durability = 'full', maxPageCount }: SqliteMemoryOptions,
-): MemoryStore {
-  const db = openDatabase(path, busyTimeoutMs)
+/**
+ * A memory's store that forgets everything with the process.
+ *
+ * @throws CallboardError `memory.option`, `memory.no-sqlite-vec`
+ */
+export function createVolatileMemory({ vectors = 'auto' }: Pick<SqliteMemoryOptions, 'vectors'> = {}): MemoryStore {
+  assertVectorSearch(vectors)
+  const db = openDatabase(':memory:', { busyTimeoutMs: 0, allowExtension: vectors !== 'scan' })
   try {
-    migrate(db, path)
-    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`)
-    if (maxPageCount !== undefined) db.exec(`PRAGMA max_page_count = ${Math.trunc(maxPageCount)}`)
-    return new SqliteMemory(db, path, true)
+    const hasSqliteVec = loadSqliteVec(db, vectors)
+    migrate(db, 'a volatile memory')
+    return new SqliteMemory(db, {
+      path: 'a volatile memory',
+      durable: false,
+      scanBytes: scanBytesOf(vectors, hasSqliteVec),
+    })
   } catch (error) {
     db.close()
     throw error
   }
+}
+
+function openOnce(
+  path: string,
+  {
+    busyTimeoutMs,
+    vectors,
+    durability = 'full',
+    maxPageCount,
+  }: SqliteMemoryOptions & Required<Pick<SqliteMemoryOptions, 'busyTimeoutMs' | 'vectors'>>,
+): MemoryStore {
+  const db = openDatabase(path, { busyTimeoutMs, allowExtension: vectors !== 'scan' })
+  try {
+    const hasSqliteVec = loadSqliteVec(db, vectors)
+    migrate(db, path)
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`)
+    if (maxPageCount !== undefined) db.exec(`PRAGMA max_page_count = ${Math.trunc(maxPageCount)}`)
+    return new SqliteMemory(db, { path, durable: true, scanBytes: scanBytesOf(vectors, hasSqliteVec) })
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/** How many bytes of vectors are held in process, to be scanned. */
+function scanBytesOf(vectors: VectorSearch, hasSqliteVec: boolean): number {
+  if (!hasSqliteVec) return Number.POSITIVE_INFINITY
+  return vectors === 'auto' ? AUTO_SCAN_BYTES : 0
 }

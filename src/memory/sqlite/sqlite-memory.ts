@@ -2,6 +2,8 @@
 //   Q1. Everything that writes is one transaction that holds the write lock from its first read.
 //   Q2. The revision grows with everything that changes items; the table of items follows it, whoever wrote.
 //   Q3. Recalls are counted in process and written with the next transaction.
+//   Q4. Vectors are held in process only while they take no more than `scanBytes`; beyond it SQLite compares them, and
+//       finds the same.
 import { faultPoint } from '../../base/index.ts'
 import type { MemoryBatch } from '../batch.ts'
 import { decodeBatch, encodeBatch } from '../codec.ts'
@@ -22,10 +24,19 @@ import { memoryError } from './database.ts'
 import type { Database, Statement } from './database.ts'
 import { ItemRows } from './item-rows.ts'
 import { ItemTable } from './item-table.ts'
+import { nearestRows } from './nearest-rows.ts'
 
 interface Meta extends MemoryStoreState {
   /** The revision at which something was last taken out. */
   readonly removed: number
+}
+
+export interface SqliteMemorySettings {
+  /** What messages call it. */
+  readonly path: string
+  readonly durable: boolean
+  /** What vectors may take in process memory. Less than infinity only where sqlite-vec is loaded. */
+  readonly scanBytes: number
 }
 
 /** So many recalls are written without waiting for the next transaction. */
@@ -35,14 +46,17 @@ export class SqliteMemory implements MemoryStore {
   readonly traits: MemoryStoreTraits
   readonly #db: Database
   readonly #path: string
+  readonly #scanBytes: number
   readonly #rows: ItemRows
   #table: ItemTable | undefined
   #tableAt: Pick<Meta, 'revision' | 'removed'> = { revision: 0, removed: 0 }
+  #sizeAt = { revision: 0, bytes: 0 }
   #closed = false
 
-  constructor(db: Database, path: string, durable: boolean) {
+  constructor(db: Database, { path, durable, scanBytes }: SqliteMemorySettings) {
     this.#db = db
     this.#path = path
+    this.#scanBytes = scanBytes
     this.#rows = new ItemRows(db)
     this.traits = Object.freeze({ durable, shared: durable, transactional: true })
   }
@@ -128,7 +142,7 @@ export class SqliteMemory implements MemoryStore {
 
   async searchWords(words: readonly string[], filter: MemoryFilter, limit: number): Promise<readonly MemoryMatch[]> {
     return this.#read(() => {
-      const table = this.#freshTable()
+      const table = this.#freshTable(this.#meta())
       const postings = words.map((word) => this.#rows.postings(word))
       return table.searchWords(postings, this.#rows.allow(filter), limit)
     })
@@ -139,11 +153,13 @@ export class SqliteMemory implements MemoryStore {
     filter: MemoryFilter,
     { threshold, limit }: { readonly threshold: number; readonly limit: number },
   ): Promise<readonly MemoryMatch[]> {
-    return this.#read(() => {
-      const table = this.#freshTable()
-      return table.dimensions === vector.length
-        ? table.searchVector(vector, this.#rows.allow(filter), { threshold, limit })
-        : []
+    return this.#readAtOnce(() => {
+      const meta = this.#meta()
+      if (meta.embedder?.dimensions !== vector.length) return []
+      const allowed = this.#rows.allow(filter)
+      return this.#isScanned(meta)
+        ? this.#freshTable(meta).searchVector(vector, allowed, { threshold, limit })
+        : nearestRows(this.#rows, vector, { allowed, threshold, limit })
     })
   }
 
@@ -202,18 +218,29 @@ export class SqliteMemory implements MemoryStore {
   }
 
   /** The table of items as of now, whoever wrote them. */
-  #freshTable(): ItemTable {
-    const { revision, removed, embedder } = this.#meta()
-    const dimensions = embedder?.dimensions ?? 0
+  #freshTable(meta: Meta): ItemTable {
+    const { revision, removed, embedder } = meta
+    const dimensions = this.#isScanned(meta) ? (embedder?.dimensions ?? 0) : 0
     if (this.#table?.dimensions !== dimensions || this.#tableAt.removed !== removed) {
       this.#table = new ItemTable(dimensions)
       this.#tableAt = { revision: 0, removed }
     }
     if (this.#tableAt.revision !== revision) {
-      for (const row of this.#rows.since(this.#tableAt.revision)) this.#table.set(row)
+      const added = this.#rows.since(this.#tableAt.revision, { vectors: dimensions > 0 })
+      for (const row of added) this.#table.set(row)
       this.#tableAt = { revision, removed }
     }
     return this.#table
+  }
+
+  /** Whether vectors are compared in process. */
+  #isScanned({ revision, embedder }: Meta): boolean {
+    if (this.#scanBytes === Number.POSITIVE_INFINITY || embedder === undefined) return true
+    if (this.#sizeAt.revision !== revision) {
+      const bytes = this.#rows.count() * embedder.dimensions * Float32Array.BYTES_PER_ELEMENT
+      this.#sizeAt = { revision, bytes }
+    }
+    return this.#sizeAt.bytes <= this.#scanBytes
   }
 
   #meta(): Meta {
@@ -247,6 +274,18 @@ export class SqliteMemory implements MemoryStore {
     } catch (error) {
       throw memoryError(error, this.#path)
     }
+  }
+
+  /** What is read is of one moment, whoever writes meanwhile. */
+  #readAtOnce<Result>(work: () => Result): Result {
+    return this.#read(() => {
+      this.#db.exec('BEGIN')
+      try {
+        return work()
+      } finally {
+        if (this.#db.isTransaction) this.#db.exec('COMMIT')
+      }
+    })
   }
 
   #write<Result>(work: () => Result): Result {

@@ -98,7 +98,8 @@ export class HeadsFile {
 
   /** Writes neighbours together. @throws what `fs` throws; nothing is lost by that (H2) */
   remember(heads: Iterable<HeadToRemember>): void {
-    const sorted = [...heads].sort((a, b) => a.run - b.run)
+    const sorted = [...heads]
+    if (sorted.some(({ run }, index) => run < (sorted[index - 1]?.run ?? 0))) sorted.sort((a, b) => a.run - b.run)
     const bytes = Buffer.alloc(sorted.length * SLOT_BYTES)
     let start = 0
     sorted.forEach((head, index) => {

@@ -13,7 +13,7 @@ const ANCHOR_EVERY = 128
 const SCAN_AT_MOST = 8
 const PAGE_ROWS = 512
 /** One statement for so many rows takes three quarters of the time. */
-const ROWS_AT_ONCE = 16
+const ROWS_AT_ONCE = 50
 const ROW_VALUES = 8
 /** So few records are followed from the end at once. */
 const FEW = 16
