@@ -49,7 +49,6 @@ export interface McpRequestOptions {
 /** What belongs to one caller. */
 interface CallerPlace {
   readonly desk: Desk
-  readonly bus: NewsBus
   readonly handler: McpHttpHandler
 }
 
@@ -170,13 +169,12 @@ export class McpDoor {
 
   #makePlace(caller: McpCaller): CallerPlace {
     const desk = this.#deskFor(caller)
-    const bus = new NewsBus(desk)
     const { sdk, onFailure } = this.#servers
     const handler = sdk.createMcpHandler(
       () => createServer(desk, this.#servers, { lifetime: 'request', era: 'modern' }),
-      { legacy: 'reject', bus, onerror: onFailure },
+      { legacy: 'reject', bus: new NewsBus(desk), onerror: onFailure },
     )
-    return { desk, bus, handler }
+    return { desk, handler }
   }
 
   #deskFor(caller: McpCaller): Desk {

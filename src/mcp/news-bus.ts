@@ -12,10 +12,6 @@ export class NewsBus implements ServerEventBus {
     this.#desk = desk
   }
 
-  get isListenedTo(): boolean {
-    return this.#listeners.size > 0
-  }
-
   publish(event: ServerEvent): void {
     for (const listener of [...this.#listeners]) listener(event)
   }

@@ -34,10 +34,6 @@ export class Sessions {
     this.#options = options
   }
 
-  get size(): number {
-    return this.#sessions.size
-  }
-
   async handle(request: Request, asked: AskedOfSession): Promise<Response> {
     const id = request.headers.get('mcp-session-id')
     if (id === null) return this.#begin(request, asked)
