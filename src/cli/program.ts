@@ -12,6 +12,7 @@ import { graphCommand } from './commands/graph.ts'
 import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { logCommand } from './commands/log.ts'
+import { mcpCommand } from './commands/mcp.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { packCommand } from './commands/pack.ts'
 import { restoreCommand } from './commands/restore.ts'
@@ -54,6 +55,7 @@ const COMMANDS: readonly CommandFactory[] = [
   packCommand,
   unpackCommand,
   gcCommand,
+  mcpCommand,
   migrateCommand,
   doctorCommand,
 ]
@@ -119,4 +121,6 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'server.address',
   'server.open-to-all',
   'server.option',
+  'mcp.package-missing',
+  'mcp.unknown-agent',
 ])

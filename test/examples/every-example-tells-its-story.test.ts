@@ -136,6 +136,13 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
     'and leaves 0 runs\n  letter-2 has "Dear Ann, the harbour is mapped."\n  asked: Send it? (letter-2.writer.1/ask approval)',
     'the letter is sent\n  it came out of "the laptop"',
   ],
+  'mcp-agent.ts': [
+    'the poet sees subject: the sea\n',
+    'refused: poet may not write "verdict"',
+    '"The sea is blue." is not good: nothing moves in it',
+    '"The tide takes my line." is good: it moves',
+    'printed: The tide takes my line.\nby poet, version 2',
+  ],
   'chart.ts': [
     'stateDiagram-v2',
     'drafting --> reviewing : writer done',
@@ -188,13 +195,16 @@ describe('examples', () => {
     }
   })
 
-  it('import nothing but the public entries, zod, the AI SDK and Node’s own modules', () => {
+  it('import nothing but the public entries, zod, the AI SDK, what MCP clients use, and Node’s own modules', () => {
     const imports = Object.keys(STORIES).flatMap((example) =>
       [...readFileSync(join(ROOT, 'examples', example), 'utf8').matchAll(/from '([^']+)'/g)].map(([, from]) => from),
     )
     expect(
       imports.filter(
-        (from) => !/^(?:callboard(?:\/[a-z]+){0,2}|zod|xstate|ai(?:\/test)?|node:[a-z_/]+)$/.test(from ?? ''),
+        (from) =>
+          !/^(?:callboard(?:\/[a-z]+){0,2}|zod|xstate|ai(?:\/test)?|node:[a-z_/]+|@modelcontextprotocol\/(?:client|node))$/.test(
+            from ?? '',
+          ),
       ),
     ).toEqual([])
   })
