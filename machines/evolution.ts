@@ -197,6 +197,8 @@ export function createEvolution(options: EvolutionOptions = {}): EvolutionWorkfl
 
 export const evolution: EvolutionWorkflow = createEvolution()
 
+export { evolutionsOf as evolutions } from './evolution/index.ts'
+
 /** What came of an evolution, from its board alone. */
 function outcomeOf(known: Reading): EvolutionOutput {
   const results = known.get('evaluation.results')

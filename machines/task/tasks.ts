@@ -1,7 +1,7 @@
 // Tasks: working sets by run id, for those who are not agents. Every answer is what the store has: a working set that
 // another process has changed is read anew, and of several patches with one `expected_seq` exactly one is applied.
 import { CallboardError, createRuntime, isCallboardError, randomIds, redactSecrets } from 'callboard'
-import type { Episode, EpisodeOptions, Run, Runtime, RuntimeOptions, Workflow } from 'callboard'
+import type { Episode, EpisodeOptions, Run, Runtime, RuntimeOptions, StartOptions, Workflow } from 'callboard'
 import { readWorkingSet } from './board.ts'
 import type { TaskValues } from './board.ts'
 import { contextBrief } from './context-brief.ts'
@@ -55,7 +55,7 @@ export class Tasks {
    * Begins a task.
    * @throws CallboardError `task.invalid` for what does not fit the format, `task.size` for what is too large, `run.exists`
    */
-  async create(asked: NewTask): Promise<WorkingSet> {
+  async create(asked: NewTask, { labels }: Pick<StartOptions<never>, 'labels'> = {}): Promise<WorkingSet> {
     const { runtime, workflow, limits } = this.#fields
     const runId = asked.run_id ?? randomIds.next('run')
     const initial = initialWorkingSet({ ...asked, ...idsFor(asked, runId) }, limits)
@@ -64,7 +64,8 @@ export class Tasks {
     if (!parsed.success) {
       throw new CallboardError('task.invalid', `task ${runId}: ${describeIssue(parsed.error)}`, { runId })
     }
-    return readWorkingSet(await runtime.start(workflow, { runId, input: asked }))
+    const options = labels === undefined ? {} : { labels }
+    return readWorkingSet(await runtime.start(workflow, { ...options, runId, input: asked }))
   }
 
   /** The working set of a task; undefined when there is none of that id. */

@@ -1,8 +1,8 @@
 // Database: the file in which the command line keeps its runs.
 //   D1. Only commands that write make it; what only looks says that there is none.
-//   D2. A run is worked on by one process at a time: whoever works on it holds its lock.
+//   D2. A run is worked on by one process at a time: whoever works on it holds its lock. A server works on all of them.
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Option } from 'commander'
@@ -24,6 +24,8 @@ export interface Database extends AsyncDisposable {
   readonly store: SqliteStore
   /** Makes sure that no other process works on a run. @throws CallboardError `cli.run-busy` */
   lock(runId: string): FileLock
+  /** Makes sure that no other process works on any run. @throws CallboardError `cli.database-busy` */
+  lockAll(): FileLock
   /** Whether some process works on a run. */
   isWorkedOn(runId: string): boolean
 }
@@ -67,20 +69,37 @@ async function openFile(path: string, { cwd, env }: Surroundings, options: Sqlit
   })
   const lockPath = (runId: string): string =>
     join(locksOf(file), `${createHash('sha256').update(runId).digest('hex').slice(0, 32)}.lock`)
+  const serverPath = join(locksOf(file), SERVER_LOCK)
   return {
     path,
     store,
     lock: (runId) => {
       const lock = lockFile(lockPath(runId))
-      if (lock !== undefined) return lock
+      // In this order, as a server looks in the other one: of two at once, at least one sees the other.
+      if (lock !== undefined && !isLocked(serverPath)) return lock
+      lock?.release()
       throw new CallboardError('cli.run-busy', `run ${runId} is worked on by another process; end that one first`, {
         runId,
       })
     },
-    isWorkedOn: (runId) => isLocked(lockPath(runId)),
+    lockAll: () => {
+      const lock = lockFile(serverPath)
+      const isFree = !readdirSync(locksOf(file)).some(
+        (name) => name !== SERVER_LOCK && isHeld(join(locksOf(file), name)),
+      )
+      if (lock !== undefined && isFree) return lock
+      lock?.release()
+      const message = `another process works on runs of "${path}"; end that one first, or name another database with --db`
+      throw new CallboardError('cli.database-busy', message, { path })
+    },
+    isWorkedOn: (runId) => isLocked(serverPath) || isLocked(lockPath(runId)),
     [Symbol.asyncDispose]: () => store.close(),
   }
 }
+
+const SERVER_LOCK = 'server.lock'
+
+const isHeld = (path: string): boolean => path.endsWith('.lock') && isLocked(path)
 
 /** The folder with the locks of a database's runs. */
 export function locksOf(file: string): string {

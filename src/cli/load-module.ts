@@ -52,6 +52,13 @@ export async function loadWorkflows(choice: ModuleChoice): Promise<readonly AnyS
   throw noWorkflowError(choice.module)
 }
 
+/** Everything a module exports, and the workflows among it. @throws CallboardError `cli.…` with one line that says what to do */
+export async function loadExports(
+  choice: ModuleChoice,
+): Promise<{ readonly exports: Readonly<Record<string, unknown>>; readonly workflows: readonly AnyStateMachine[] }> {
+  return { exports: await importModule(choice), workflows: await loadWorkflows(choice) }
+}
+
 function noWorkflowError(module: string): CallboardError {
   const what = 'export the machine that defineContext(…).workflow(…).createMachine(…) makes'
   return new CallboardError('cli.no-workflow', `"${module}" exports no workflow; ${what}`, { module })

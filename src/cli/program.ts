@@ -12,13 +12,16 @@ import { graphCommand } from './commands/graph.ts'
 import { importCommand } from './commands/import.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { logCommand } from './commands/log.ts'
+import { mcpCommand } from './commands/mcp.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { packCommand } from './commands/pack.ts'
 import { restoreCommand } from './commands/restore.ts'
 import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
 import { runsCommand } from './commands/runs.ts'
+import { serveCommand } from './commands/serve.ts'
 import { showCommand } from './commands/show.ts'
+import { tokenCommand } from './commands/token.ts'
 import { unpackCommand } from './commands/unpack.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { viewCommand } from './commands/view.ts'
@@ -34,6 +37,8 @@ const COMMANDS: readonly CommandFactory[] = [
   runCommand,
   resumeCommand,
   answerCommand,
+  serveCommand,
+  tokenCommand,
   forkCommand,
   restoreCommand,
   graphCommand,
@@ -50,6 +55,7 @@ const COMMANDS: readonly CommandFactory[] = [
   packCommand,
   unpackCommand,
   gcCommand,
+  mcpCommand,
   migrateCommand,
   doctorCommand,
 ]
@@ -70,7 +76,7 @@ export async function parseWith(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number | undefined> {
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => terminal.out.write(text),
       writeErr: (text) => terminal.err.write(text),
@@ -112,4 +118,9 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'run.invalid-id',
   'update.refused',
   'run.finished',
+  'server.address',
+  'server.open-to-all',
+  'server.option',
+  'mcp.package-missing',
+  'mcp.unknown-agent',
 ])

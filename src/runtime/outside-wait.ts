@@ -1,5 +1,6 @@
-// A wait of somebody outside for an entry as the workflow sees it.
+// A wait of somebody outside for an entry, as the workflow sees it or with the eyes of an agent that works elsewhere.
 import { CallboardError, isCallboardError } from '../base/index.ts'
+import type { Cell, Sight } from '../context/index.ts'
 import type { WaitOptions } from '../workflow/index.ts'
 import type { RunCore } from './run-core.ts'
 
@@ -9,28 +10,27 @@ export const OUTSIDE = 'outside'
 /** One key, and how it is waited for. */
 export interface OutsideWait extends WaitOptions {
   readonly key: string
+  /** The workflow's own unless given. */
+  readonly sight?: Sight | undefined
 }
 
 /**
  * Waits with the run at work, and with the one that takes its place when that is taken back.
  * @param during does something with the run at work, which does not rest in between
  */
-export function waitFromOutside(
+export async function waitFromOutside(
   core: RunCore,
   during: (work: (core: RunCore) => Promise<unknown>) => Promise<unknown>,
-  { key, timeoutMs = core.waitTimeoutMs, fresh = false, since = 0, signal }: OutsideWait,
+  { key, sight, timeoutMs = core.waitTimeoutMs, fresh = false, since = 0, signal }: OutsideWait,
 ): Promise<unknown> {
+  if (sight !== undefined) assertAwaitable(core, sight, key)
   const untilAt = core.clock.now() + timeoutMs
   const waitWith = (at: RunCore): Promise<unknown> =>
     at.waits.add({
-      waiter: OUTSIDE,
+      waiter: sight?.agentId ?? OUTSIDE,
       keys: [key],
       mode: 'one',
-      read: (name) => {
-        const board = at.readableBoard()
-        const own = board.own.plain(name)
-        return own?.live === true ? own : board.globals.plain(name)
-      },
+      read: (name) => (sight === undefined ? readAsWorkflow(at, name) : sight.find(at.readableBoard(), name)),
       fresh,
       since,
       timeoutMs: Math.max(0, untilAt - at.clock.now()),
@@ -43,6 +43,24 @@ export function waitFromOutside(
       throw error
     })
   return wait()
+}
+
+function readAsWorkflow(core: RunCore, key: string): Cell | undefined {
+  const board = core.readableBoard()
+  const own = board.own.plain(key)
+  return own?.live === true ? own : board.globals.plain(key)
+}
+
+/** What an agent here may not wait for, one elsewhere may not either. */
+function assertAwaitable({ runId, catalogue }: RunCore, { agentId: agent, access }: Sight, key: string): void {
+  const details = { runId, agent, key }
+  if (!access.canRead(key)) {
+    const message = `run ${runId}: ${agent} may not read "${key}"; it is not among the reads of agent type ${access.rules.type}`
+    throw new CallboardError('view.not-readable', message, details)
+  }
+  if (catalogue.find(key) !== undefined) return
+  const message = `run ${runId}: ${agent} waits for "${key}", which the catalogue does not know; correct the key`
+  throw new CallboardError('wait.unknown-key', message, details)
 }
 
 export function goneError(runId: string, key: string): CallboardError {

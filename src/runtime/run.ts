@@ -26,6 +26,7 @@ import { loadRun, readRecords } from './load-run.ts'
 import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
+import { updateFromElsewhere } from './elsewhere.ts'
 import { goneError, OUTSIDE, waitFromOutside } from './outside-wait.ts'
 import { answerRequest } from './people.ts'
 import { readLeft, seqOfPoint, takeSnapshot } from './point.ts'
@@ -43,6 +44,8 @@ import type { Seat } from './seat.ts'
 export interface OutsideOptions extends UpdateOptions {
   /** `outside` unless given. */
   readonly by?: string
+  /** Write as an agent that works elsewhere: with the rights of its type, in its own name. */
+  readonly agent?: { readonly id: string; readonly type?: string | undefined }
 }
 
 type Key<Values> = keyof Values & string
@@ -164,8 +167,9 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   /** Like `update`, but a refusal is a value. */
-  tryUpdate(changes: Changes<Values>, { by = OUTSIDE, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
-    return this.#act((core) => core.updateFromOutside(by, changes, options))
+  tryUpdate(changes: Changes<Values>, { by = OUTSIDE, agent, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
+    if (agent === undefined) return this.#act((core) => core.updateFromOutside(by, changes, options))
+    return this.#act((core) => updateFromElsewhere(core, this.#sight(agent.id, agent.type), changes, options))
   }
 
   /** Sends an event to the machine; resolves, once what came of it is stored, to whether the machine took it. */
@@ -173,11 +177,24 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return this.#act((core) => core.send(event))
   }
 
-  /** Waits for an entry as the workflow sees it. @throws CallboardError `wait.timeout`, `run.finished` */
-  waitFor<Key extends keyof Values & string>(key: Key, options: WaitOptions = {}): Promise<Values[Key]> {
+  /**
+   * Waits for an entry as the workflow sees it, or as an agent that works elsewhere does.
+   * @throws CallboardError `wait.timeout`, `run.finished`; for an agent `wait.unknown-key`, `view.not-readable`
+   */
+  waitFor<Key extends keyof Values & string>(
+    key: Key,
+    { agent, ...options }: WaitOptions & Pick<OutsideOptions, 'agent'> = {},
+  ): Promise<Values[Key]> {
     const core = this.#core
-    if (core.end !== undefined && this.get(key) === undefined) return Promise.reject(goneError(this.id, key))
-    return waitFromOutside(core, (work) => this.#during(work), { ...options, key }) as Promise<Values[Key]>
+    const sight = agent === undefined ? undefined : this.#sight(agent.id, agent.type)
+    const isThere = sight === undefined ? this.get(key) !== undefined : core.viewOf({ sight }).has(key)
+    if (core.end !== undefined && !isThere) return Promise.reject(goneError(this.id, key))
+    return waitFromOutside(core, (work) => this.#during(work), { ...options, key, sight }) as Promise<Values[Key]>
+  }
+
+  /** Whether an agent may see an entry: for whoever passes on to it what was committed. */
+  isSeenBy(agentId: string, entry: Entry, type?: string): boolean {
+    return this.#sight(agentId, type).admits(entry)
   }
 
   /** Calls the handler after commits that change these keys or patterns; gives the function that ends it. */
@@ -354,7 +371,8 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   #sight(agentId: string, type?: string): ReturnType<RunCore['sightOf']> {
     const process = this.#core.processOf(agentId)
-    if (process !== undefined) return process.sight
+    // Whoever names a type has the rights of that type, whatever somebody of the same id was invoked as.
+    if (process !== undefined && (type === undefined || process.type === type)) return process.sight
     // Kept, so that the views of an agent that was not invoked are the same object too while nothing in them changes.
     const sight = this.#sights?.get(agentId)
     if (sight !== undefined && sight.access.rules.type === (type ?? agentId)) return sight

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { handingQuestion } from './handing.ts'
 import { STANDARD_ROUNDS } from './harness.ts'
 import { heapQuestion } from './heap.ts'
+import { httpQuestion } from './http.ts'
 import { memoryQuestion } from './memory.ts'
 import { toMarkdown, toText } from './report.ts'
 import type { Question, Table } from './report.ts'
@@ -24,6 +25,7 @@ const QUESTIONS: readonly Question[] = [
   memoryQuestion,
   heapQuestion,
   storeQuestion,
+  httpQuestion,
 ]
 const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
 const BEGIN = '<!-- bench: written by npm run bench -- --write -->'

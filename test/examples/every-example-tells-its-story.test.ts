@@ -42,6 +42,13 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
     'Ada decided: {"version":"1.1","date":"12 May","notes":["faster","prettier"]}, version 4',
     'the run is "released"',
   ],
+  'http-client.ts': [
+    '1 outside: question v1',
+    'it may not write the article: not-writable',
+    'researcher: findings v1',
+    'editor: article v1',
+    'Why do moths fly to lamps? (26 characters were asked.) They like the light.',
+  ],
   'time-travel.ts': [
     '2 Ada: set destination v0 → v1',
     'planner: merge trip v0 → v1',
@@ -129,6 +136,13 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
     'and leaves 0 runs\n  letter-2 has "Dear Ann, the harbour is mapped."\n  asked: Send it? (letter-2.writer.1/ask approval)',
     'the letter is sent\n  it came out of "the laptop"',
   ],
+  'mcp-agent.ts': [
+    'the poet sees subject: the sea\n',
+    'refused: poet may not write "verdict"',
+    '"The sea is blue." is not good: nothing moves in it',
+    '"The tide takes my line." is good: it moves',
+    'printed: The tide takes my line.\nby poet, version 2',
+  ],
   'chart.ts': [
     'stateDiagram-v2',
     'drafting --> reviewing : writer done',
@@ -181,13 +195,16 @@ describe('examples', () => {
     }
   })
 
-  it('import nothing but the public entries, zod, the AI SDK and Node’s own modules', () => {
+  it('import nothing but the public entries, zod, the AI SDK, what MCP clients use, and Node’s own modules', () => {
     const imports = Object.keys(STORIES).flatMap((example) =>
       [...readFileSync(join(ROOT, 'examples', example), 'utf8').matchAll(/from '([^']+)'/g)].map(([, from]) => from),
     )
     expect(
       imports.filter(
-        (from) => !/^(?:callboard(?:\/[a-z]+){0,2}|zod|xstate|ai(?:\/test)?|node:[a-z/]+)$/.test(from ?? ''),
+        (from) =>
+          !/^(?:callboard(?:\/[a-z]+){0,2}|zod|xstate|ai(?:\/test)?|node:[a-z_/]+|@modelcontextprotocol\/(?:client|node))$/.test(
+            from ?? '',
+          ),
       ),
     ).toEqual([])
   })

@@ -1,0 +1,89 @@
+// Sessions: clients of the protocol before 2026-07-28, which speak to one server over several requests.
+//   S1. A session belongs to the caller who began it; for everybody else it is not there.
+//   S2. There are at most so many; the one that was used longest ago makes room.
+import type { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server'
+import { randomUUID } from 'node:crypto'
+import { LastMessages } from './event-store.ts'
+import type { Desk } from './desk.ts'
+import { createServer } from './server.ts'
+import type { ServerOptions } from './server.ts'
+import { whenClosed } from './when-closed.ts'
+
+const MOST_SESSIONS = 1_000
+/** After how long a client that was cut off is to come back. */
+const RETRY_MS = 500
+
+interface Session {
+  readonly caller: string
+  readonly transport: WebStandardStreamableHTTPServerTransport
+  close(): Promise<void>
+}
+
+interface AskedOfSession {
+  readonly desk: Desk
+  readonly caller: string
+  readonly parsedBody?: unknown
+}
+
+export class Sessions {
+  readonly #options: ServerOptions
+  /** The one used last at the end. */
+  readonly #sessions = new Map<string, Session>()
+
+  constructor(options: ServerOptions) {
+    this.#options = options
+  }
+
+  async handle(request: Request, asked: AskedOfSession): Promise<Response> {
+    const id = request.headers.get('mcp-session-id')
+    if (id === null) return this.#begin(request, asked)
+    const session = this.#sessions.get(id)
+    if (session === undefined || session.caller !== asked.caller) return notFound()
+    this.#sessions.delete(id)
+    this.#sessions.set(id, session)
+    return session.transport.handleRequest(request, bodyOf(asked))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session.close()))
+  }
+
+  async #begin(request: Request, asked: AskedOfSession): Promise<Response> {
+    const { desk, caller } = asked
+    const server = createServer(desk, this.#options, { lifetime: 'connection', era: 'legacy' })
+    let isBegun = false
+    const transport = new this.#options.sdk.WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: () => randomUUID(),
+      eventStore: new LastMessages(),
+      retryInterval: RETRY_MS,
+      onsessioninitialized: (id) => {
+        isBegun = true
+        this.#sessions.set(id, { caller, transport, close: () => server.close() })
+      },
+    })
+    whenClosed(server.server, () => {
+      if (transport.sessionId !== undefined) this.#sessions.delete(transport.sessionId)
+    })
+    await server.connect(transport)
+    const response = await transport.handleRequest(request, bodyOf(asked))
+    // Anything but the beginning of a session: the transport has said what is wrong.
+    if (!isBegun) await server.close()
+    await this.#makeRoom()
+    return response
+  }
+
+  async #makeRoom(): Promise<void> {
+    while (this.#sessions.size > MOST_SESSIONS) {
+      const [oldest] = this.#sessions.values()
+      await oldest?.close()
+    }
+  }
+}
+
+const bodyOf = ({ parsedBody }: AskedOfSession): { parsedBody?: unknown } =>
+  parsedBody === undefined ? {} : { parsedBody }
+
+function notFound(): Response {
+  const error = { code: -32_001, message: 'Session not found' }
+  return Response.json({ jsonrpc: '2.0', error, id: null }, { status: 404 })
+}

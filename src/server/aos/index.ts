@@ -1,0 +1,1 @@
+export { aosOperations } from './operations.ts'

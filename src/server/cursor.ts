@@ -1,0 +1,36 @@
+// Cursor: where the next page of a list begins, as a text that means nothing to its holder.
+import { CallboardError } from '../base/index.ts'
+
+interface Page<Item> {
+  readonly items: readonly Item[]
+  readonly next: string | null
+}
+
+/** A page of a list that is in the order of its places; what is gone since does not matter. */
+export function pageAfter<Item>(
+  all: readonly Item[],
+  asked: { readonly cursor: string | undefined; readonly limit: number },
+  placeOf: (item: Item) => string,
+): Page<Item> {
+  const after = asked.cursor === undefined ? undefined : placeIn(asked.cursor)
+  const rest = after === undefined ? all : all.filter((item) => placeOf(item) > after)
+  const items = rest.slice(0, asked.limit)
+  const last = items.at(-1)
+  return { items, next: last === undefined || rest.length === items.length ? null : cursorAt(placeOf(last)) }
+}
+
+export function cursorAt(place: string): string {
+  return Buffer.from(place).toString('base64url')
+}
+
+/** @throws CallboardError `server.invalid` for a text that is no cursor */
+export function placeIn(cursor: string): string {
+  const place = Buffer.from(cursor, 'base64url').toString()
+  if (cursor !== '' && cursorAt(place) === cursor) return place
+  throw new CallboardError('server.invalid', 'that is no cursor; take the one that came with the page before', {})
+}
+
+/** Numbers in places are compared as texts. */
+export function placeOfNumber(number: number): string {
+  return String(number).padStart(16, '0')
+}

@@ -1,0 +1,13 @@
+// callboard/server: the doors of a runtime over HTTP.
+export { createApp, ServerApp } from './app.ts'
+export type { AppOptions } from './app.ts'
+export { openBook, ServerBook } from './book.ts'
+export type { AuditRecord, KeptAnswer, KeyState, NewToken } from './book.ts'
+export { ROLES } from './caller.ts'
+export type { AgentIdentity, Role } from './caller.ts'
+export { SERVER_LIMITS } from './limits.ts'
+export type { ServerLimits } from './limits.ts'
+export { openServer } from './listen.ts'
+export type { HttpServer, ServerOptions } from './listen.ts'
+export type { EvolutionsDoor, House, OpenHouse, SessionsDoor, TasksDoor, WireWorkingSet } from './house.ts'
+export type { StoredToken } from './token.ts'

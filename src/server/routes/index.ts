@@ -1,0 +1,1 @@
+export { ownOperations } from './own.ts'

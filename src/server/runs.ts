@@ -1,0 +1,80 @@
+// Runs: how operations get hold of one.
+import type { AnyStateMachine } from 'xstate'
+import { CallboardError, isCallboardError, toTagged } from '../base/index.ts'
+import { isGlobals } from '../runtime/index.ts'
+import type { Run } from '../runtime/index.ts'
+import type { RunSummary } from '../store/index.ts'
+import { workflowOf } from '../workflow/index.ts'
+import type { WorkflowDefinition } from '../workflow/index.ts'
+import type { AgentIdentity, Caller } from './caller.ts'
+import type { House } from './house.ts'
+import { summaryToWire } from './wire.ts'
+import type { Wire } from './wire.ts'
+
+/** @throws CallboardError `run.unknown`; whatever keeps it from being opened */
+export async function openRun({ runtime }: House, runId: string): Promise<Run> {
+  if (isGlobals(runId)) throw unknownRun(runId)
+  return runtime.open(runId)
+}
+
+/** What the store knows of a run, without opening it. @throws CallboardError `run.unknown` */
+export async function summaryOf({ runtime }: House, runId: string): Promise<RunSummary> {
+  const summary = isGlobals(runId) ? undefined : await runtime.store.summary(runId)
+  if (summary === undefined) throw unknownRun(runId)
+  return summary
+}
+
+/** A run with its state and what came of it. */
+export async function detailOf(house: House, run: Run): Promise<{ readonly version: number; readonly body: Wire }> {
+  const summary = await summaryOf(house, run.id)
+  const outcome =
+    summary.status === 'active'
+      ? { output: null, error: null }
+      : await run.done.then(
+          (output) => ({ output: toTagged(output), error: null }),
+          (error: unknown) => ({ output: null, error: describeEnd(error) }),
+        )
+  return { version: summary.seq, body: { ...summaryToWire(summary), state: run.state ?? null, ...outcome } }
+}
+
+/** What agents throw may name anything: only what Callboard says is told. */
+function describeEnd(error: unknown): { readonly code: string; readonly message: string } {
+  if (isCallboardError(error)) return { code: error.code, message: error.message }
+  return { code: 'run.failed', message: 'the run failed; its ledger has the reason' }
+}
+
+export function unknownRun(runId: string): CallboardError {
+  return new CallboardError('run.unknown', `there is no run ${runId} here`, { runId })
+}
+
+/** The workflow of a name. @throws CallboardError `workflow.unregistered` */
+export function workflowNamed(
+  { workflows }: House,
+  name: string,
+): { readonly machine: AnyStateMachine; readonly definition: WorkflowDefinition } {
+  for (const machine of workflows) {
+    const definition = workflowOf(machine)
+    if (definition?.name === name) return { machine, definition }
+  }
+  throw new CallboardError('server.not-found', `there is no workflow "${name}" here`, { workflow: name })
+}
+
+/** As which agent somebody looks: agents as themselves, everybody else as whom they name. @throws CallboardError `agent.unknown` */
+export function agentFor(
+  caller: Caller,
+  asked: { readonly id: string; readonly type: string | undefined },
+): AgentIdentity {
+  if (caller.role !== 'agent') return { id: asked.id, type: asked.type ?? asked.id }
+  const { agent } = caller
+  // Another agent is not there for this one.
+  if (agent !== undefined && agent.id === asked.id && (asked.type ?? agent.type) === agent.type) return agent
+  throw new CallboardError('agent.unknown', `there is no agent "${asked.id}" here`, { agent: asked.id })
+}
+
+/** What has `secrets` in its query. @throws CallboardError `server.forbidden` */
+export function mayShowSecrets({ role }: Caller, asked: boolean | undefined): { readonly secrets: boolean } {
+  if (asked === true && role !== 'admin') {
+    throw new CallboardError('server.forbidden', 'only an admin is shown what is sensitive', {})
+  }
+  return { secrets: asked === true }
+}

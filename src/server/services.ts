@@ -1,0 +1,16 @@
+// What a server gives to its operations.
+import type { Clock } from '../base/index.ts'
+import type { ServerBook } from './book.ts'
+import type { Feeds } from './feed.ts'
+import type { ServerLimits } from './limits.ts'
+import type { Streams } from './streams.ts'
+
+export interface ServerServices {
+  readonly clock: Clock
+  readonly limits: ServerLimits
+  readonly book: ServerBook
+  readonly streams: Streams
+  readonly feeds: Feeds
+  /** Commits to memory need no milestone (AOS_TEST_MODE). */
+  readonly testMode: boolean
+}

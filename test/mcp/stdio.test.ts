@@ -1,0 +1,111 @@
+// `callboard mcp`: the built command as an MCP client runs it, over standard input and output.
+import { Client } from '@modelcontextprotocol/client'
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { makeFolder, start } from '../cli/world.ts'
+import { ensureBuilt, ROOT } from '../support/built-package.ts'
+import { call } from './team.ts'
+
+beforeAll(ensureBuilt)
+
+const TEAM = `
+import { defineContext, entry } from 'callboard'
+import { z } from 'zod'
+const board = defineContext({
+  plan: entry(z.string(), { outside: true }),
+  draft: entry(z.string()),
+  secret: entry(z.string(), { outside: true }),
+})
+const planner = board.agent({ reads: ['plan', 'draft'], writes: ['plan'], run: async () => {} })
+const writer = board.agent({
+  reads: ['plan'],
+  writes: ['draft'],
+  run: async ({ waitFor, update }) => void (await update({ draft: 'made of ' + (await waitFor('plan', { timeoutMs: 60_000 })) })),
+})
+export const team = board.workflow({ agents: { planner, writer } }).createMachine({
+  id: 'team',
+  initial: 'writing',
+  states: { writing: { invoke: { src: 'writer', onDone: 'done' } }, done: { type: 'final' } },
+})
+`
+
+async function connect(
+  cwd: string,
+  args: readonly string[],
+  protocol: 'current' | 'sessions' = 'current',
+): Promise<Client> {
+  const mode = protocol === 'current' ? ({ pin: '2026-07-28' } as const) : ('legacy' as const)
+  const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } })
+  const main = join(ROOT, 'dist/cli/main.js')
+  await client.connect(new StdioClientTransport({ command: process.execPath, args: [main, 'mcp', ...args], cwd }))
+  onTestFinished(() => client.close())
+  return client
+}
+
+describe('callboard mcp', () => {
+  it.each(['current', 'sessions'] as const)(
+    'starts a run and goes on with it for the next client (%s)',
+    async (protocol) => {
+      const folder = makeFolder({ 'team.ts': TEAM })
+      const operator = await connect(folder, ['team.ts'], protocol)
+      const { runId } = await call(operator, 'start_run', { workflow: 'team' })
+      await call(operator, 'update', { runId, writes: [{ key: 'secret', value: 'not for agents' }] })
+      await operator.close()
+
+      const planner = await connect(folder, ['team.ts', '--as', 'planner'], protocol)
+      const { runs } = await call(planner, 'list_runs')
+      await call(planner, 'update', { runId, writes: [{ key: 'plan', value: 'ideas' }] })
+      const drafted = await call(planner, 'wait_for', { runId, keys: ['draft'] })
+      const seen = await call(planner, 'read_entries', { runId })
+
+      expect(runs).toEqual([expect.objectContaining({ runId, status: 'active' })])
+      expect(drafted['entries']).toEqual([expect.objectContaining({ value: 'made of ideas', owner: 'writer' })])
+      expect((seen['entries'] as readonly { key: string }[]).map(({ key }) => key).toSorted()).toEqual([
+        'draft',
+        'plan',
+      ])
+    },
+  )
+
+  it('leaves a run alone that another process works on', async () => {
+    const folder = makeFolder({ 'team.ts': TEAM })
+    const first = await connect(folder, ['team.ts'])
+    const { runId } = await call(first, 'start_run', { workflow: 'team' })
+
+    const second = await connect(folder, ['team.ts'])
+
+    expect(await call(second, 'show_run', { runId })).toMatchObject({ code: 'cli.run-busy', isError: true })
+    expect(await call(first, 'show_run', { runId })).toMatchObject({ status: 'active' })
+  })
+
+  it('offers a reader nothing that changes anything', async () => {
+    const client = await connect(makeFolder({ 'team.ts': TEAM }), ['team.ts', '--read-only'])
+
+    const { tools } = await client.listTools()
+
+    expect(tools.map(({ name }) => name)).toContain('list_runs')
+    expect(tools.every(({ annotations }) => annotations?.readOnlyHint === true)).toBe(true)
+  })
+
+  it('says what is wrong with how it is called, and writes nothing to the standard output', async () => {
+    const cwd = makeFolder({ 'team.ts': TEAM })
+    const ended = (args: readonly string[]): Promise<unknown> =>
+      start('dist/cli/main.js', ['mcp', ...args], { cwd }).ended
+
+    expect(await ended(['team.ts', '--as', 'cook'])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: 'error: no workflow here has an agent of type "cook"; there are planner, writer\n',
+    })
+    expect(await ended(['--id', 'p2'])).toMatchObject({ code: 2, stdout: '' })
+    expect(await ended(['team.ts', '--as', 'planner', '--read-only'])).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  it('ends when its client has gone', async () => {
+    const cwd = makeFolder({ 'team.ts': TEAM })
+
+    // Its standard input is at its end from the beginning.
+    expect(await start('dist/cli/main.js', ['mcp', 'team.ts'], { cwd }).ended).toMatchObject({ code: 0, stdout: '' })
+  })
+})
