@@ -136,7 +136,10 @@ export class Conversation {
       return await step(`tool ${name}`, async ({ signal: abortSignal }): Promise<ToolOutcome> => {
         const options = { toolCallId: id, messages: [...this.#messages], abortSignal, context: undefined }
         const output: unknown = await execute(input as never, options as never)
-        return { text: markData(typeof output === 'string' ? output : JSON.stringify(output)), failed: false }
+        return {
+          text: markData(typeof output === 'string' ? output : (JSON.stringify(output) ?? 'nothing')),
+          failed: false,
+        }
       })
     } catch (error) {
       signal.throwIfAborted()
@@ -163,7 +166,7 @@ export class Conversation {
     const { runId, id: agent } = this.#context
     return new CallboardError(
       'ai.answer',
-      `run ${runId}: the model of agent ${agent} gave an answer that is not accepted, ${times === 1 ? 'once' : `${times} times`}; the last time: ${text.trim()}`,
+      `run ${runId}: the model of agent ${agent} gave an answer that is not accepted, ${times === 1 ? 'once' : `${times} times`}; the last time: ${text.trim().replaceAll(/\s+/g, ' ')}`,
       { runId, agent, times },
     )
   }

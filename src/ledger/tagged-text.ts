@@ -27,7 +27,7 @@ function isPlainJson(value: unknown): boolean {
   }
   if (Object.getPrototypeOf(value) !== Object.prototype) return false
   const record = value as Readonly<Record<string, unknown>>
-  for (const key of Object.keys(record)) if (key === '$type' || !isPlainJson(record[key])) return false
+  for (const key in record) if (key === '$type' || !isPlainJson(record[key])) return false
   return true
 }
 

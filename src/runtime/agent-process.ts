@@ -4,22 +4,11 @@
 //   A3. What it had read is known: as the base of its updates and as the lineage of what it writes.
 import { CallboardError } from '../base/index.ts'
 import { addressId, refusalError } from '../context/index.ts'
-import type {
-  Board,
-  BoardView,
-  Cell,
-  EntryAddress,
-  Lineage,
-  Seen,
-  Sight,
-  UpdateOptions,
-  View,
-} from '../context/index.ts'
+import type { Board, BoardView, Cell, EntryAddress, Lineage, Seen, Sight, UpdateOptions } from '../context/index.ts'
 import type {
   AgentContext,
   AgentDefinition,
   AskOptions,
-  LiveView,
   Progress,
   StepContext,
   StepOptions,
@@ -31,6 +20,7 @@ import type { AgentWorld } from './agent-world.ts'
 import { AgentWaits } from './agent-waits.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
 import { Branch } from './branch.ts'
+import { AgentView } from './live-view.ts'
 import { askPerson } from './people.ts'
 import type { RunCore } from './run-core.ts'
 import { describeIssue } from './schema-check.ts'
@@ -193,7 +183,8 @@ export class AgentProcess {
     this.#lineage = undefined
   }
 
-  #noteWhole(view: BoardView): void {
+  /** It has seen all of a view. */
+  noteWhole(view: BoardView): void {
     if (this.#wholeView === view) return
     this.#wholeView = view
     this.#floor = this.#world.readableBoard()
@@ -229,7 +220,7 @@ export class AgentProcess {
       type: this.type,
       runId: this.#core.runId,
       input,
-      view: this.#liveView(),
+      view: new AgentView(this.#world, this),
       waitFor: waitFor as AnyContext['waitFor'],
       waitForAll: waitFor as AnyContext['waitForAll'],
       waitForAny: ((keys: readonly string[], options: WaitOptions = {}) =>
@@ -254,55 +245,6 @@ export class AgentProcess {
     } satisfies Omit<AnyContext, 'memory'>
     const { runId, labels } = this.#core
     return Object.freeze(withMemory(context, this.#core.memory, { runId, id: this.id, type: this.type, labels }))
-  }
-
-  #liveView(): LiveView<Record<string, unknown>> {
-    const world = this.#world
-    let slot = world.slotOf(this.sight)
-    const current = (): BoardView => {
-      if (slot.isRetired) slot = world.slotOf(this.sight)
-      return world.readSlot(slot)
-    }
-    // What was noted last, at hand: reading a view again that is still the same has to cost next to nothing.
-    let noted: BoardView | undefined
-    const whole = (): BoardView => {
-      noted = current()
-      this.#noteWhole(noted)
-      return noted
-    }
-    const readOne = (key: string): void => {
-      this.assertReadable(key)
-      this.read(key)
-    }
-    return Object.freeze({
-      get current(): View {
-        const { fresh } = slot
-        return fresh !== undefined && fresh === noted && !world.hasExpiry ? fresh : whole()
-      },
-      get seq(): number {
-        return current().seq
-      },
-      get: (key: string) => {
-        readOne(key)
-        return current().get(key)
-      },
-      has: (key: string) => {
-        readOne(key)
-        return current().has(key)
-      },
-      getOrThrow: (key: string) => {
-        readOne(key)
-        return current().getOrThrow(key)
-      },
-      entry: (key: string) => {
-        readOne(key)
-        return current().entry(key)
-      },
-      entries: () => whole().entries(),
-      keys: () => whole().keys(),
-      toObject: () => whole().toObject(),
-      render: (options) => whole().render(options),
-    } satisfies LiveView<Record<string, unknown>>)
   }
 
   /** @throws what it was stopped with; `agent.ended` after its end */

@@ -53,6 +53,9 @@ describe('the calls of a model', () => {
     expect(model.doStreamCalls).toHaveLength(4)
     expect(toolAnswersIn(callOf(model, 2)).map(({ text }) => text)).toEqual(['written: "log"'])
     expect(again?.get('log')).toEqual(['began'])
+    // What three calls cost, and the log.
+    const records = (await again?.ledger()) ?? []
+    expect(records.filter(({ kind, author }) => kind === 'update' && author === 'mapper')).toHaveLength(4)
     expect(sumUsage(again?.get('model.usage') as never)).toEqual({ calls: 3, inputTokens: 300, outputTokens: 30 })
   })
 

@@ -49,7 +49,7 @@ describe('the code in README and docs', () => {
     const { status, stderr } = spawnSync(process.execPath, [fileOf(path)], {
       cwd: FOLDER,
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 60_000,
     })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })

@@ -154,7 +154,7 @@ function run(example: string, args: readonly string[] = []): { status: number | 
   const { status, stdout, stderr } = spawnSync(process.execPath, [join('examples', example), ...args], {
     cwd: ROOT,
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 60_000,
   })
   return { status, stdout, stderr }
 }
