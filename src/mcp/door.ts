@@ -11,10 +11,12 @@ import type { McpCaller } from './caller.ts'
 import { definitionOf, Desk } from './desk.ts'
 import { NewsBus } from './news-bus.ts'
 import { loadSdk, loadStdio } from './sdk.ts'
-import { createServer } from './server.ts'
+import { createServer, withheldFrom } from './server.ts'
 import type { ServerOptions } from './server.ts'
 import { Sessions } from './sessions.ts'
 import { whenClosed } from './when-closed.ts'
+import { authInfoWith, withheldCalls } from './written.ts'
+import type { OnWrite } from './written.ts'
 
 export interface McpOptions {
   readonly runtime: Runtime
@@ -44,6 +46,8 @@ export interface McpRequestOptions {
   readonly caller?: McpCaller
   /** The body as JSON, where it was read already. */
   readonly parsedBody?: unknown
+  /** Told of every call of a tool that changes something, refused ones too, before it is answered; must not throw. */
+  readonly onWrite?: OnWrite
 }
 
 /** What belongs to one caller. */
@@ -83,7 +87,8 @@ export class McpDoor {
   }
 
   /** Answers one request of streamable HTTP. */
-  async fetch(request: Request, { caller = this.#caller, parsedBody }: McpRequestOptions = {}): Promise<Response> {
+  async fetch(request: Request, options: McpRequestOptions = {}): Promise<Response> {
+    const { caller = this.#caller, parsedBody, onWrite } = options
     if (this.#isClosed) return new Response('closed', { status: 503 })
     const { sdk } = this.#servers
     const { hosts = sdk.localhostAllowedHostnames(), origins = sdk.localhostAllowedOrigins() } = this.#options
@@ -94,9 +99,13 @@ export class McpDoor {
     this.assertCaller(caller)
     const key = callerKey(caller)
     const { desk, handler } = await this.#placeOf(key, caller)
-    const body = parsedBody === undefined ? {} : { parsedBody }
+    for (const call of withheldCalls(parsedBody, withheldFrom(desk))) onWrite?.(call)
+    const asked = {
+      ...(parsedBody === undefined ? {} : { parsedBody }),
+      ...(onWrite === undefined ? {} : { authInfo: authInfoWith(onWrite) }),
+    }
     const isOfSession = await sdk.isLegacyRequest(request, parsedBody)
-    return isOfSession ? this.#sessions.handle(request, { desk, caller: key, ...body }) : handler.fetch(request, body)
+    return isOfSession ? this.#sessions.handle(request, { desk, caller: key, asked }) : handler.fetch(request, asked)
   }
 
   /**

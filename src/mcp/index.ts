@@ -2,3 +2,4 @@
 export type { McpCaller } from './caller.ts'
 export { McpDoor, openMcp } from './door.ts'
 export type { McpOptions, McpRequestOptions } from './door.ts'
+export type { McpWrite } from './written.ts'

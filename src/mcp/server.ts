@@ -11,6 +11,7 @@ import { ENTRY_TOOLS, MEMORY_TOOLS, RUN_TOOLS } from './tools/index.ts'
 import type { Tool, ToolAnswer } from './tools/index.ts'
 import { whenClosed } from './when-closed.ts'
 import { jsonOf } from './wire.ts'
+import { onWriteIn, runIdIn } from './written.ts'
 
 /** What the servers of a door have in common. */
 export interface ServerOptions {
@@ -33,6 +34,11 @@ export function toolsFor({ caller, hasMemory }: Desk): readonly Tool[] {
   return TOOLS.filter(
     ({ callers, needsMemory = false }) => callers.includes(caller.kind) && (hasMemory || !needsMemory),
   )
+}
+
+/** The tools that change something and that a caller does not have. */
+export function withheldFrom({ caller }: Desk): readonly Tool[] {
+  return TOOLS.filter(({ effect, callers }) => effect !== undefined && !callers.includes(caller.kind))
 }
 
 export function createServer(
@@ -66,9 +72,25 @@ function registerTool(server: McpServer, desk: Desk, tool: Tool, onFailure: (err
     destructiveHint: effect === 'ends' || effect === 'writes',
     openWorldHint: false,
   }
-  server.registerTool(name, { title, description, inputSchema: input, annotations }, async (asked, { mcpReq }) =>
-    resultOf(() => tool.run(desk, asked, mcpReq.signal), onFailure),
+  server.registerTool(
+    name,
+    { title, description, inputSchema: input, annotations },
+    async (asked, { mcpReq, http }) => {
+      const result = await resultOf(() => tool.run(desk, asked, mcpReq.signal), onFailure)
+      if (effect !== undefined) {
+        const runId = runIdIn(asked, result.structuredContent)
+        onWriteIn(http?.authInfo)?.({ tool: name, runId, code: codeOf(result) })
+      }
+      return result
+    },
   )
+}
+
+/** Why nothing was changed. */
+function codeOf({ isError, structuredContent }: CallToolResult): string | undefined {
+  if (isError !== true) return undefined
+  const { code = 'update.refused' } = structuredContent as { readonly code?: string }
+  return code
 }
 
 /** What went wrong because of what was asked is an answer; of everything else the client learns that it happened. */

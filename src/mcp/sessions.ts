@@ -1,7 +1,7 @@
 // Sessions: clients of the protocol before 2026-07-28, which speak to one server over several requests.
 //   S1. A session belongs to the caller who began it; for everybody else it is not there.
 //   S2. There are at most so many; the one that was used longest ago makes room.
-import type { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server'
+import type { HandleRequestOptions, WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server'
 import { randomUUID } from 'node:crypto'
 import { LastMessages } from './event-store.ts'
 import type { Desk } from './desk.ts'
@@ -22,7 +22,8 @@ interface Session {
 interface AskedOfSession {
   readonly desk: Desk
   readonly caller: string
-  readonly parsedBody?: unknown
+  /** What goes with the request. */
+  readonly asked: HandleRequestOptions
 }
 
 export class Sessions {
@@ -34,22 +35,21 @@ export class Sessions {
     this.#options = options
   }
 
-  async handle(request: Request, asked: AskedOfSession): Promise<Response> {
+  async handle(request: Request, of: AskedOfSession): Promise<Response> {
     const id = request.headers.get('mcp-session-id')
-    if (id === null) return this.#begin(request, asked)
+    if (id === null) return this.#begin(request, of)
     const session = this.#sessions.get(id)
-    if (session === undefined || session.caller !== asked.caller) return notFound()
+    if (session === undefined || session.caller !== of.caller) return notFound()
     this.#sessions.delete(id)
     this.#sessions.set(id, session)
-    return session.transport.handleRequest(request, bodyOf(asked))
+    return session.transport.handleRequest(request, of.asked)
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#sessions.values()].map((session) => session.close()))
   }
 
-  async #begin(request: Request, asked: AskedOfSession): Promise<Response> {
-    const { desk, caller } = asked
+  async #begin(request: Request, { desk, caller, asked }: AskedOfSession): Promise<Response> {
     const server = createServer(desk, this.#options, { lifetime: 'connection', era: 'legacy' })
     let isBegun = false
     const transport = new this.#options.sdk.WebStandardStreamableHTTPServerTransport({
@@ -65,7 +65,7 @@ export class Sessions {
       if (transport.sessionId !== undefined) this.#sessions.delete(transport.sessionId)
     })
     await server.connect(transport)
-    const response = await transport.handleRequest(request, bodyOf(asked))
+    const response = await transport.handleRequest(request, asked)
     // Anything but the beginning of a session: the transport has said what is wrong.
     if (!isBegun) await server.close()
     await this.#makeRoom()
@@ -79,9 +79,6 @@ export class Sessions {
     }
   }
 }
-
-const bodyOf = ({ parsedBody }: AskedOfSession): { parsedBody?: unknown } =>
-  parsedBody === undefined ? {} : { parsedBody }
 
 function notFound(): Response {
   const error = { code: -32_001, message: 'Session not found' }

@@ -21,6 +21,7 @@ import { Idempotency } from './idempotency.ts'
 import { parseAt } from './issues.ts'
 import { limitsOf } from './limits.ts'
 import type { ServerLimits } from './limits.ts'
+import { McpDoors } from './mcp-doors.ts'
 import { paramsOf } from './operation.ts'
 import type { Answer, Call, Operation } from './operation.ts'
 import { bodyOf, problemOf, thrown } from './problem.ts'
@@ -78,7 +79,8 @@ export class ServerApp {
     const book = options.book ?? (this.#ownBook as ServerBook)
     book.forgetKeys(clock.now() - limits.idempotencyMs)
     const streams = new Streams(clock, book, limits)
-    this.#services = { clock, limits, book, streams, feeds: new Feeds(), testMode: options.testMode ?? false }
+    const mcp = new McpDoors((error) => options.onFailure?.(error, 'mcp'))
+    this.#services = { clock, limits, book, streams, feeds: new Feeds(), mcp, testMode: options.testMode ?? false }
     const { requestsPerSecond: perSecond, wrongTokensPerMinute: wrong } = limits
     this.#guard = new Guard({
       hosts: [...LOOPBACK_HOSTS, ...(options.hosts ?? [])],
@@ -116,13 +118,14 @@ export class ServerApp {
     this.#isClosed = true
     this.#services.streams.closeAll()
     this.#services.feeds.close()
+    this.#services.mcp.close()
     this.#ownBook?.close()
   }
 
   #route(): Hono<NodeEnv> {
     const app = new Hono<NodeEnv>()
     const { origins = [] } = this.#options
-    if (origins.length > 0) app.use(cors({ origin: [...origins], exposeHeaders: ['etag', 'location', 'retry-after'] }))
+    if (origins.length > 0) app.use(cors({ origin: [...origins], exposeHeaders: EXPOSED_HEADERS }))
     app.use(async (c, next) => {
       await next()
       for (const [name, value] of Object.entries(SAFE_HEADERS)) c.res.headers.set(name, value)
@@ -153,7 +156,7 @@ export class ServerApp {
     )
     let caller: Caller = UNKNOWN_CALLER
     const note = (status: number, code: string | undefined): void => {
-      const isWrite = operation.method !== 'get'
+      const isWrite = operation.method !== 'get' && operation.speaks === undefined
       if (operation.access === 'public' || !(isWrite || REFUSALS.has(status))) return
       const { tenant, tokenId = null, name } = caller
       const { method, path: route } = operation
@@ -206,10 +209,12 @@ export class ServerApp {
       house,
       request,
       services: this.#services,
+      requestId,
       ifMatch: versionIn(request.headers.get('if-match')),
       hangUp: () => void c.env?.outgoing?.destroy(),
     }
-    const key = operation.method === 'get' ? null : request.headers.get('idempotency-key')
+    const isKeyed = operation.method !== 'get' && operation.speaks === undefined
+    const key = isKeyed ? request.headers.get('idempotency-key') : null
     if (key === null) return respond(await operation.handle(call), request)
     const carryOut = (): Promise<KeptAnswer> => this.#keepable(operation, call, requestId)
     const at = this.#services.clock.now()
@@ -289,6 +294,8 @@ const REFUSALS: ReadonlySet<number> = new Set([401, 403, 421, 429])
 const FAILED = 500
 const NOT_MODIFIED = 304
 const NO_CONTENT = 204
+
+const EXPOSED_HEADERS = ['etag', 'location', 'retry-after', 'mcp-session-id']
 
 const SAFE_HEADERS = {
   'x-content-type-options': 'nosniff',

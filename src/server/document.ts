@@ -101,6 +101,7 @@ const TAGS: Readonly<Record<string, string>> = {
   memory: 'What outlives runs',
   sessions: 'Plain contexts with a life time',
   context: 'Evolutions, as S1 has them',
+  mcp: 'The same for clients of the Model Context Protocol',
   aos: 'Working sets, as the AoS Context Module has them',
 }
 
@@ -151,7 +152,7 @@ function queryParameters({ query }: Operation, components: Components): readonly
   }))
 }
 
-function headersOf({ access, method, answers }: Operation): readonly object[] {
+function headersOf({ access, method, answers, speaks }: Operation): readonly object[] {
   const header = (name: string, description: string, schema: object): object => ({
     name,
     in: 'header',
@@ -161,7 +162,9 @@ function headersOf({ access, method, answers }: Operation): readonly object[] {
   })
   if (access === 'public') return []
   return [
-    ...(method === 'get' ? [] : [header('Idempotency-Key', 'carried out once', { minLength: 1, maxLength: 255 })]),
+    ...(method === 'get' || speaks !== undefined
+      ? []
+      : [header('Idempotency-Key', 'carried out once', { minLength: 1, maxLength: 255 })]),
     ...(answers[412] === undefined ? [] : [header('If-Match', 'the ETag that is expected', { pattern: '^"[0-9]+"$' })]),
     ...(answers[304] === undefined ? [] : [header('If-None-Match', 'the ETag that is known', {})]),
   ]

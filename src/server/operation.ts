@@ -21,6 +21,7 @@ export interface Call<Params, Query, Body> {
   readonly house: House
   readonly request: Request
   readonly services: ServerServices
+  readonly requestId: string
   /** Ends the connection, whatever its reader does. */
   readonly hangUp: () => void
   /** The number of If-Match, where one was sent. */
@@ -54,6 +55,8 @@ export interface Operation {
   readonly body?: z.ZodType | undefined
   /** The body is a file of this type, given as bytes. */
   readonly file?: 'application/zip'
+  /** A protocol behind one path: it tells itself what it writes, and knows nothing of idempotency keys. */
+  readonly speaks?: 'mcp'
   /** By status; what every operation may answer (401, 403, 413, 422, 429, …) is not said again. */
   readonly answers: Readonly<Record<number, DocumentedAnswer>>
   readonly handle: (call: Call<unknown, unknown, unknown>) => Promise<Answer | Response>

@@ -37,6 +37,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'event.invalid': INVALID,
   'event.reserved': INVALID,
   'event.unknown': INVALID,
+  'mcp.package-missing': 501,
   'memory.batch-exists': CONFLICT,
   'memory.busy': UNAVAILABLE,
   'memory.closed': UNAVAILABLE,
@@ -142,7 +143,7 @@ export function problemOf(error: unknown): Problem {
   }
   const status = STATUS[code]
   if (status === undefined) return internal(code)
-  if (status >= BROKEN) return { status, code, message: UNAVAILABLE_SENTENCE, headers: { 'retry-after': '1' } }
+  if (status === UNAVAILABLE) return { status, code, message: UNAVAILABLE_SENTENCE, headers: { 'retry-after': '1' } }
   return { status, code, message }
 }
 
@@ -197,5 +198,6 @@ const TITLES: Readonly<Record<number, string>> = {
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
+  501: 'Not Implemented',
   503: 'Service Unavailable',
 }

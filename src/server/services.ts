@@ -3,6 +3,7 @@ import type { Clock } from '../base/index.ts'
 import type { ServerBook } from './book.ts'
 import type { Feeds } from './feed.ts'
 import type { ServerLimits } from './limits.ts'
+import type { McpDoors } from './mcp-doors.ts'
 import type { Streams } from './streams.ts'
 
 export interface ServerServices {
@@ -11,6 +12,7 @@ export interface ServerServices {
   readonly book: ServerBook
   readonly streams: Streams
   readonly feeds: Feeds
+  readonly mcp: McpDoors
   /** Commits to memory need no milestone (AOS_TEST_MODE). */
   readonly testMode: boolean
 }

@@ -1,7 +1,9 @@
 // `callboard serve` as its users run it: in a process of its own, ended by a signal.
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { call } from '../mcp/team.ts'
 import { ensureBuilt } from '../support/built-package.ts'
 import { callboard, makeFolder, start } from './world.ts'
 import type { Ended, Running } from './world.ts'
@@ -17,6 +19,17 @@ const writer = board.agent({ reads: ['notes'], writes: ['notes'], run: () => {} 
 export const desk = board
   .workflow({ name: 'desk', agents: { writer } })
   .createMachine({ id: 'desk', initial: 'open', states: { open: { on: { stop: 'closed' } }, closed: { type: 'final' } } })
+`
+
+/** As if the package were not installed. */
+const WITHOUT_MCP = `
+import { registerHooks } from 'node:module'
+registerHooks({
+  resolve: (name, context, next) => {
+    if (!name.startsWith('@modelcontextprotocol/')) return next(name, context)
+    throw Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' })
+  },
+})
 `
 
 interface Served extends Running {
@@ -95,6 +108,34 @@ describe('callboard serve', () => {
     expect(stdout + stderr).not.toContain(token)
     for (const file of readdirSync(join(folder, '.callboard')).filter((name) => name.includes('server')))
       expect(readFileSync(join(folder, '.callboard', file)).includes(token.split('_').at(-1) ?? token)).toBe(false)
+  })
+
+  it('answers MCP clients at /mcp, with the memory of the database', async () => {
+    const served = await serve(makeFolder({ 'desk.mjs': DESK }))
+    const client = new Client({ name: 'test', version: '1' })
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${served.url}/mcp`)))
+    const { runId } = await call(client, 'start_run', { workflow: 'desk' })
+    await call(client, 'update', { runId, writes: [{ key: 'notes', value: ['by mcp'] }] })
+    const entry = (await (await fetch(`${served.url}/api/runs/${String(runId)}/entries/notes`)).json()) as object
+    expect(entry).toMatchObject({ value: ['by mcp'] })
+    expect(await call(client, 'search_memory', { runId, query: 'anything' })).toMatchObject({ isError: false })
+    await client.close()
+    expect((await served.end()).code).toBe(0)
+  })
+
+  it('says at /mcp what to install where the package for it is missing, and does everything else', async () => {
+    const folder = makeFolder({ 'desk.mjs': DESK, 'without.mjs': WITHOUT_MCP })
+    const served = await serve(folder, [], { NODE_OPTIONS: `--import=${join(folder, 'without.mjs')}` })
+    const answered = await post(`${served.url}/mcp`, { jsonrpc: '2.0', id: 1, method: 'ping' })
+    expect([answered.status, await answered.json()]).toEqual([
+      501,
+      expect.objectContaining({
+        code: 'mcp.package-missing',
+        detail: expect.stringContaining('npm i @modelcontextprotocol/server@'),
+      }),
+    ])
+    expect((await post(`${served.url}/api/runs`, { workflow: 'desk' })).status).toBe(201)
+    expect((await served.end()).code).toBe(0)
   })
 
   it('gives every tenant a database of its own', async () => {

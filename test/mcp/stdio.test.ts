@@ -1,7 +1,9 @@
 // `callboard mcp`: the built command as an MCP client runs it, over standard input and output.
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { createMemory, openSqliteMemory } from 'callboard/memory'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { makeFolder, start } from '../cli/world.ts'
 import { ensureBuilt, ROOT } from '../support/built-package.ts'
@@ -68,15 +70,36 @@ describe('callboard mcp', () => {
     },
   )
 
-  it('leaves a run alone that another process works on', async () => {
+  it('works on a database alone: a second one, and a server, are told so', async () => {
     const folder = makeFolder({ 'team.ts': TEAM })
     const first = await connect(folder, ['team.ts'])
     const { runId } = await call(first, 'start_run', { workflow: 'team' })
 
-    const second = await connect(folder, ['team.ts'])
+    for (const args of [
+      ['mcp', 'team.ts'],
+      ['serve', 'team.ts', '--port', '0'],
+    ]) {
+      const { code, stderr } = await start('dist/cli/main.js', args, { cwd: folder }).ended
+      expect([code, stderr]).toEqual([2, expect.stringContaining('another process works on runs')])
+    }
 
-    expect(await call(second, 'show_run', { runId })).toMatchObject({ code: 'cli.run-busy', isError: true })
     expect(await call(first, 'show_run', { runId })).toMatchObject({ status: 'active' })
+  })
+
+  it('searches what is remembered in the database, whoever remembered it', async () => {
+    const folder = makeFolder({ 'team.ts': TEAM })
+    mkdirSync(join(folder, '.callboard'))
+    const store = await openSqliteMemory(join(folder, '.callboard/callboard.memory.db'))
+    const memory = await createMemory({ store })
+    const change = { op: 'add', kind: 'semantic', type: 'fact', text: 'boil the kettle first', scope: 'global' }
+    await memory.for({ runId: 'elsewhere' }).remember([change as never])
+    await store.close()
+
+    const client = await connect(folder, ['team.ts'])
+    const { runId } = await call(client, 'start_run', { workflow: 'team' })
+    const found = await call(client, 'search_memory', { runId, query: 'kettle' })
+
+    expect(JSON.stringify(found)).toContain('boil the kettle first')
   })
 
   it('offers a reader nothing that changes anything', async () => {

@@ -1,16 +1,13 @@
 import { Command } from 'commander'
-import type { AnyStateMachine } from 'xstate'
 import { CallboardError } from '../../base/index.ts'
 import { openMcp } from '../../mcp/index.ts'
 import type { McpCaller } from '../../mcp/index.ts'
-import { createRuntime } from '../../runtime/index.ts'
-import type { Runtime } from '../../runtime/index.ts'
-import { workflowOf } from '../../workflow/index.ts'
-import { databaseOption, openDatabase } from '../database.ts'
+import { databaseOption } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
 import { describeError } from '../fail.ts'
-import { loadWorkflows } from '../load-module.ts'
-import { RunLocks } from '../run-locks.ts'
+import { loadDoors } from '../load-doors.ts'
+import { openHouse } from '../open-house.ts'
+import { readServerSettings } from '../server-settings.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface McpCommandOptions {
@@ -31,10 +28,7 @@ export function mcpCommand(terminal: Terminal, end: (code: number) => void): Com
     .option('--read-only', 'offer nothing that changes anything')
     .addHelpText('after', '\nexit codes: 0 the client has gone or a signal came, 2 not usable')
     .action(async (modules: readonly string[], options: McpCommandOptions) => {
-      const caller = callerOf(options)
-      const loaded = await Promise.all(modules.map((module) => loadWorkflows({ module, cwd: terminal.cwd })))
-      const workflows = [...new Set(loaded.flat())]
-      await serve(workflows, caller, options.db, terminal)
+      await serve(modules, callerOf(options), options.db, terminal)
       end(EXIT.success)
     })
 }
@@ -51,36 +45,28 @@ function usage(message: string): CallboardError {
   return new CallboardError('cli.input', message, {})
 }
 
-async function serve(
-  workflows: readonly AnyStateMachine[],
-  caller: McpCaller,
-  db: string,
-  terminal: Terminal,
-): Promise<void> {
+async function serve(modules: readonly string[], caller: McpCaller, db: string, terminal: Terminal): Promise<void> {
   // The standard output belongs to the protocol.
   const tell = (error: unknown, what: string): void =>
     void terminal.err.write(`${what}: ${describeError(error).message}\n`)
   const { promise: ended, resolve: stop } = Promise.withResolvers<unknown>()
   const off = terminal.onSignal(stop)
   try {
-    await using database = await openDatabase(db, terminal)
-    using locks = new RunLocks(database)
-    await using runtime = await createRuntime({ store: database.store, workflows })
-    runtime.on('end', ({ runId }) => locks.release(runId))
-    runtime.on('run', ({ runId }) => {
-      locks.take(runId).catch((error: unknown) => tell(error, `run ${runId}`))
-    })
-    const open = async (runId: string): ReturnType<Runtime['open']> => {
-      await locks.take(runId)
-      return runtime.open(runId)
-    }
-    await using door = await openMcp({ runtime, workflows, caller, open, onFailure: (error) => tell(error, 'mcp') })
-    const names = new Set(workflows.map((machine) => workflowOf(machine)?.name))
-    for (const { runId, workflow, parent } of await runtime.list({ status: 'active' })) {
-      // A child run comes with the run that started it.
-      if (parent !== undefined || !names.has(workflow)) continue
-      await open(runId).catch((error: unknown) => tell(error, `run ${runId} is left alone`))
-    }
+    const doors = await loadDoors(modules, terminal)
+    const opened = await openHouse(db, { terminal, doors, settings: readServerSettings(terminal.env) })
+    await using stack = new AsyncDisposableStack()
+    stack.defer(() => opened.close())
+    const { runtime, workflows, memory } = opened.house
+    const door = stack.use(
+      await openMcp({
+        runtime,
+        workflows,
+        caller,
+        ...(memory === undefined ? {} : { memory }),
+        onFailure: (error) => tell(error, 'mcp'),
+      }),
+    )
+    for (const { runId, error } of opened.failures) tell(error, `run ${runId} is left alone`)
     await door.serveStdio({ onClose: () => stop(undefined) })
     await ended
   } finally {

@@ -4,6 +4,7 @@ import { agentOperations } from './agents.ts'
 import { contextOperations } from './context.ts'
 import { entryOperations } from './entries.ts'
 import { historyOperations } from './history.ts'
+import { mcpOperations } from './mcp.ts'
 import { memoryOperations } from './memory.ts'
 import { packOperations } from './packs.ts'
 import { runOperations } from './runs.ts'
@@ -25,6 +26,7 @@ export function ownOperations({
     ...historyOperations,
     ...streamOperations,
     ...packOperations,
+    ...mcpOperations,
     ...(memory === undefined ? [] : memoryOperations),
     ...(sessions === undefined ? [] : sessionOperations),
     ...(evolutions === undefined ? [] : contextOperations),
