@@ -57,38 +57,8 @@ export const entryOperations: readonly Operation[] = [
       return { version: entry.version, body: entryToWire(entry, shows) }
     },
   }),
-  operation({
-    method: 'put',
-    path: '/api/runs/{runId}/entries/{key}',
-    access: 'act',
-    tag: 'entries',
-    summary: 'Write one entry; If-Match is the version that is expected',
-    body: WriteOptionsBody.extend({ value: Json }),
-    answers: { ...accepted, ...precondition },
-    handle: async (call) => {
-      const { house, params, body } = call
-      const { value, ...options } = body
-      const run = await openRun(house, params.runId)
-      const write = put(fromWire(value), withExpected(options, call.ifMatch) as never)
-      return { body: acceptedToWire(await writeAs(call, run, { [params.key]: write }, {})) }
-    },
-  }),
-  operation({
-    method: 'patch',
-    path: '/api/runs/{runId}/entries/{key}',
-    access: 'act',
-    tag: 'entries',
-    summary: 'Write a part of one entry',
-    body: WriteOptionsBody.extend({ value: Json }),
-    answers: { ...accepted, ...precondition },
-    handle: async (call) => {
-      const { house, params, body } = call
-      const { value, ...options } = body
-      const run = await openRun(house, params.runId)
-      const write = patch(fromWire(value), withExpected(options, call.ifMatch) as never)
-      return { body: acceptedToWire(await writeAs(call, run, { [params.key]: write }, {})) }
-    },
-  }),
+  writeOne('put', 'Write one entry; If-Match is the version that is expected', put),
+  writeOne('patch', 'Write a part of one entry', patch),
   operation({
     method: 'delete',
     path: '/api/runs/{runId}/entries/{key}',
@@ -134,4 +104,24 @@ function withExpected(options: Readonly<Record<string, unknown>>, version: numbe
 
 function absent({ runId, key }: { readonly runId: string; readonly key: string }): CallboardError {
   return new CallboardError('view.absent', `run ${runId} has no entry "${key}" now`, { runId, key })
+}
+
+/** Writes an entry: the whole of it, or a part. */
+function writeOne(method: 'put' | 'patch', summary: string, marked: typeof put | typeof patch): Operation {
+  return operation({
+    method,
+    path: '/api/runs/{runId}/entries/{key}',
+    access: 'act',
+    tag: 'entries',
+    summary,
+    body: WriteOptionsBody.extend({ value: Json }),
+    answers: { ...accepted, ...precondition },
+    handle: async (call) => {
+      const { house, params, body } = call
+      const { value, ...options } = body
+      const run = await openRun(house, params.runId)
+      const write = marked(fromWire(value), withExpected(options, call.ifMatch) as never)
+      return { body: acceptedToWire(await writeAs(call, run, { [params.key]: write }, {})) }
+    },
+  })
 }
