@@ -150,9 +150,9 @@ export class Board {
   }
 
   /** A board with these cells, whatever they replace: how a ledger is folded. */
-  withCells(changes: readonly (EntryAddress & { readonly cell: Cell })[]): Board {
-    const global = changes.filter(({ scope }) => scope === 'global')
-    const own = global.length === 0 ? changes : changes.filter(({ scope }) => scope !== 'global')
+  withCells(cells: readonly Cell[]): Board {
+    const global = cells.filter(({ entry }) => entry.scope === 'global')
+    const own = global.length === 0 ? cells : cells.filter(({ entry }) => entry.scope !== 'global')
     return new Board({ ...this.#state, own: this.#state.own.with(own), globals: this.#state.globals.with(global) })
   }
 

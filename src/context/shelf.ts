@@ -2,6 +2,8 @@
 // older shelf as it was. The dependants of a key and the entries that expire are indexed here, so that nobody scans.
 import { Map as PersistentMap } from 'immutable'
 import type { Cell } from './entry.ts'
+import { LayeredMap } from './layered-map.ts'
+import type { LayeredDraft } from './layered-map.ts'
 import { isSameAddress, scopedId } from './scope.ts'
 import type { EntryAddress } from './scope.ts'
 import type { CellChange } from './update.ts'
@@ -23,7 +25,7 @@ function expiryKey(address: EntryAddress, expiresAt: number): string {
 
 interface ShelfState {
   /** Entries without a holder, by key. */
-  readonly plain: PersistentMap<string, Cell>
+  readonly plain: LayeredMap<Cell>
   /** Group and private entries, by `scopedId`. */
   readonly held: PersistentMap<string, Cell>
   readonly dependants: PersistentMap<string, readonly EntryAddress[]>
@@ -32,7 +34,7 @@ interface ShelfState {
 }
 
 const EMPTY: ShelfState = {
-  plain: PersistentMap<string, Cell>(),
+  plain: new LayeredMap<Cell>(),
   held: PersistentMap<string, Cell>(),
   dependants: PersistentMap<string, readonly EntryAddress[]>(),
   expiring: undefined,
@@ -103,51 +105,66 @@ export class Shelf {
   }
 
   /** A shelf with these cells put in place of whatever was there. */
-  with(changes: readonly (EntryAddress & { readonly cell: Cell })[]): Shelf {
-    return this.#put(changes, (change) => this.get(change))
+  with(cells: readonly Cell[]): Shelf {
+    return this.#put(cells, itself, presentOf)
   }
 
   /** Like `with`, for changes that know what was alive there. */
   replace(changes: readonly CellChange[]): Shelf {
-    return this.#put(changes, ({ previous }) => previous)
+    return this.#put(changes, cellOf, previousOf)
   }
 
-  #put<Change extends EntryAddress & { readonly cell: Cell }>(
-    changes: readonly Change[],
-    previousOf: (change: Change) => Cell | undefined,
+  #put<Item>(
+    items: readonly Item[],
+    cellOfItem: (item: Item) => Cell,
+    previousOfItem: (item: Item, draft: Draft) => Cell | undefined,
   ): Shelf {
-    if (changes.length === 0) return this
+    if (items.length === 0) return this
     const { plain, held, dependants, expiring, live } = this.#state
-    const many = changes.length > 1
-    const draft: Draft = { plain: many ? plain.asMutable() : plain, held, dependants, expiring, live }
-    for (const change of changes) {
-      const { scope, holder, key, cell } = change
-      const previous = previousOf(change)
-      if (holder === undefined) draft.plain = draft.plain.set(key, cell)
+    const draft: Draft = { plain: plain.draft(items.length), held, dependants, expiring, live }
+    for (const item of items) {
+      const cell = cellOfItem(item)
+      const { scope, holder, key } = cell.entry
+      const previous = previousOfItem(item, draft)
+      if (holder === undefined) draft.plain.set(key, cell)
       else draft.held = draft.held.set(scopedId(scope, holder, key), cell)
       draft.live += Number(cell.live) - Number(previous?.live ?? false)
-      indexDependencies(draft, change, previous, cell)
-      indexExpiry(draft, change, previous, cell)
+      indexDependencies(draft, previous, cell)
+      indexExpiry(draft, previous, cell)
     }
-    if (many) draft.plain = draft.plain.asImmutable()
-    return new Shelf(draft)
+    return new Shelf({
+      plain: draft.plain.done(),
+      held: draft.held,
+      dependants: draft.dependants,
+      expiring: draft.expiring,
+      live: draft.live,
+    })
   }
 }
 
-type Draft = { -readonly [Field in keyof ShelfState]: ShelfState[Field] }
+const itself = (cell: Cell): Cell => cell
+const cellOf = ({ cell }: CellChange): Cell => cell
+const previousOf = ({ previous }: CellChange): Cell | undefined => previous
+
+const presentOf = ({ entry: { scope, holder, key } }: Cell, { plain, held }: Draft): Cell | undefined =>
+  holder === undefined ? plain.get(key) : held.get(scopedId(scope, holder, key))
+
+type Draft = { -readonly [Field in Exclude<keyof ShelfState, 'plain'>]: ShelfState[Field] } & {
+  readonly plain: LayeredDraft<Cell>
+}
 
 const dependenciesOf = (cell: Cell | undefined): readonly string[] => (cell?.live === true ? cell.entry.dependsOn : [])
 
-function indexDependencies(draft: Draft, address: EntryAddress, previous: Cell | undefined, cell: Cell): void {
+function indexDependencies(draft: Draft, previous: Cell | undefined, cell: Cell): void {
   const before = dependenciesOf(previous)
   const after = dependenciesOf(cell)
   if (before === after || (before.length === 0 && after.length === 0)) return
   for (const key of before) {
-    const others = (draft.dependants.get(key) ?? []).filter((other) => !isSameAddress(other, address))
+    const others = (draft.dependants.get(key) ?? []).filter((other) => !isSameAddress(other, cell.entry))
     draft.dependants = others.length === 0 ? draft.dependants.delete(key) : draft.dependants.set(key, others)
   }
   for (const key of after) {
-    draft.dependants = draft.dependants.set(key, withAddress(draft.dependants.get(key) ?? [], address))
+    draft.dependants = draft.dependants.set(key, withAddress(draft.dependants.get(key) ?? [], cell.entry))
   }
 }
 
@@ -174,12 +191,12 @@ function addressOf({ scope, holder, key }: EntryAddress): EntryAddress {
   return { scope, holder, key }
 }
 
-function indexExpiry(draft: Draft, address: EntryAddress, previous: Cell | undefined, cell: Cell): void {
+function indexExpiry(draft: Draft, previous: Cell | undefined, cell: Cell): void {
   const before = previous?.live === true ? previous.entry.expiresAt : undefined
   const after = cell.live ? cell.entry.expiresAt : undefined
   if (before === after) return
   const index: ExpiryIndex = draft.expiring?.clone() ?? new SortedTree<string, EntryAddress>()
-  if (before !== undefined) index.delete(expiryKey(address, before))
-  if (after !== undefined) index.set(expiryKey(address, after), addressOf(address))
+  if (before !== undefined) index.delete(expiryKey(cell.entry, before))
+  if (after !== undefined) index.set(expiryKey(cell.entry, after), addressOf(cell.entry))
   draft.expiring = index.size === 0 ? undefined : index
 }

@@ -1,5 +1,5 @@
 import { Board } from '../context/index.ts'
-import type { Catalogue, CellChange, EntryAddress, Entry } from '../context/index.ts'
+import type { Catalogue, Cell, CellChange, EntryAddress, Entry } from '../context/index.ts'
 import type { LedgerRecord, MachineState } from './record.ts'
 
 /** The state of a run after some record. */
@@ -22,9 +22,9 @@ export function foldRecords(state: FoldedState, records: readonly LedgerRecord[]
 }
 
 /** What counts of an entry is its last cell; a board that takes them all at once is made in a fraction of the time. */
-export function newestCells(records: readonly LedgerRecord[]): Map<string, CellChange> {
-  const newest = new Map<string, CellChange>()
-  for (const { changes } of records) for (const change of changes) newest.set(addressName(change), change)
+export function newestCells(records: readonly LedgerRecord[]): Map<string, Cell> {
+  const newest = new Map<string, Cell>()
+  for (const { changes } of records) for (const { cell } of changes) newest.set(addressName(cell.entry), cell)
   return newest
 }
 

@@ -3,7 +3,7 @@
 //       are missing, as they are from records (C2 in cell-codec.ts).
 //   S2. It does not matter whether a state was folded from records or from a packed state and the records after it.
 import { Board } from '../context/index.ts'
-import type { Catalogue, Cell, EntryAddress } from '../context/index.ts'
+import type { Catalogue, Cell } from '../context/index.ts'
 import { packCell, unpackAddress, unpackCell } from './cell-codec.ts'
 import type { PackedAddress, PackedCell } from './cell-codec.ts'
 import { MACHINE_FIELDS, packFields, unpackFields } from './codec.ts'
@@ -53,23 +53,17 @@ export function unpackState(
   const [seq, at, cells, , tagged] = packed
   const revive = tagged === 1 ? untag : asItIs
   const newest = newestCells(tail)
-  const changes: (EntryAddress & { readonly cell: Cell })[] = []
+  const last: Cell[] = []
   for (const one of cells) {
     const name = packedName(one[0])
     const later = newest.get(name)
-    if (later === undefined) {
-      const cell = unpackCell(one, revive)
-      const { scope, holder, key } = cell.entry
-      changes.push({ scope, holder, key, cell })
-    } else {
-      changes.push(later)
-      newest.delete(name)
-    }
+    last.push(later ?? unpackCell(one, revive))
+    if (later !== undefined) newest.delete(name)
   }
-  changes.push(...newest.values())
+  last.push(...newest.values())
   return {
     ...endOf(tail, { seq, at, machine: unpackMachine(packed) }),
-    board: Board.create({ catalogue, runId }).withCells(changes),
+    board: Board.create({ catalogue, runId }).withCells(last),
   }
 }
 

@@ -69,11 +69,8 @@ export function renameSnapshot(
 ): StoredSnapshot {
   const { format, state, notes } = snapshot.state as PackedRun
   const folded = unpackState(state, CATALOGUE, snapshot.runId)
-  const changes = [...folded.board.cells()].map((cell) => {
-    const { scope, holder, key } = cell.entry
-    return { scope, holder, key, cell: renameCell(cell) }
-  })
-  const board = Board.create({ catalogue: CATALOGUE, runId: renaming.to }).withCells(changes)
+  const cells = [...folded.board.cells()].map(renameCell)
+  const board = Board.create({ catalogue: CATALOGUE, runId: renaming.to }).withCells(cells)
   const machine = folded.machine === undefined ? undefined : renameMachine(folded.machine, renaming)
   const renamed: PackedRun = {
     format,

@@ -72,7 +72,7 @@ export function packableRun({ summary, records, trimmedSeq, snapshots }: StoredL
     const empty = Board.create({ catalogue: new Catalogue({}), runId: summary.runId })
     const begun = standsIn === undefined ? empty : boardOf(standsIn)
     const later = records.filter(({ seq }) => seq <= atSeq && seq > (standsIn?.seq ?? 0))
-    const board = begun.withCells(later.flatMap(({ changes }) => changes))
+    const board = begun.withCells(later.flatMap(({ changes }) => changes.map(({ cell }) => cell)))
     return new Map(
       [...board.own.cells()]
         .filter(({ live, entry }) => live && entry.scope === 'workflow')

@@ -103,7 +103,10 @@ function assessState({ machine, definition, summary, state, at }: StateQuestion)
       machine,
       definition,
       before: structure,
-      state: { board: state.board.withCells(migrated?.changes ?? []), machine: migrated?.machine ?? state.machine },
+      state: {
+        board: state.board.withCells(migrated?.changes.map(({ cell }) => cell) ?? []),
+        machine: migrated?.machine ?? state.machine,
+      },
     })
     const all = migrated === undefined ? [...misfits, ...requestMisfits(definition, state)] : misfits
     if (all.length > 0) return broken(changed, all, summary, migrated !== undefined)

@@ -47,7 +47,8 @@ export class Branch implements AgentWorld {
     const main = this.#core.readableBoard()
     if (this.#board === undefined || this.#main !== main) {
       this.#main = main
-      this.#board = this.#written.size === 0 ? main : main.withCells([...this.#written.values()])
+      this.#board =
+        this.#written.size === 0 ? main : main.withCells(Array.from(this.#written.values(), ({ cell }) => cell))
     }
     const now = this.#core.clock.now()
     const { nextExpiryAt } = this.#board

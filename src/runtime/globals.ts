@@ -45,7 +45,7 @@ export class Globals {
   /** Reads what the store has. What was built on what was here before is lost. */
   async load(store: Store): Promise<void> {
     const records = await store.read(this.runId)
-    const shelf = Shelf.empty.with(records.flatMap(({ changes }) => changes))
+    const shelf = Shelf.empty.with(records.flatMap(({ changes }) => changes.map(({ cell }) => cell)))
     this.#epoch += 1
     this.#latest = shelf
     this.#committed = shelf
@@ -108,6 +108,6 @@ export class Globals {
     // It may have been read from the store already.
     if (seq === undefined || seq <= this.#committedSeq) return
     this.#committedSeq = seq
-    this.#committed = this.#committed.with(changes.filter(({ scope }) => scope === 'global'))
+    this.#committed = this.#committed.with(changes.filter(({ scope }) => scope === 'global').map(({ cell }) => cell))
   }
 }

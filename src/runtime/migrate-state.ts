@@ -63,7 +63,7 @@ export function migrateState(migrate: Migrate, question: MigrationQuestion): Ado
   if (asked === undefined) return undefined
   assertMigrated(asked)
   const changes = asked.entries === undefined ? [] : migrateEntries(board, given.entries, asked.entries, at)
-  return { changes, ...migrateMachine(asked, { ...question, board: board.withCells(changes) }) }
+  return { changes, ...migrateMachine(asked, { ...question, board: board.withCells(changes.map(({ cell }) => cell)) }) }
 }
 
 /** @param question with the board as the migration leaves it */

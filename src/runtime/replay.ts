@@ -285,10 +285,10 @@ class Replay {
   }
 
   #globalsAt(at: number): Shelf {
-    const changes: CellChange[] = []
+    const cells: Cell[] = []
     for (; (this.#others[this.#nextOther]?.at ?? Number.POSITIVE_INFINITY) <= at; this.#nextOther++)
-      changes.push(...(this.#others[this.#nextOther]?.changes ?? []))
-    return changes.length === 0 ? this.#globals : this.#globals.with(changes)
+      for (const { cell } of this.#others[this.#nextOther]?.changes ?? []) cells.push(cell)
+    return cells.length === 0 ? this.#globals : this.#globals.with(cells)
   }
 
   #learn({ changes }: LedgerRecord): void {

@@ -69,7 +69,7 @@ export class SnapshotTaker {
     this.#seq = record.seq
     this.#at = record.at
     this.notes.apply(record)
-    if (globalChanges.length > 0) this.#globals = this.#globals.with(globalChanges)
+    if (globalChanges.length > 0) this.#globals = this.#globals.with(globalChanges.map(({ cell }) => cell))
     if (record.seq >= this.#due && !this.#isTaking) {
       this.#isTaking = true
       this.#keeping.track(this.#takeSoon())

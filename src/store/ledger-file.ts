@@ -112,7 +112,7 @@ function checkReading(
   for (const record of records) {
     const what = recordProblem(record) ?? versionProblem(board, record)
     if (what !== undefined) throw refused(header, lineOf(header, record.seq), what)
-    board = board.withCells(record.changes)
+    board = board.withCells(record.changes.map(({ cell }) => cell))
   }
   return run
 }

@@ -119,8 +119,8 @@ const BUGS: readonly Bug[] = [
     property: propertyVersions,
     sabotage: ({ context: { Board } }) => {
       const { withCells } = Board.prototype
-      Board.prototype.withCells = function (changes) {
-        return withCells.call(this, changes.length > 1 ? changes.slice(0, -1) : changes)
+      Board.prototype.withCells = function (cells) {
+        return withCells.call(this, cells.length > 1 ? cells.slice(0, -1) : cells)
       }
     },
   },
@@ -133,7 +133,7 @@ const BUGS: readonly Bug[] = [
         const state = unpackRun(packed, catalogue, runId, tail)
         const living = [...state.board.cells()].filter(({ live }) => live)
         const { board } = emptyRun(catalogue, runId)
-        return { ...state, board: board.withCells(living.map((cell) => ({ ...cell.entry, cell }))) }
+        return { ...state, board: board.withCells(living) }
       }
       return { ...modules, runState: { ...modules.runState, unpackRun: unpackLiving } }
     },
