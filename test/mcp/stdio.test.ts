@@ -4,7 +4,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createMemory, openSqliteMemory } from 'callboard/memory'
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { makeFolder, start } from '../cli/world.ts'
 import { ensureBuilt, ROOT } from '../support/built-package.ts'
 import { call } from './team.ts'
@@ -31,6 +31,13 @@ export const team = board.workflow({ agents: { planner, writer } }).createMachin
   states: { writing: { invoke: { src: 'writer', onDone: 'done' } }, done: { type: 'final' } },
 })
 `
+
+const BEGIN = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+})
 
 async function connect(
   cwd: string,
@@ -123,6 +130,46 @@ describe('callboard mcp', () => {
     })
     expect(await ended(['--id', 'p2'])).toMatchObject({ code: 2, stdout: '' })
     expect(await ended(['team.ts', '--as', 'planner', '--read-only'])).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  it.each(['current', 'sessions'] as const)(
+    'ends a wait at once that its client calls off, and nothing is said of it (%s)',
+    async (protocol) => {
+      const client = await connect(makeFolder({ 'team.ts': TEAM }), ['team.ts'], protocol)
+      const { runId } = await call(client, 'start_run', { workflow: 'team' })
+      const waitsOf = async (): Promise<number> => {
+        const { explanation } = await call(client, 'show_run', { runId })
+        const { waits } = explanation as { readonly waits: readonly { readonly waiter: string }[] }
+        return waits.filter(({ waiter }) => waiter === 'outside').length
+      }
+      const over = new AbortController()
+      const waiting = { name: 'wait_for', arguments: { runId, keys: ['secret'], timeoutMs: 55_000 } }
+      const waited = client.callTool(waiting, { signal: over.signal }).catch((error: unknown) => error)
+      await vi.waitUntil(async () => (await waitsOf()) === 1)
+
+      over.abort(new Error('never mind'))
+      await vi.waitUntil(async () => (await waitsOf()) === 0)
+
+      expect(await waited).toBeInstanceOf(Error)
+    },
+  )
+
+  it('logs once what is no message, without what was sent, and goes on', async () => {
+    const { child, ended, seen } = start('dist/cli/main.js', ['mcp', 'team.ts'], {
+      cwd: makeFolder({ 'team.ts': TEAM }),
+      input: [
+        BEGIN,
+        '{"secret":"opensesame"}',
+        JSON.stringify({ jsonrpc: '2.0', id: 5, result: { secret: 'opensesame' } }),
+        JSON.stringify({ jsonrpc: '2.0', id: 6, method: 'tools/list' }),
+      ],
+    })
+    await seen('"id":6')
+    child.kill('SIGTERM')
+    const { stderr } = await ended
+
+    expect(stderr).toMatch(/^(mcp: a client did not keep to the protocol[^\n]+\n){2}$/)
+    expect(stderr).not.toContain('opensesame')
   })
 
   it('ends when its client has gone', async () => {
