@@ -1,7 +1,9 @@
 // `callboard mcp`: the built command as an MCP client runs it, over standard input and output.
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
-import { mkdirSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemory, openSqliteMemory } from 'callboard/memory'
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -43,13 +45,30 @@ async function connect(
   cwd: string,
   args: readonly string[],
   protocol: 'current' | 'sessions' = 'current',
+  main: string = join(ROOT, 'dist/cli/main.js'),
 ): Promise<Client> {
   const mode = protocol === 'current' ? ({ pin: '2026-07-28' } as const) : ('legacy' as const)
   const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } })
-  const main = join(ROOT, 'dist/cli/main.js')
   await client.connect(new StdioClientTransport({ command: process.execPath, args: [main, 'mcp', ...args], cwd }))
   onTestFinished(() => client.close())
   return client
+}
+
+/** Callboard in a folder of its own, with what it depends on but without some packages. */
+function installWithout(left: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'callboard-elsewhere-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true })
+  cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
+  mkdirSync(join(folder, 'node_modules'))
+  const names = readdirSync(join(ROOT, 'node_modules')).filter((name) => !left.includes(name))
+  for (const name of names) symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
+  return folder
+}
+
+/** What it says on its way out. */
+function runToEnd(main: string, cwd: string): string {
+  return spawnSync(process.execPath, [main, 'mcp', 'team.ts'], { cwd, encoding: 'utf8', input: '' }).stderr
 }
 
 describe('callboard mcp', () => {
@@ -91,6 +110,21 @@ describe('callboard mcp', () => {
     }
 
     expect(await call(first, 'show_run', { runId })).toMatchObject({ status: 'active' })
+  })
+
+  it('finds the SDK where only the project has installed it, as with npx or a global installation', async () => {
+    const folder = makeFolder({ 'team.ts': TEAM })
+    const elsewhere = installWithout(['@modelcontextprotocol', 'ai', '@ai-sdk'])
+    rmSync(join(folder, 'node_modules/callboard'))
+    symlinkSync(elsewhere, join(folder, 'node_modules/callboard'))
+    const main = join(elsewhere, 'dist/cli/main.js')
+    const missing = runToEnd(main, folder)
+    symlinkSync(join(ROOT, 'node_modules/@modelcontextprotocol'), join(folder, 'node_modules/@modelcontextprotocol'))
+
+    const client = await connect(folder, ['team.ts'], 'current', main)
+
+    expect(missing).toContain('npm i @modelcontextprotocol/server@2.4.0')
+    expect(await call(client, 'start_run', { workflow: 'team' })).toMatchObject({ status: 'active' })
   })
 
   it('searches what is remembered in the database, whoever remembered it', async () => {
