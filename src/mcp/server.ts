@@ -26,6 +26,9 @@ export interface ServerOptions {
 /** For how long a server lives: one request, or a connection, on which it tells of changes by itself. */
 export type Lifetime = 'request' | 'connection'
 
+/** Resources that a session subscribes to. */
+const MOST_SUBSCRIBED = 500
+
 const INFO = { name: 'callboard', title: 'Callboard', version: '1' } as const
 
 const TOOLS: readonly Tool[] = [...RUN_TOOLS, ...ENTRY_TOOLS, ...MEMORY_TOOLS]
@@ -108,6 +111,10 @@ function tellOfNews(sdk: McpSdk, { server }: McpServer, desk: Desk, era: 'legacy
         await assertPlace(desk, uri).catch(() => {
           throw new sdk.ResourceNotFoundError(uri)
         })
+      }
+      if (subscribed.size >= MOST_SUBSCRIBED && !subscribed.has(uri)) {
+        const message = `a session subscribes to ${MOST_SUBSCRIBED} resources at most; unsubscribe from one first`
+        throw new sdk.ProtocolError(sdk.ProtocolErrorCode.InvalidParams, message)
       }
       subscribed.add(uri)
       return {}
