@@ -48,16 +48,20 @@ type Stepping = Pick<AgentContext<object, object, unknown>, 'step' | 'progress'>
 /** Characters of the text under way that `progress` is told. */
 const SHOWN_CHARACTERS = 2_000
 
-/** @throws CallboardError `step.failed` when every attempt failed, with the last `ai.call` as its cause */
+/**
+ * @param mayUse the tokens that are left, asked before a call is made, and not for one that is recorded; throws `ai.budget`
+ * @throws CallboardError `step.failed` when every attempt failed, with the last `ai.call`, or the `ai.budget`, as its cause
+ */
 export async function callModel(
   { step, progress }: Stepping,
   setup: CallSetup,
-  { messages, maxOutputTokens }: { readonly messages: readonly ModelMessage[]; readonly maxOutputTokens: number },
+  { messages, mayUse }: { readonly messages: readonly ModelMessage[]; readonly mayUse: () => number },
 ): Promise<Reply> {
   const { sdk, retries, timeoutMs } = setup
   return step(
     'model',
     async ({ signal, idempotencyKey }) => {
+      const maxOutputTokens = mayUse()
       try {
         return { key: idempotencyKey, ...(await ask(setup, { messages, maxOutputTokens, signal, progress })) }
       } catch (error) {
