@@ -1,5 +1,6 @@
 import { defineContext, entry } from 'callboard'
 import type { ContextDefinition } from 'callboard'
+import { modelUsage } from 'callboard/ai'
 import { z } from 'zod'
 import { Approval, Failure, Meta } from './meta.ts'
 import { Analysis, Evaluation, Implementation, Plan, Research, UndocumentedNames, Wording } from './schema.ts'
@@ -17,6 +18,7 @@ const definitions = {
   'plan.improvement': entry(Plan, { ...section, dependsOn: ['analysis.original', 'research.external'] }),
   'wording.names': entry(UndocumentedNames, { ...section, priority: 'medium', dependsOn: ['plan.improvement'] }),
   'wording.texts': entry(Wording, { ...section, dependsOn: ['wording.names'] }),
+  'wording.usage': modelUsage(),
   approval: entry(Approval, { outside: true, dependsOn: ['plan.improvement'] }),
   'implementation.log': entry(Implementation, { ...section, dependsOn: ['plan.improvement'] }),
   'implementation.patch': entry(z.string(), { ...section, priority: 'medium', dependsOn: ['implementation.log'] }),

@@ -1,11 +1,13 @@
 import { systemClock } from 'callboard'
 import type { Run } from 'callboard'
+import { sumUsage } from 'callboard/ai'
+import type { ModelUsage } from 'callboard/ai'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EvolutionError } from './error.ts'
 import { Failure, Meta } from './meta.ts'
-import { Analysis, Evaluation, Implementation, Plan, Research, Wording } from './schema.ts'
+import { Analysis, Evaluation, Implementation, Plan, Research, Wording, WordingUsage } from './schema.ts'
 import { writeWhole } from './write-file.ts'
 
 /** Everything that is known of an evolution, as plain JSON; null for what it has not found out yet. */
@@ -22,6 +24,7 @@ export const EvolutionContext = z
     evaluationResults: Evaluation.nullable(),
     /** Where a language model was asked. */
     wording: Wording.optional(),
+    wordingUsage: WordingUsage.optional(),
     errorLog: z.array(Failure).readonly(),
   })
   .readonly()
@@ -44,6 +47,7 @@ export function readEvolution(run: Pick<Run, 'id' | 'get'>): EvolutionContext {
     throw new EvolutionError('evolution.not-an-evolution', message, run.id)
   }
   const wording = run.get('wording.texts')
+  const usage = run.get('wording.usage') as ModelUsage | undefined
   return EvolutionContext.parse({
     format: 'callboard.evolution/1',
     ...meta.data,
@@ -55,6 +59,7 @@ export function readEvolution(run: Pick<Run, 'id' | 'get'>): EvolutionContext {
     currentState: run.get('state.current') ?? null,
     evaluationResults: run.get('evaluation.results') ?? null,
     ...(wording === undefined ? {} : { wording }),
+    ...(usage === undefined ? {} : { wordingUsage: sumUsage(usage) }),
     errorLog: run.get('errors') ?? [],
   })
 }

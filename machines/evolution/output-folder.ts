@@ -60,13 +60,15 @@ export async function writeResults(
   const known = readEvolution(run)
   const { targetPath: target, implementationPatch } = known
   const { originalAnalysis: analysis, externalResearch: research, improvementPlan: plan } = known
-  const { implementationLog: implementation, evaluationResults: evaluation, wording } = known
+  const { implementationLog: implementation, evaluationResults: evaluation, wording, wordingUsage } = known
   const write = async (name: string, content: string): Promise<string> => {
     await writeWhole(join(directory, name), content)
     return join(directory, name)
   }
   const hasAll = analysis && research && plan && implementation && evaluation
-  const sections = hasAll ? { target, analysis, research, plan, implementation, evaluation, wording } : undefined
+  const sections = hasAll
+    ? { target, analysis, research, plan, implementation, evaluation, wording, wordingUsage }
+    : undefined
   return {
     directory,
     // Git takes no empty patch.

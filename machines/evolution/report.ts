@@ -1,4 +1,4 @@
-import type { Analysis, Evaluation, Implementation, Plan, Research, Wording } from './schema.ts'
+import type { Analysis, Evaluation, Implementation, Plan, Research, Wording, WordingUsage } from './schema.ts'
 
 /** Everything that an evolution stored, phase by phase. */
 export interface EvolutionSections {
@@ -10,6 +10,7 @@ export interface EvolutionSections {
   readonly evaluation: Evaluation
   /** Where a language model was asked. */
   readonly wording?: Wording | undefined
+  readonly wordingUsage?: WordingUsage | undefined
 }
 
 /** So many lines of a list are shown; the JSON report has all of them. */
@@ -26,7 +27,7 @@ export function reportMarkdown(sections: EvolutionSections, now: () => number): 
   const parts = [
     `# Evolution of ${inline(target)}`,
     `${new Date(now()).toISOString()}: **${evaluation.verdict}**, success rate ${evaluation.successRate} (${evaluation.reason}).`,
-    ...wordingPart(sections.wording),
+    ...wordingPart(sections),
     ...goalsPart(evaluation),
     ...metricsPart(evaluation),
     ...implementationPart(sections.implementation, sections.wording),
@@ -37,10 +38,12 @@ export function reportMarkdown(sections: EvolutionSections, now: () => number): 
   return `${parts.join('\n\n')}\n`
 }
 
-function wordingPart(wording: Wording | undefined): string[] {
+function wordingPart({ wording, wordingUsage: usage }: EvolutionSections): string[] {
   if (wording === undefined) return []
   const { research, plan } = wording
-  return ['## In the words of a language model', `Research: ${inline(research)}`, `Plan: ${inline(plan)}`]
+  const took =
+    usage === undefined ? [] : [`Calls: ${usage.calls}, tokens: ${usage.inputTokens} in, ${usage.outputTokens} out.`]
+  return ['## In the words of a language model', `Research: ${inline(research)}`, `Plan: ${inline(plan)}`, ...took]
 }
 
 function goalsPart({ goals }: Evaluation): string[] {

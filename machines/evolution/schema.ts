@@ -290,3 +290,7 @@ export const Wording = z.strictObject({
   documentation: z.array(z.strictObject({ file: z.string(), name: z.string(), text: z.string() })),
 })
 export type Wording = z.infer<typeof Wording>
+
+/** What asking it took, all calls together. */
+export const WordingUsage = z.strictObject({ calls: count, inputTokens: count, outputTokens: count })
+export type WordingUsage = z.infer<typeof WordingUsage>

@@ -60,6 +60,7 @@ export function createWordingAgents({ apiKey }: { readonly apiKey: string | unde
     answer: ['wording.texts'],
     boardTools: ['read'],
     budget: { calls: 6 },
+    usage: 'wording.usage',
   })
   return { collector, writer }
 }

@@ -5,7 +5,7 @@
 import type { ToolSet } from 'ai'
 import { z } from 'zod'
 import { isCallboardError } from '../base/index.ts'
-import { renderEntries } from '../context/index.ts'
+import { estimateTokens, renderEntries } from '../context/index.ts'
 import type { Entry } from '../context/index.ts'
 import type { AgentContext } from '../workflow/index.ts'
 import { markData, markEntry, markItem, quoteName, textOf } from './data-mark.ts'
@@ -182,8 +182,13 @@ export class BoardTools {
     const { step, memory } = this.#context
     return step(TOOL_NAMES.memory, async ({ signal }): Promise<ToolOutcome> => {
       const hits = await memory.recall(query, { topK: limit, signal })
-      const text = hits.map(({ item }) => markItem(item)).join('')
-      return { text: text === '' ? 'nothing is remembered about it' : text, failed: false }
+      if (hits.length === 0) return { text: 'nothing is remembered about it', failed: false }
+      // The most relevant first, and no more of them than the board has room for.
+      let left = this.#setup.maxTokens
+      const told = hits.map(({ item }) => markItem(item)).filter((text) => (left -= estimateTokens(text)) >= 0)
+      const others = hits.length - told.length
+      const note = others === 0 ? '' : `${others} more, too long to be shown together; ask for fewer\n`
+      return { text: `${told.join('')}${note}`, failed: false }
     })
   }
 

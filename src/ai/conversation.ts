@@ -3,7 +3,7 @@
 //   C2. The model does only what the agent may do, and is told what it may not.
 //   C3. It ends: by an answer, by the budget, by an answer that stays wrong, or with its agent.
 import type { LanguageModel, ModelMessage, ToolSet } from 'ai'
-import { CallboardError, isPlainObject } from '../base/index.ts'
+import { CallboardError, isCallboardError, isPlainObject } from '../base/index.ts'
 import { BoardTools, failed } from './board-tools.ts'
 import type { AnyContext, BoardTool, ToolOutcome } from './board-tools.ts'
 import { markData } from './data-mark.ts'
@@ -94,8 +94,12 @@ export class Conversation {
 
   async #call(call: CallSetup): Promise<Reply> {
     const { runId, id: agent } = this.#context
-    const maxOutputTokens = tokensLeft(this.#used(), this.#setup.budget, { runId, agent })
-    const reply = await callModel(this.#context, call, { messages: this.#messages, maxOutputTokens })
+    const mayUse = (): number => tokensLeft(this.#used(), this.#setup.budget, { runId, agent })
+    const reply = await callModel(this.#context, call, { messages: this.#messages, mayUse }).catch((error: unknown) => {
+      // What ends the agent is the budget, and not that a step of it failed.
+      const { cause } = (error ?? {}) as { readonly cause?: unknown }
+      throw isCallboardError(cause, 'ai.budget') ? cause : error
+    })
     await this.#count(reply)
     this.#messages.push(...reply.messages)
     return reply

@@ -2,13 +2,14 @@
 // API with the model behind a `#`.
 import type { LanguageModel } from 'ai'
 import { CallboardError } from '../base/index.ts'
+import type { ImportPackage } from '../base/index.ts'
+import { placeOf, rememberKey } from './call-error.ts'
 import { loadPackage } from './sdk.ts'
-import type { ImportPackage } from './sdk.ts'
 
 export interface LoadModelOptions {
   /** The key for a server that is named by its address. Providers read theirs from the environment themselves. */
   readonly apiKey?: string | undefined
-  /** Loads a package by its name; `import()` unless given. */
+  /** Loads a package by its name; unless given, from where Callboard is installed, or from the folder of the process. */
   readonly load?: ImportPackage
 }
 
@@ -40,11 +41,14 @@ async function openCompatible(
   name: string,
   { apiKey, load }: { readonly apiKey: string | undefined; readonly load: ImportPackage | undefined },
 ): Promise<LanguageModel> {
+  // Addresses are told without what may be a secret in them.
   const url = URL.canParse(name) ? new URL(name) : undefined
-  const modelId = decodeURIComponent(url?.hash.slice(1) ?? '')
-  if (url === undefined || modelId === '') throw invalid(name, 'write the address, "#" and the name of the model')
-  const { username, password } = url
-  if (username !== '' || password !== '') throw invalid(url.host, 'an address has no name and password in it')
+  const modelId = readModelId(url?.hash ?? '')
+  if (url === undefined || modelId === undefined)
+    throw invalid(placeOf(name), 'write the address, "#" and the name of the model')
+  const { username, password, search } = url
+  if (username !== '' || password !== '') throw invalid(placeOf(name), 'an address has no name and password in it')
+  if (search !== '') throw invalid(placeOf(name), 'an address has nothing behind a "?"; give a key as apiKey')
   url.hash = ''
   const { createOpenAICompatible } = (await loadPackage('@ai-sdk/openai-compatible', { load })) as {
     readonly createOpenAICompatible: (settings: object) => Provide
@@ -56,7 +60,18 @@ async function openCompatible(
     supportsStructuredOutputs: true,
     ...(apiKey === undefined ? {} : { apiKey }),
   }
-  return createOpenAICompatible(settings)(modelId)
+  const model = createOpenAICompatible(settings)(modelId)
+  rememberKey(model, apiKey)
+  return model
+}
+
+/** Undefined where there is none. */
+function readModelId(hash: string): string | undefined {
+  try {
+    return decodeURIComponent(hash.slice(1)) || undefined
+  } catch {
+    return undefined
+  }
 }
 
 function readReference(name: string): Reference {

@@ -3,6 +3,7 @@
 import type { LanguageModel, LanguageModelCallOptions, ModelMessage, ToolSet } from 'ai'
 import { estimateTokens } from '../context/index.ts'
 import type { AgentContext } from '../workflow/index.ts'
+import { callError, isWorthAnother } from './call-error.ts'
 import type { Sdk } from './sdk.ts'
 
 /** What is passed on with every call, as the AI SDK takes it. */
@@ -47,52 +48,75 @@ type Stepping = Pick<AgentContext<object, object, unknown>, 'step' | 'progress'>
 /** Characters of the text under way that `progress` is told. */
 const SHOWN_CHARACTERS = 2_000
 
-/** @throws CallboardError `step.failed` when every attempt failed */
+/**
+ * @param mayUse the tokens that are left, asked before a call is made, and not for one that is recorded; throws `ai.budget`
+ * @throws CallboardError `step.failed` when every attempt failed, with the last `ai.call`, or the `ai.budget`, as its cause
+ */
 export async function callModel(
   { step, progress }: Stepping,
   setup: CallSetup,
-  { messages, maxOutputTokens }: { readonly messages: readonly ModelMessage[]; readonly maxOutputTokens: number },
+  { messages, mayUse }: { readonly messages: readonly ModelMessage[]; readonly mayUse: () => number },
 ): Promise<Reply> {
   const { sdk, retries, timeoutMs } = setup
   return step(
     'model',
     async ({ signal, idempotencyKey }) => {
-      const result = sdk.streamText({
-        ...setup.settings,
-        model: setup.model,
-        instructions: setup.instructions,
-        messages: [...messages],
-        tools: setup.tools,
-        ...(setup.answer === undefined ? {} : { output: outputOf(sdk, setup.answer) }),
-        ...limitOf(setup.settings, maxOutputTokens),
-        maxRetries: 0,
-        abortSignal: signal,
-        // Errors are part of the stream; by default they are also written to the console.
-        onError: () => {},
-      })
-      let text = ''
-      for await (const part of result.stream) {
-        if (part.type === 'error') throw part.error
-        if (part.type !== 'text-delta') continue
-        text += part.text
-        progress({ message: text.slice(-SHOWN_CHARACTERS) })
-      }
-      signal.throwIfAborted()
-      const { inputTokens, outputTokens } = await result.usage
-      const responseMessages = await result.responseMessages
-      return {
-        key: idempotencyKey,
-        text,
-        requests: requestsIn(await result.toolCalls),
-        messages: responseMessages,
-        finishReason: await result.finishReason,
-        // Not every server counts; an estimate keeps the budget.
-        inputTokens: inputTokens ?? estimateTokens(setup.instructions + JSON.stringify(messages)),
-        outputTokens: outputTokens ?? estimateTokens(JSON.stringify(responseMessages)),
+      const maxOutputTokens = mayUse()
+      try {
+        return { key: idempotencyKey, ...(await ask(setup, { messages, maxOutputTokens, signal, progress })) }
+      } catch (error) {
+        signal.throwIfAborted()
+        throw callError(sdk, setup.model, error)
       }
     },
-    { retries, ...(timeoutMs === undefined ? {} : { timeoutMs }), retryOn: (error) => isWorthAnother(sdk, error) },
+    { retries, ...(timeoutMs === undefined ? {} : { timeoutMs }), retryOn: isWorthAnother },
   )
+}
+
+interface Asked {
+  readonly messages: readonly ModelMessage[]
+  readonly maxOutputTokens: number
+  readonly signal: AbortSignal
+  readonly progress: Stepping['progress']
+}
+
+async function ask(
+  setup: CallSetup,
+  { messages, maxOutputTokens, signal, progress }: Asked,
+): Promise<Omit<Reply, 'key'>> {
+  const { sdk } = setup
+  const result = sdk.streamText({
+    ...setup.settings,
+    model: setup.model,
+    instructions: setup.instructions,
+    messages: [...messages],
+    tools: setup.tools,
+    ...(setup.answer === undefined ? {} : { output: outputOf(sdk, setup.answer) }),
+    ...limitOf(setup.settings, maxOutputTokens),
+    maxRetries: 0,
+    abortSignal: signal,
+    // Errors are part of the stream; by default they are also written to the console.
+    onError: () => {},
+  })
+  let text = ''
+  for await (const part of result.stream) {
+    if (part.type === 'error') throw part.error
+    if (part.type !== 'text-delta') continue
+    text += part.text
+    progress({ message: text.slice(-SHOWN_CHARACTERS) })
+  }
+  signal.throwIfAborted()
+  const { inputTokens, outputTokens } = await result.usage
+  const responseMessages = await result.responseMessages
+  return {
+    text,
+    requests: requestsIn(await result.toolCalls),
+    messages: responseMessages,
+    finishReason: await result.finishReason,
+    // Not every server counts; an estimate keeps the budget.
+    inputTokens: inputTokens ?? estimateTokens(setup.instructions + JSON.stringify(messages)),
+    outputTokens: outputTokens ?? estimateTokens(JSON.stringify(responseMessages)),
+  }
 }
 
 function outputOf(sdk: Sdk, schema: Readonly<Record<string, unknown>>): ReturnType<Sdk['Output']['object']> {
@@ -117,10 +141,4 @@ function requestsIn(calls: readonly SdkToolCall[]): readonly ToolRequest[] {
   return calls
     .filter(({ invalid, providerExecuted }) => invalid !== true && providerExecuted !== true)
     .map(({ toolCallId: id, toolName: name, input }) => ({ id, name, input }))
-}
-
-/** What the provider says may pass, and a time that ran out. */
-function isWorthAnother({ APICallError }: Sdk, error: unknown): boolean {
-  if (APICallError.isInstance(error)) return error.isRetryable
-  return (error as { readonly code?: unknown } | null)?.code === 'step.timeout'
 }

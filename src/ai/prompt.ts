@@ -61,7 +61,20 @@ export function dataFor({ view, input, maxTokens, countTokens, usageKey }: ViewP
   return `${given}${board}${describeOmitted(plan)}`
 }
 
+/** Characters of names that are told of what did not fit: with thousands of them the names alone would not. */
+const MOST_OMITTED_CHARACTERS = 2_000
+
 function describeOmitted(plan: RenderedView['plan']): string {
   const omitted = plan.filter(({ decision }) => decision !== 'in').map(({ key }) => quoteName(key))
-  return omitted.length === 0 ? '' : `Cut or left out for want of room: ${omitted.join(', ')}\n`
+  if (omitted.length === 0) return ''
+  const told: string[] = []
+  let left = MOST_OMITTED_CHARACTERS
+  for (const name of omitted) {
+    left -= name.length
+    if (left < 0) break
+    told.push(name)
+  }
+  const others = omitted.length - told.length
+  const rest = others === 0 ? [] : [`${others} ${told.length === 0 ? 'entries' : 'more'}`]
+  return `Cut or left out for want of room: ${[...told, ...rest].join(', ')}\n`
 }

@@ -1,13 +1,9 @@
 // The AI SDK is loaded when a model is first called: who imports `callboard/ai` without it is told what to install.
 import type * as AiSdk from 'ai'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, importPackage } from '../base/index.ts'
+import type { ImportPackage } from '../base/index.ts'
 
 export type Sdk = typeof AiSdk
-
-/** Loads a package by its name. */
-export type ImportPackage = (name: string) => Promise<unknown>
-
-const importPackage: ImportPackage = (name) => import(name)
 
 /**
  * Loads the AI SDK.

@@ -1,7 +1,8 @@
 // Usage: what model calls have cost, and the budget that ends them.
 //   U1. A call is counted when it is recorded, once, however often its agent runs again.
 //   U2. With a usage entry the budget is that of the run: all its agents that name the entry share it.
-//   U3. The budget is looked at before a call. Calls under way at the same time may together go beyond it.
+//   U3. The budget is looked at before a call is made, and not for one that was made before a restart. Calls under way at
+//       the same time may together go beyond it.
 import { z } from 'zod'
 import { CallboardError } from '../base/index.ts'
 import type { EntryDefinition } from '../context/index.ts'

@@ -51,14 +51,25 @@ export function fromTagged(value: unknown): unknown {
     case 'Date':
       return strictly(tag, content, (text) => new Date(text))
     case 'Map':
-      return new Map((content as [unknown, unknown][]).map(([key, item]) => [fromTagged(key), fromTagged(item)]))
+      return new Map(listIn(tag, content).map((pair) => pairOf(pair)))
     case 'Set':
-      return new Set((content as unknown[]).map(fromTagged))
+      return new Set(listIn(tag, content).map(fromTagged))
     case 'object':
+      if (typeof content !== 'object' || content === null || Array.isArray(content)) throw malformed(tag)
       return fromPlain(content as Record<string, unknown>)
     default:
       return fromBytes(String(tag), content)
   }
+}
+
+function listIn(tag: string, content: unknown): readonly unknown[] {
+  if (Array.isArray(content)) return content
+  throw malformed(tag)
+}
+
+function pairOf(pair: unknown): [unknown, unknown] {
+  if (!Array.isArray(pair) || pair.length !== 2) throw malformed('Map')
+  return [fromTagged(pair[0]), fromTagged(pair[1])]
 }
 
 function fromPlain(record: Record<string, unknown>): Record<string, unknown> {
@@ -90,7 +101,11 @@ function strictly<Value>(name: string, content: unknown, read: (text: string) =>
   } catch {
     // Told below.
   }
-  throw new CallboardError('value.malformed', `a stored value of the type ${name} is not as it was written`)
+  throw malformed(name)
+}
+
+function malformed(name: string): CallboardError {
+  return new CallboardError('value.malformed', `a stored value of the type ${name} is not as it was written`)
 }
 
 /** Canonical JSON text: keys sorted by code unit, no white space. The order of Map and Set items is part of the value. */

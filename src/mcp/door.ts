@@ -6,17 +6,18 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError } from '../base/index.ts'
 import type { Memory } from '../memory/index.ts'
 import type { Run, Runtime } from '../runtime/index.ts'
+import { authInfoWith } from './audit.ts'
+import type { OnCall } from './audit.ts'
 import { callerKey } from './caller.ts'
 import type { McpCaller } from './caller.ts'
 import { definitionOf, Desk } from './desk.ts'
+import { tellFault } from './fault.ts'
 import { NewsBus } from './news-bus.ts'
 import { loadSdk, loadStdio } from './sdk.ts'
-import { createServer, withheldFrom } from './server.ts'
+import { createServer } from './server.ts'
 import type { ServerOptions } from './server.ts'
 import { Sessions } from './sessions.ts'
 import { whenClosed } from './when-closed.ts'
-import { authInfoWith, withheldCalls } from './written.ts'
-import type { OnWrite } from './written.ts'
 
 export interface McpOptions {
   readonly runtime: Runtime
@@ -37,7 +38,10 @@ export interface McpOptions {
   readonly open?: (runId: string) => Promise<Run>
   /** Adds tools, resources and prompts of your own to the server of a caller. */
   readonly register?: (server: McpServer, caller: McpCaller) => void
-  /** Told of failures that are not the client's. */
+  /**
+   * Told of failures here, for a log; and, with the code `mcp.fault`, of what clients do against the protocol. What the
+   * client is told of a failure does not name its reason.
+   */
   readonly onFailure?: (error: unknown) => void
 }
 
@@ -46,8 +50,13 @@ export interface McpRequestOptions {
   readonly caller?: McpCaller
   /** The body as JSON, where it was read already. */
   readonly parsedBody?: unknown
-  /** Told of every call of a tool that changes something, refused ones too, before it is answered; must not throw. */
-  readonly onWrite?: OnWrite
+  /**
+   * Who asks, where several act as the same caller: sessions are the owner's own. `endSessions(owner)` ends them, as when
+   * its token is revoked.
+   */
+  readonly owner?: string
+  /** Told of every call of a tool that changes something or is refused, before it is answered; must not throw. */
+  readonly onCall?: OnCall
 }
 
 /** What belongs to one caller. */
@@ -88,7 +97,7 @@ export class McpDoor {
 
   /** Answers one request of streamable HTTP. */
   async fetch(request: Request, options: McpRequestOptions = {}): Promise<Response> {
-    const { caller = this.#caller, parsedBody, onWrite } = options
+    const { caller = this.#caller, owner = '', parsedBody, onCall } = options
     if (this.#isClosed) return new Response('closed', { status: 503 })
     const { sdk } = this.#servers
     const { hosts = sdk.localhostAllowedHostnames(), origins = sdk.localhostAllowedOrigins() } = this.#options
@@ -99,13 +108,14 @@ export class McpDoor {
     this.assertCaller(caller)
     const key = callerKey(caller)
     const { desk, handler } = await this.#placeOf(key, caller)
-    for (const call of withheldCalls(parsedBody, withheldFrom(desk))) onWrite?.(call)
     const asked = {
       ...(parsedBody === undefined ? {} : { parsedBody }),
-      ...(onWrite === undefined ? {} : { authInfo: authInfoWith(onWrite) }),
+      ...(onCall === undefined ? {} : { authInfo: authInfoWith(onCall) }),
     }
     const isOfSession = await sdk.isLegacyRequest(request, parsedBody)
-    return isOfSession ? this.#sessions.handle(request, { desk, caller: key, asked }) : handler.fetch(request, asked)
+    return isOfSession
+      ? this.#sessions.handle(request, { desk, caller: key, owner, asked })
+      : handler.fetch(request, asked)
   }
 
   /**
@@ -128,7 +138,7 @@ export class McpDoor {
     const desk = this.#deskFor(caller)
     const connection = serveStdio(({ era }) => createServer(desk, this.#servers, { lifetime: 'connection', era }), {
       transport: wire,
-      onerror: this.#servers.onFailure,
+      onerror: (error) => tellFault(error, this.#servers.onFailure),
     })
     whenClosed(wire, () => {
       this.#connections.delete(connection)
@@ -146,6 +156,16 @@ export class McpDoor {
     const known = [...new Set(types)].join(', ') || 'none'
     const message = `no workflow here has an agent of type "${caller.type}"; there are ${known}`
     throw new CallboardError('mcp.unknown-agent', message, { type: caller.type })
+  }
+
+  /** The owners of the sessions there are. */
+  get owners(): ReadonlySet<string> {
+    return this.#sessions.owners
+  }
+
+  /** Ends the sessions of an owner, and with them the calls that wait. */
+  async endSessions(owner: string): Promise<void> {
+    await this.#sessions.end(owner)
   }
 
   /** Ends every session, stream and connection. The runtime stays. Twice is harmless. */
@@ -181,7 +201,7 @@ export class McpDoor {
     const { sdk, onFailure } = this.#servers
     const handler = sdk.createMcpHandler(
       () => createServer(desk, this.#servers, { lifetime: 'request', era: 'modern' }),
-      { legacy: 'reject', bus: new NewsBus(desk), onerror: onFailure },
+      { legacy: 'reject', bus: new NewsBus(desk), onerror: (error) => tellFault(error, onFailure) },
     )
     return { desk, handler }
   }

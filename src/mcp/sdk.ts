@@ -1,7 +1,7 @@
 // The MCP SDK is an optional peer: it is loaded when a door is opened, and its absence says what to install.
 import type * as Server from '@modelcontextprotocol/server'
 import type * as Stdio from '@modelcontextprotocol/server/stdio'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, importPackage } from '../base/index.ts'
 
 export type McpSdk = typeof Server
 export type McpStdio = typeof Stdio
@@ -11,7 +11,7 @@ const PACKAGE = '@modelcontextprotocol/server@2.4.0'
 
 /** @throws CallboardError `mcp.package-missing` */
 export async function loadSdk(
-  load: () => Promise<McpSdk> = () => import('@modelcontextprotocol/server'),
+  load: () => Promise<McpSdk> = () => importPackage('@modelcontextprotocol/server') as Promise<McpSdk>,
 ): Promise<McpSdk> {
   try {
     return await load()
@@ -25,5 +25,5 @@ export async function loadSdk(
 
 /** Where `loadSdk` found the package, this is there too. */
 export function loadStdio(): Promise<McpStdio> {
-  return import('@modelcontextprotocol/server/stdio')
+  return importPackage('@modelcontextprotocol/server/stdio') as Promise<McpStdio>
 }

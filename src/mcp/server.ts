@@ -1,7 +1,9 @@
 // Server: the SDK's server with the tools and resources of one caller.
 import type { CallToolResult, McpServer } from '@modelcontextprotocol/server'
 import { isCallboardError } from '../base/index.ts'
+import { auditCalls } from './audit.ts'
 import type { McpCaller } from './caller.ts'
+import { tellFault } from './fault.ts'
 import type { Desk } from './desk.ts'
 import { followNews } from './news.ts'
 import { isOurs } from './place.ts'
@@ -11,34 +13,31 @@ import { ENTRY_TOOLS, MEMORY_TOOLS, RUN_TOOLS } from './tools/index.ts'
 import type { Tool, ToolAnswer } from './tools/index.ts'
 import { whenClosed } from './when-closed.ts'
 import { jsonOf } from './wire.ts'
-import { onWriteIn, runIdIn } from './written.ts'
 
 /** What the servers of a door have in common. */
 export interface ServerOptions {
   readonly sdk: McpSdk
   /** Adds tools, resources and prompts of the user's own. */
   readonly register: ((server: McpServer, caller: McpCaller) => void) | undefined
-  /** Told of failures that are not the client's. */
+  /** Told of failures here, and of clients that break the protocol. */
   readonly onFailure: (error: unknown) => void
 }
 
 /** For how long a server lives: one request, or a connection, on which it tells of changes by itself. */
 export type Lifetime = 'request' | 'connection'
 
+/** Resources that a session subscribes to. */
+const MOST_SUBSCRIBED = 500
+
 const INFO = { name: 'callboard', title: 'Callboard', version: '1' } as const
 
 const TOOLS: readonly Tool[] = [...RUN_TOOLS, ...ENTRY_TOOLS, ...MEMORY_TOOLS]
 
 /** The tools that a caller has. */
-export function toolsFor({ caller, hasMemory }: Desk): readonly Tool[] {
+function toolsFor({ caller, hasMemory }: Desk): readonly Tool[] {
   return TOOLS.filter(
     ({ callers, needsMemory = false }) => callers.includes(caller.kind) && (hasMemory || !needsMemory),
   )
-}
-
-/** The tools that change something and that a caller does not have. */
-export function withheldFrom({ caller }: Desk): readonly Tool[] {
-  return TOOLS.filter(({ effect, callers }) => effect !== undefined && !callers.includes(caller.kind))
 }
 
 export function createServer(
@@ -50,7 +49,11 @@ export function createServer(
     capabilities: { resources: { subscribe: true, listChanged: true } },
     instructions: instructionsFor(desk),
   })
-  for (const tool of toolsFor(desk)) registerTool(server, desk, tool, onFailure)
+  Object.assign(server.server, { onerror: (error: Error) => tellFault(error, onFailure) })
+  const tools = toolsFor(desk)
+  auditCalls(server, tools, () => {
+    for (const tool of tools) registerTool(server, desk, tool, onFailure)
+  })
   registerResources(sdk, server, desk)
   register?.(server, desk.caller)
   if (lifetime === 'connection') tellOfNews(sdk, server, desk, era)
@@ -75,22 +78,12 @@ function registerTool(server: McpServer, desk: Desk, tool: Tool, onFailure: (err
   server.registerTool(
     name,
     { title, description, inputSchema: input, annotations },
-    async (asked, { mcpReq, http }) => {
-      const result = await resultOf(() => tool.run(desk, asked, mcpReq.signal), onFailure)
-      if (effect !== undefined) {
-        const runId = runIdIn(asked, result.structuredContent)
-        onWriteIn(http?.authInfo)?.({ tool: name, runId, code: codeOf(result) })
-      }
-      return result
+    async (asked, { mcpReq: { signal } }) => {
+      // Whoever has called it off is not answered, and whatever reason was given is no failure.
+      const fail = (error: unknown): void => (signal.aborted ? undefined : onFailure(error))
+      return resultOf(() => tool.run(desk, asked, signal), fail)
     },
   )
-}
-
-/** Why nothing was changed. */
-function codeOf({ isError, structuredContent }: CallToolResult): string | undefined {
-  if (isError !== true) return undefined
-  const { code = 'update.refused' } = structuredContent as { readonly code?: string }
-  return code
 }
 
 /** What went wrong because of what was asked is an answer; of everything else the client learns that it happened. */
@@ -118,6 +111,10 @@ function tellOfNews(sdk: McpSdk, { server }: McpServer, desk: Desk, era: 'legacy
         await assertPlace(desk, uri).catch(() => {
           throw new sdk.ResourceNotFoundError(uri)
         })
+      }
+      if (subscribed.size >= MOST_SUBSCRIBED && !subscribed.has(uri)) {
+        const message = `a session subscribes to ${MOST_SUBSCRIBED} resources at most; unsubscribe from one first`
+        throw new sdk.ProtocolError(sdk.ProtocolErrorCode.InvalidParams, message)
       }
       subscribed.add(uri)
       return {}

@@ -45,7 +45,10 @@ export interface AppOptions extends Partial<Omit<House, 'runtime'>> {
   readonly hosts?: readonly string[]
   /** Origins of pages that may use it: `https://example.org`. */
   readonly origins?: readonly string[]
-  /** Told of every failure that is not the caller's, with the id its answer carries. */
+  /**
+   * Told of every failure that is not the caller's, with the id its answer carries; and, under the id `mcp`, of what MCP
+   * clients do against the protocol (`mcp.fault`).
+   */
   readonly onFailure?: (error: unknown, requestId: string) => void
   /** Commits to memory need no milestone (AOS_TEST_MODE). */
   readonly testMode?: boolean
@@ -79,7 +82,7 @@ export class ServerApp {
     const book = options.book ?? (this.#ownBook as ServerBook)
     book.forgetKeys(clock.now() - limits.idempotencyMs)
     const streams = new Streams(clock, book, limits)
-    const mcp = new McpDoors((error) => options.onFailure?.(error, 'mcp'))
+    const mcp = new McpDoors({ clock, book, onFailure: (error) => options.onFailure?.(error, 'mcp') })
     this.#services = { clock, limits, book, streams, feeds: new Feeds(), mcp, testMode: options.testMode ?? false }
     const { requestsPerSecond: perSecond, wrongTokensPerMinute: wrong } = limits
     this.#guard = new Guard({

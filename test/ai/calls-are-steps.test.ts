@@ -81,6 +81,47 @@ describe('the calls of a model', () => {
     expect(model.doStreamCalls).toHaveLength(4)
   })
 
+  it('that were made within the budget of the run are not refused after a crash: they are not made again', async () => {
+    const store = createVolatileStore()
+    const died = createGate()
+    // The process dies after the last call was counted, before anything of the answer is stored.
+    const dying = new Proxy(store, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target)
+        if (typeof value !== 'function') return value
+        if (name !== 'append') return value.bind(target) as unknown
+        return async (...args: readonly unknown[]) => {
+          if (JSON.stringify(args).includes('"answer"')) {
+            died.open()
+            return new Promise(() => {})
+          }
+          return (value as (...all: unknown[]) => unknown).apply(target, [...args])
+        }
+      },
+    })
+    const model = scriptedModel(uses('read_entries', { keys: ['goal'] }), { text: '{"log":["done"]}' })
+    const mapper = modelAgent(board, {
+      instructions: 'Map.',
+      reads: ['goal'],
+      writes: ['log'],
+      answer: ['log'],
+      model,
+      usage: 'model.usage',
+      budget: { calls: 2 },
+    })
+    const workflow = together(board, { mapper })
+    await (await createRuntime({ store: dying })).start(workflow, { runId: 'r' })
+    await died.passed
+
+    const after = await createRuntime({ store, workflows: [workflow] })
+    const { runs } = await after.recover()
+    expect(sumUsage(runs[0]?.get('model.usage') as never)).toMatchObject({ calls: 2 })
+    await runs[0]?.done
+
+    expect(runs[0]?.get('log')).toEqual(['done'])
+    expect(model.doStreamCalls).toHaveLength(2)
+  })
+
   it('are in the ledger with what they cost', async () => {
     const model = scriptedModel({ text: 'done' })
     const mapper = modelAgent(board, { instructions: 'Map.', reads: ['goal'], model })

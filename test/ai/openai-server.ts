@@ -4,9 +4,10 @@ import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** What it answers with: a text, calls of tools, or a status that says no. */
+/** What it answers with: a text, a text that never ends, calls of tools, or a status that says no. */
 export type Answer =
   | { readonly text: readonly string[] }
+  | { readonly endless: readonly string[] }
   | { readonly calls: readonly { readonly name: string; readonly input: unknown }[] }
   | { readonly status: number }
 
@@ -20,12 +21,19 @@ export interface OpenAiServer {
   /** Where it is, as clients are told. */
   readonly url: string
   readonly asked: readonly Asked[]
+  /** Resolves when all there is was sent of so many answers that never end. */
+  hangs(times?: number): Promise<void>
+  /** Whoever asked for an answer that never ends has gone. */
+  readonly left: Promise<void>
 }
 
 /** Opens a server that gives these answers, one for each request; it is closed when the test is over. */
 export async function openAiServer(...answers: readonly Answer[]): Promise<OpenAiServer> {
   const asked: Asked[] = []
-  const left = [...answers]
+  const remaining = [...answers]
+  const left = Promise.withResolvers<void>()
+  const hanging = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  let hung = 0
   const server = createServer((request, response) => {
     void readBody(request).then((body) => {
       const path = request.url ?? ''
@@ -36,14 +44,20 @@ export async function openAiServer(...answers: readonly Answer[]): Promise<OpenA
           .end(JSON.stringify(embeddingsOf(body['input'] as string[])))
         return
       }
-      const answer = left.shift() ?? { status: 500 }
+      const answer = remaining.shift() ?? { status: 500 }
       if ('status' in answer) {
         response.writeHead(answer.status, { 'content-type': 'application/json' }).end('{"error":{"message":"not now"}}')
         return
       }
       response.setHeader('content-type', 'text/event-stream')
       for (const chunk of chunksOf(answer)) response.write(`data: ${JSON.stringify(chunk)}\n\n`)
-      response.end('data: [DONE]\n\n')
+      if (!('endless' in answer)) {
+        response.end('data: [DONE]\n\n')
+        return
+      }
+      response.on('close', left.resolve)
+      response.flushHeaders()
+      hanging[hung++]?.resolve()
     })
   })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
@@ -51,7 +65,12 @@ export async function openAiServer(...answers: readonly Answer[]): Promise<OpenA
     server.closeAllConnections()
     return new Promise<void>((resolve) => void server.close(() => resolve()))
   })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked }
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    asked,
+    hangs: (times = 1) => hanging[times - 1]?.promise ?? Promise.reject(new Error('not counted so far')),
+    left: left.promise,
+  }
 }
 
 async function readBody(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
@@ -66,6 +85,7 @@ function chunksOf(answer: Exclude<Answer, { readonly status: number }>): readonl
     ...common,
     choices: [{ index: 0, delta, finish_reason }],
   })
+  const textsOf = (pieces: readonly string[]): readonly object[] => pieces.map((content) => choice({ content }))
   const usage = { prompt_tokens: 40, completion_tokens: 2, total_tokens: 42 }
   if ('calls' in answer) {
     const tool_calls = answer.calls.map(({ name, input }, index) => ({
@@ -76,7 +96,8 @@ function chunksOf(answer: Exclude<Answer, { readonly status: number }>): readonl
     }))
     return [choice({ role: 'assistant', tool_calls }), choice({}, 'tool_calls'), { ...common, choices: [], usage }]
   }
-  const deltas = answer.text.map((content) => choice({ content }))
+  if ('endless' in answer) return [choice({ role: 'assistant' }), ...textsOf(answer.endless)]
+  const deltas = textsOf(answer.text)
   return [choice({ role: 'assistant' }), ...deltas, choice({}, 'stop'), { ...common, choices: [], usage }]
 }
 

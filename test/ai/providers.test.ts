@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { MockEmbeddingModelV4 } from 'ai/test'
 import { describe, expect, it } from 'vitest'
@@ -126,6 +127,19 @@ describe('the name of a model', () => {
     '../x/y',
   ])('is not %j', async (name) => {
     await expect(loadModel(name)).rejects.toMatchObject({ code: 'ai.model' })
+  })
+
+  it.each([
+    'http://me:secret@127.0.0.1/v1#m',
+    'http://me:secret@127.0.0.1/v1',
+    'http://127.0.0.1/v1?key=secret#m',
+    'http://127.0.0.1/v1?key=secret',
+    'http://me:secret@not a host/v1#m',
+    'http://127.0.0.1/v1?key=secret#%E0',
+  ])('that is the address %j is refused without telling what is secret in it', async (name) => {
+    const error = await loadModel(name).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'ai.model' })
+    expect(inspect(error, { depth: 9 })).not.toContain('secret')
   })
 
   it('tells the exact line that installs a provider that is missing', async () => {

@@ -77,6 +77,12 @@ it('takes nothing for a value but the text that was written for it', () => {
     { $type: 'number', value: '12' },
     { $type: 'Uint8Array', value: 'AQI' },
     { $type: 'Float64Array', value: 'AQI=' },
+    { $type: 'Map' },
+    { $type: 'Map', value: ['ab'] },
+    { $type: 'Map', value: [[1, 2, 3]] },
+    { $type: 'Set', value: 'ab' },
+    { $type: 'object', value: null },
+    { $type: 'object', value: ['a'] },
   ]
   for (const value of changed)
     expect(() => fromTagged({ a: value })).toThrow(expect.objectContaining({ code: 'value.malformed' }))

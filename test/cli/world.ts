@@ -4,7 +4,7 @@ import type { ChildProcessByStdio } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { ROOT } from '../support/built-package.ts'
 
@@ -16,7 +16,7 @@ export interface Ended {
 
 /** Something that runs, told line by line what it writes to its standard output. */
 export interface Running {
-  readonly child: ChildProcessByStdio<null, Readable, Readable>
+  readonly child: ChildProcessByStdio<Writable | null, Readable, Readable>
   readonly ended: Promise<Ended>
   /** Resolves when the standard output has this text; rejects when the program ends without it. */
   seen(text: string): Promise<void>
@@ -37,17 +37,26 @@ export function makeFolder(files: Readonly<Record<string, string>> = {}): string
   return folder
 }
 
-/** Starts a script of this checkout with Node.js; nobody sits at its terminal. */
+/** Starts a script of this checkout with Node.js; nobody sits at its terminal. Its input stays open after the lines of it. */
 export function start(
   script: string,
   args: readonly string[],
-  { cwd, env = {} }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+  {
+    cwd,
+    env = {},
+    input,
+  }: {
+    readonly cwd: string
+    readonly env?: Readonly<Record<string, string>>
+    readonly input?: readonly string[]
+  },
 ): Running {
   const child = spawn(process.execPath, [join(ROOT, script), ...args], {
     cwd,
     env: { ...process.env, NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  }) as ChildProcessByStdio<Writable | null, Readable, Readable>
+  for (const line of input ?? []) child.stdin?.write(`${line}\n`)
   const text = { stdout: '', stderr: '' }
   const { promise: ended, resolve } = Promise.withResolvers<Ended>()
   for (const stream of ['stdout', 'stderr'] as const) {

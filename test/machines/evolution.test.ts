@@ -120,7 +120,11 @@ describe('the evolution workflow', () => {
         ['evaluation.results'],
       ],
       ['collector', ['sources', 'plan.improvement', 'wording.names'], ['wording.names']],
-      ['writer', ['plan.improvement', 'research.external', 'wording.names'], ['wording.texts']],
+      [
+        'writer',
+        ['plan.improvement', 'research.external', 'wording.names', 'wording.usage'],
+        ['wording.texts', 'wording.usage'],
+      ],
     ])
   })
 

@@ -147,6 +147,22 @@ describe('a door', () => {
     expect(run.explain().waits.filter(({ waiter }) => waiter === 'outside')).toEqual([])
   })
 
+  it('says of a value that is tagged as what it is not that it is the client’s to correct', async () => {
+    const failures: unknown[] = []
+    const { run, connect } = await gather({ onFailure: (error) => void failures.push(error) })
+    const client = await connect(PLANNER)
+    for (const value of [
+      { $type: 'Map' },
+      { $type: 'Set', value: 7 },
+      { $type: 'object' },
+      { $type: 'Date', value: '' },
+    ]) {
+      const answer = await call(client, 'update', { runId: run.id, writes: [{ key: 'plan.steps', value: [value] }] })
+      expect(answer).toMatchObject({ code: 'value.malformed', isError: true })
+    }
+    expect(failures).toEqual([])
+  })
+
   it('keeps what went wrong inside to itself, and tells whoever runs it', async () => {
     const failures: unknown[] = []
     const { connect } = await gather({

@@ -1,10 +1,12 @@
 // `callboard mcp`: the built command as an MCP client runs it, over standard input and output.
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
-import { mkdirSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemory, openSqliteMemory } from 'callboard/memory'
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { makeFolder, start } from '../cli/world.ts'
 import { ensureBuilt, ROOT } from '../support/built-package.ts'
 import { call } from './team.ts'
@@ -32,17 +34,41 @@ export const team = board.workflow({ agents: { planner, writer } }).createMachin
 })
 `
 
+const BEGIN = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+})
+
 async function connect(
   cwd: string,
   args: readonly string[],
   protocol: 'current' | 'sessions' = 'current',
+  main: string = join(ROOT, 'dist/cli/main.js'),
 ): Promise<Client> {
   const mode = protocol === 'current' ? ({ pin: '2026-07-28' } as const) : ('legacy' as const)
   const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } })
-  const main = join(ROOT, 'dist/cli/main.js')
   await client.connect(new StdioClientTransport({ command: process.execPath, args: [main, 'mcp', ...args], cwd }))
   onTestFinished(() => client.close())
   return client
+}
+
+/** Callboard in a folder of its own, with what it depends on but without some packages. */
+function installWithout(left: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'callboard-elsewhere-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true })
+  cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
+  mkdirSync(join(folder, 'node_modules'))
+  const names = readdirSync(join(ROOT, 'node_modules')).filter((name) => !left.includes(name))
+  for (const name of names) symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
+  return folder
+}
+
+/** What it says on its way out. */
+function runToEnd(main: string, cwd: string): string {
+  return spawnSync(process.execPath, [main, 'mcp', 'team.ts'], { cwd, encoding: 'utf8', input: '' }).stderr
 }
 
 describe('callboard mcp', () => {
@@ -86,6 +112,21 @@ describe('callboard mcp', () => {
     expect(await call(first, 'show_run', { runId })).toMatchObject({ status: 'active' })
   })
 
+  it('finds the SDK where only the project has installed it, as with npx or a global installation', async () => {
+    const folder = makeFolder({ 'team.ts': TEAM })
+    const elsewhere = installWithout(['@modelcontextprotocol', 'ai', '@ai-sdk'])
+    rmSync(join(folder, 'node_modules/callboard'))
+    symlinkSync(elsewhere, join(folder, 'node_modules/callboard'))
+    const main = join(elsewhere, 'dist/cli/main.js')
+    const missing = runToEnd(main, folder)
+    symlinkSync(join(ROOT, 'node_modules/@modelcontextprotocol'), join(folder, 'node_modules/@modelcontextprotocol'))
+
+    const client = await connect(folder, ['team.ts'], 'current', main)
+
+    expect(missing).toContain('npm i @modelcontextprotocol/server@2.4.0')
+    expect(await call(client, 'start_run', { workflow: 'team' })).toMatchObject({ status: 'active' })
+  })
+
   it('searches what is remembered in the database, whoever remembered it', async () => {
     const folder = makeFolder({ 'team.ts': TEAM })
     mkdirSync(join(folder, '.callboard'))
@@ -123,6 +164,46 @@ describe('callboard mcp', () => {
     })
     expect(await ended(['--id', 'p2'])).toMatchObject({ code: 2, stdout: '' })
     expect(await ended(['team.ts', '--as', 'planner', '--read-only'])).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  it.each(['current', 'sessions'] as const)(
+    'ends a wait at once that its client calls off, and nothing is said of it (%s)',
+    async (protocol) => {
+      const client = await connect(makeFolder({ 'team.ts': TEAM }), ['team.ts'], protocol)
+      const { runId } = await call(client, 'start_run', { workflow: 'team' })
+      const waitsOf = async (): Promise<number> => {
+        const { explanation } = await call(client, 'show_run', { runId })
+        const { waits } = explanation as { readonly waits: readonly { readonly waiter: string }[] }
+        return waits.filter(({ waiter }) => waiter === 'outside').length
+      }
+      const over = new AbortController()
+      const waiting = { name: 'wait_for', arguments: { runId, keys: ['secret'], timeoutMs: 55_000 } }
+      const waited = client.callTool(waiting, { signal: over.signal }).catch((error: unknown) => error)
+      await vi.waitUntil(async () => (await waitsOf()) === 1)
+
+      over.abort(new Error('never mind'))
+      await vi.waitUntil(async () => (await waitsOf()) === 0)
+
+      expect(await waited).toBeInstanceOf(Error)
+    },
+  )
+
+  it('logs once what is no message, without what was sent, and goes on', async () => {
+    const { child, ended, seen } = start('dist/cli/main.js', ['mcp', 'team.ts'], {
+      cwd: makeFolder({ 'team.ts': TEAM }),
+      input: [
+        BEGIN,
+        '{"secret":"opensesame"}',
+        JSON.stringify({ jsonrpc: '2.0', id: 5, result: { secret: 'opensesame' } }),
+        JSON.stringify({ jsonrpc: '2.0', id: 6, method: 'tools/list' }),
+      ],
+    })
+    await seen('"id":6')
+    child.kill('SIGTERM')
+    const { stderr } = await ended
+
+    expect(stderr).toMatch(/^(mcp: a client did not keep to the protocol[^\n]+\n){2}$/)
+    expect(stderr).not.toContain('opensesame')
   })
 
   it('ends when its client has gone', async () => {

@@ -1,85 +1,13 @@
 // The runs of a server for MCP clients, at /mcp: with the rights of the token, under the rules of the server.
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import type { Client } from '@modelcontextprotocol/client'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { openBook, openServer, ROLES } from 'callboard/server'
-import type { HttpServer, Role, ServerBook, ServerOptions } from 'callboard/server'
+import { ROLES } from 'callboard/server'
 import { call } from '../mcp/team.ts'
-import { createTestClock } from '../support/clock.ts'
-import type { TestClock } from '../support/clock.ts'
+import { idOf, INITIALIZE, mount } from './mcp-world.ts'
 import { createHouse } from './world.ts'
-
-type Protocol = 'current' | 'sessions'
-
-interface Mounted {
-  readonly server: HttpServer
-  readonly book: ServerBook
-  readonly clock: TestClock
-  readonly house: Awaited<ReturnType<typeof createHouse>>
-  token(role: Role, options?: { readonly tenant?: string; readonly name?: string; readonly type?: string }): string
-  connect(token?: string, protocol?: Protocol): Promise<Client>
-  /** One message without a client. */
-  post(token: string | undefined, body?: string, headers?: Readonly<Record<string, string>>): Promise<Response>
-}
-
-const INITIALIZE = JSON.stringify({
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
-})
-
-/** A server with the run `r1`. */
-async function mount(options: Partial<ServerOptions> = {}): Promise<Mounted> {
-  const clock = createTestClock()
-  const book = openBook()
-  const house = await createHouse()
-  const server = await openServer({ ...house, port: 0, book, clock, ...options })
-  const clients: Client[] = []
-  onTestFinished(async () => {
-    for (const client of clients) await client.close()
-    server.app.close()
-    const closing = server.close()
-    await clock.advance(5_000)
-    await closing
-    await house.runtime.close()
-    book.close()
-  })
-  await house.runtime.start(house.workflows[0] as never, { runId: 'r1' } as never)
-  const headersOf = (token: string | undefined): Readonly<Record<string, string>> =>
-    token === undefined ? {} : { authorization: `Bearer ${token}` }
-  return {
-    server,
-    book,
-    clock,
-    house,
-    token: (role, { tenant = 'default', name = role, type = 'reviewer' } = {}) =>
-      book.addToken({ name, role, tenant, agent: role === 'agent' ? { type, id: type } : undefined }, clock.now()).text,
-    connect: async (token, protocol = 'current') => {
-      const mode = protocol === 'current' ? ({ pin: '2026-07-28' } as const) : ('legacy' as const)
-      const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } })
-      const url = new URL(`${server.url}/mcp`)
-      await client.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers: headersOf(token) } }))
-      clients.push(client)
-      return client
-    },
-    post: (token, body = INITIALIZE, headers = {}) =>
-      fetch(`${server.url}/mcp`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          accept: 'application/json, text/event-stream',
-          ...headersOf(token),
-          ...headers,
-        },
-        body,
-      }),
-  }
-}
 
 const toolsOf = async (client: Client): Promise<readonly string[]> =>
   (await client.listTools()).tools.map(({ name }) => name)
-
-const idOf = (token: string): string => token.split('_')[1] ?? ''
 
 async function codeOf(response: Response): Promise<unknown> {
   return ((await response.json()) as { readonly code: unknown }).code
@@ -176,8 +104,7 @@ describe.each(['current', 'sessions'] as const)('a server, at /mcp, %s protocol'
     book.revokeToken(idOf(text), clock.now())
     await clock.advance(999)
     await vi.waitUntil(() => server.app.openStreams === 0)
-    // With a session the wait itself ends by its own time; its answer goes nowhere.
-    if (protocol === 'current') await vi.waitUntil(() => !isWaiting())
+    await vi.waitUntil(() => !isWaiting())
     await run.update({ plan: { title: 'too late' } } as never)
     await client.close()
 
@@ -194,16 +121,27 @@ describe.each(['current', 'sessions'] as const)('a server, at /mcp, %s protocol'
     await call(olga, 'stop_run', { runId: 'none' })
     const rita = await connect(token('reader', { name: 'rita' }), protocol)
     await rita.callTool({ name: 'update', arguments: { runId: 'r1', writes: [] } }).catch(() => {})
+    await rita.callTool({ name: 'no_such_tool', arguments: { runId: 'r1' } }).catch(() => {})
+    await call(olga, 'update', { runId: 'r1', writes: [{ key: 7, value: 'a-value-that-is-mine' }] })
+    await call(rita, 'read_entries', { runId: 'r1', keys: 'plan' })
+    await call(rita, 'read_entries', { runId: 'none' })
+    await call(rita, 'wait_for', { runId: 'r1', keys: ['plan'], timeoutMs: 0 })
 
     const records = book.audited('default', { afterId: 0, limit: 100 })
 
     const shared = { route: '/mcp', method: 'post', status: 200, tenant: 'default' }
+    const refused = (caller: string, ids: object, code: string): unknown =>
+      expect.objectContaining({ ...shared, caller, ids, code })
     expect(records).toEqual([
       expect.objectContaining({ ...shared, caller: 'olga', ids: { tool: 'start_run', runId }, code: null }),
       expect.objectContaining({ ...shared, caller: 'olga', ids: { tool: 'update', runId: 'r1' }, code: null }),
       expect.objectContaining({ ...shared, ids: { tool: 'update', runId: 'r1' }, code: 'update.refused' }),
       expect.objectContaining({ ...shared, ids: { tool: 'stop_run', runId: 'none' }, code: 'run.unknown' }),
       expect.objectContaining({ ...shared, caller: 'rita', ids: { tool: 'update', runId: 'r1' }, code: 'mcp.no-tool' }),
+      refused('rita', { tool: 'no_such_tool', runId: 'r1' }, 'mcp.no-tool'),
+      refused('olga', { tool: 'update', runId: 'r1' }, 'mcp.invalid-input'),
+      refused('rita', { tool: 'read_entries', runId: 'r1' }, 'mcp.invalid-input'),
+      refused('rita', { tool: 'read_entries', runId: 'none' }, 'run.unknown'),
     ])
     expect(JSON.stringify(records)).not.toContain('a-value-that-is-mine')
   })
@@ -248,14 +186,17 @@ describe('the rules of the server at /mcp', () => {
 
   it('keep a session to the token that began it', async () => {
     const { post, token } = await mount()
-    const begun = await post(token('reader', { name: 'ann' }))
+    const anns = token('reader', { name: 'ann' })
+    const begun = await post(anns)
     await begun.text()
     const session = { 'mcp-session-id': begun.headers.get('mcp-session-id') ?? '' }
     expect(session['mcp-session-id']).toMatch(/./)
     const list = JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'tools/list' })
 
     expect((await post(token('operator', { name: 'bob' }), list, session)).status).toBe(404)
-    expect((await post(token('reader', { name: 'ann' }), list, session)).status).toBe(200)
+    // Another token of the same name and role is another client.
+    expect((await post(token('reader', { name: 'ann' }), list, session)).status).toBe(404)
+    expect((await post(anns, list, session)).status).toBe(200)
   })
 
   it('tell an agent of a type that no workflow has nothing of the types there are', async () => {

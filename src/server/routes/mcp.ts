@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { CallboardError } from '../../base/index.ts'
-import type { McpCaller, McpWrite } from '../../mcp/index.ts'
+import type { McpCall, McpCaller } from '../../mcp/index.ts'
 import type { Caller } from '../caller.ts'
 import { operation } from '../operation.ts'
 import type { Call, Operation } from '../operation.ts'
@@ -72,7 +72,8 @@ async function answer(call: Call<unknown, unknown, unknown>): Promise<Response> 
     const response = await door.fetch(new Request(url, { method, headers, signal }), {
       caller: asked,
       parsedBody: body,
-      onWrite: (write) => record(call, write),
+      onCall: (made) => record(call, made),
+      ...(caller.tokenId === undefined ? {} : { owner: caller.tokenId }),
     })
     if (stream.signal.aborted) throw cutOff(call)
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
@@ -120,8 +121,8 @@ function cutOff({ caller: { tokenId }, services: { book, clock } }: Call<unknown
   return new CallboardError('server.stopping', 'the server is stopping', {})
 }
 
-function record({ caller, requestId, services }: Call<unknown, unknown, unknown>, write: McpWrite): void {
-  const { tool, runId, code } = write
+function record({ caller, requestId, services }: Call<unknown, unknown, unknown>, made: McpCall): void {
+  const { tool, runId, code } = made
   const { tenant, tokenId = null, name } = caller
   services.book.audit({
     at: services.clock.now(),

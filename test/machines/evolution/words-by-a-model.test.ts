@@ -32,6 +32,40 @@ const words = {
   ],
 }
 
+/** A provider of the AI SDK as somebody may have written one: says what is in a file of the project. */
+const PROVIDER = `
+import { readFileSync } from 'node:fs'
+const finish = {
+  type: 'finish',
+  finishReason: { unified: 'stop' },
+  usage: { inputTokens: { total: 1 }, outputTokens: { total: 1 } },
+}
+const model = (modelId) => ({
+  specificationVersion: 'v4',
+  provider: 'maker',
+  modelId,
+  supportedUrls: {},
+  doStream: async () => ({
+    stream: new ReadableStream({
+      start(controller) {
+        controller.enqueue({ type: 'text-start', id: '1' })
+        if (process.env.WORDS_HANG) {
+          console.log('the provider hangs')
+          // As an open connection would, it keeps the process alive.
+          setInterval(() => {}, 60_000)
+          return
+        }
+        controller.enqueue({ type: 'text-delta', id: '1', delta: readFileSync('words.json', 'utf8') })
+        controller.enqueue({ type: 'text-end', id: '1' })
+        controller.enqueue(finish)
+        controller.close()
+      },
+    }),
+  }),
+})
+export const words = Object.assign(model, { languageModel: model })
+`
+
 describe('npm start -- --model', () => {
   it('has research, plan and comments put into words; the result parses, compiles and means the same', async () => {
     const { url, asked } = await openAiServer({ text: [JSON.stringify({ 'wording.texts': words })] })
@@ -62,7 +96,34 @@ describe('npm start -- --model', () => {
     const { url } = await openAiServer({ status: 401 })
     const { code, stderr } = await evolve(makeProject(shop), '--model', `${url}#local`)
     expect(code).toBe(1)
-    expect(stderr).toMatch(/step "model" of writer was tried once and failed: not now/)
+    expect(stderr).toMatch(
+      /step "model" of writer was tried once and failed: the model "local" could not be called \(status 401\): not now/,
+    )
+  })
+
+  it('finds a provider that only the project has installed, also when it is gone on with', async () => {
+    const root = makeProject({
+      ...shop,
+      'node_modules/@maker/words/package.json': JSON.stringify({
+        name: '@maker/words',
+        type: 'module',
+        exports: { '.': { types: './index.d.ts', import: './lib/index.js' } },
+      }),
+      'node_modules/@maker/words/lib/index.js': PROVIDER,
+      'words.json': JSON.stringify({ 'wording.texts': words }),
+    })
+    const running = start('machines/evolution/main.ts', ['src', '--out', 'out', '--model', '@maker/words/m'], {
+      cwd: root,
+      env: { WORDS_HANG: '1' },
+    })
+    await running.seen('the provider hangs')
+    running.child.kill('SIGKILL')
+    await running.ended
+
+    const { code, stderr } = await start('dist/cli/main.js', ['resume'], { cwd: root }).ended
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(readFileSync(join(root, 'out/report.md'), 'utf8')).toContain('Research: A small shop')
   })
 
   it.each([
