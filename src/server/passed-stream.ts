@@ -1,6 +1,6 @@
 // Passed stream: an answer that somebody else makes piece by piece, as one of the server's streams: it ends when the token is
 // revoked or the server stops, and its connection is cut when nobody takes it.
-import type { EnteredStream } from './streams.ts'
+import type { EnteredStream } from './open-stream.ts'
 
 export function asStream(response: Response, stream: EnteredStream): Response {
   const source = response.body?.getReader()
