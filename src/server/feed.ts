@@ -4,7 +4,7 @@
 //   F3. A reader of all runs gets every record after its place, or is told that its place is too long ago.
 //   F4. What is kept is bounded in number and in bytes, all runs together.
 import { randomBytes } from 'node:crypto'
-import { changeOf, isGlobals } from '../runtime/index.ts'
+import { changeOf } from '../runtime/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import type { Block } from './block.ts'
 import { Frame } from './frame.ts'
@@ -58,7 +58,12 @@ export class Feed {
   constructor(runtime: Runtime) {
     this.#pages = new Pages(runtime.store)
     this.#offs = [
-      runtime.on('record', ({ runId, record }) => this.#push(new Frame(runId, changeOf(record)))),
+      runtime.on('record', ({ runId, record }) => {
+        this.#push(new Frame(runId, changeOf(record)))
+        // Global entries are in the views of every run.
+        if (!record.changes.some(({ scope }) => scope === 'global')) return
+        for (const { wakes } of this.#runs.values()) wakeAll(wakes)
+      }),
       runtime.on('end', ({ runId }) => this.#onEnd(runId)),
     ]
   }
@@ -129,8 +134,6 @@ export class Feed {
       ring.frames.push(frame)
       wakeAll(ring.wakes)
     }
-    // Global entries are in the views of every run.
-    if (isGlobals(frame.runId)) for (const { wakes } of this.#runs.values()) wakeAll(wakes)
     if (this.#all.length > 2 * MOST_FRAMES || this.#text > MOST_TEXT) this.#forgetOldest()
     wakeAll(this.wakes)
   }
