@@ -16,6 +16,8 @@ export interface StreamedEvent {
 
 /** Characters of a piece: at most three bytes each. */
 const PIECE = 16_384
+/** Bytes of a piece at most. */
+export const PIECE_BYTES = 3 * PIECE
 const encoder = new TextEncoder()
 
 export function blockOf(text: string): Block {

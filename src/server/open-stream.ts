@@ -1,5 +1,6 @@
 // Open stream: one of the server's streams: what its reader has not taken yet, and what wakes it.
 import type { Clock } from '../base/index.ts'
+import { PIECE_BYTES } from './block.ts'
 import type { Block } from './block.ts'
 
 export interface EnteredStream {
@@ -24,7 +25,7 @@ export interface EnteredStream {
 /** What the streams do for one of them. */
 export interface StreamKeeper {
   readonly clock: Clock
-  hold(stream: OpenStream, block: Block, hasRoom: boolean): void
+  hold(block: Block, hasRoom: boolean): void
   release(block: Block): void
   room(stream: OpenStream): Promise<void>
   closed(stream: OpenStream): void
@@ -124,11 +125,11 @@ export class OpenStream implements EnteredStream {
 
   #hold(block: Block | undefined, hasRoom: boolean): void {
     const before = this.#held
-    // What is one piece is no more than what lies in any connection.
-    const counted = block !== undefined && block.pieces.length > 1 ? block : undefined
+    // What could be one piece is no more than what lies in any connection.
+    const counted = block !== undefined && block.bytes > PIECE_BYTES ? block : undefined
     if (before === counted) return
     this.#held = counted
-    if (counted !== undefined) this.#keeper.hold(this, counted, hasRoom)
     if (before !== undefined) this.#keeper.release(before)
+    if (counted !== undefined) this.#keeper.hold(counted, hasRoom)
   }
 }

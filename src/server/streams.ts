@@ -59,7 +59,7 @@ export class Streams {
     const stream = new OpenStream(
       {
         clock: this.#clock,
-        hold: (one, block, hasRoom) => this.#hold(one, block, hasRoom),
+        hold: (block, hasRoom) => this.#hold(block, hasRoom),
         release: (block) => this.#release(block),
         room: (one) => this.#room(one),
         closed: (one) => this.#open.delete(one),
@@ -78,13 +78,13 @@ export class Streams {
     for (const stream of [...this.#open]) stream.cut()
   }
 
-  #hold(stream: OpenStream, block: Block, hasRoom: boolean): void {
+  #hold(block: Block, hasRoom: boolean): void {
     const holders = this.#held.get(block) ?? 0
     this.#held.set(block, holders + 1)
     if (holders > 0) return
     this.#heldBytes += block.bytes
     // Who has waited for room has found it: what it is too much, it is by this one block.
-    if (!hasRoom) this.#makeRoom(stream, 0)
+    if (!hasRoom) this.#makeRoom(0)
   }
 
   #release(block: Block): void {
@@ -100,17 +100,17 @@ export class Streams {
   /** Resolves when something more may be made. */
   async #room(stream: OpenStream): Promise<void> {
     while (!stream.isOver && this.#heldBytes > this.#limits.streamBytes) {
-      this.#makeRoom(stream, SILENT_MS)
+      this.#makeRoom(SILENT_MS)
       if (this.#heldBytes > this.#limits.streamBytes) await stream.sleep(this.#roomWakes)
     }
   }
 
   /** Cuts who has taken nothing for longest, until what waits is not too much. */
-  #makeRoom(but: OpenStream, silentMs: number): void {
+  #makeRoom(silentMs: number): void {
     if (this.#heldBytes <= this.#limits.streamBytes) return
     const until = this.#clock.now() - silentMs
     const silent = [...this.#open]
-      .filter((one) => one !== but && one.isSending && (one.heldUpAt ?? Infinity) <= until)
+      .filter((one) => one.isSending && (one.heldUpAt ?? Infinity) <= until)
       .sort((one, other) => (one.heldUpAt ?? 0) - (other.heldUpAt ?? 0))
     for (const stream of silent) {
       if (this.#heldBytes <= this.#limits.streamBytes) return

@@ -1,6 +1,12 @@
 // Readers that take nothing: nobody waits for them, and what waits for them is bounded. The clock stands still unless a test
 // moves it, so that whoever would wait for a silent reader would wait for ever.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { openBook } from 'callboard/server'
+import { LOCAL_CALLER } from '../../src/server/caller.ts'
+import { SERVER_LIMITS } from '../../src/server/limits.ts'
+import { asStream } from '../../src/server/passed-stream.ts'
+import { Streams } from '../../src/server/streams.ts'
+import { createTestClock } from '../support/clock.ts'
 import { begin, follow, seqs } from './stream-reader.ts'
 import type { World } from './world.ts'
 
@@ -174,5 +180,65 @@ describe('what waits for readers', () => {
     expect(world.app.streamBytes).toBeGreaterThan(0)
     world.app.close()
     expect([world.app.streamBytes, world.app.openStreams]).toEqual([0, 0])
+  })
+})
+
+describe('an answer that somebody else makes', () => {
+  function open(): {
+    readonly streams: Streams
+    say(bytes: number): Promise<void>
+    end(): void
+    readonly source: ReadableStreamDefaultReader<Uint8Array>
+    cuts(): number
+  } {
+    const clock = createTestClock()
+    const book = openBook()
+    onTestFinished(() => book.close())
+    const streams = new Streams(clock, book, { ...SERVER_LIMITS, streamBytes: 1_000_000 })
+    let cuts = 0
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>(undefined, undefined, {
+      highWaterMark: Infinity,
+    })
+    const writer = writable.getWriter()
+    writer.closed.catch(() => {})
+    const entered = streams.enter(LOCAL_CALLER, () => (cuts += 1))
+    const body = asStream(new Response(readable), entered).body as ReadableStream<Uint8Array>
+    return {
+      streams,
+      async say(bytes) {
+        await writer.write(new Uint8Array(bytes)).catch(() => {})
+        await clock.settle()
+      },
+      end: () => void writer.close(),
+      source: body.getReader(),
+      cuts: () => cuts,
+    }
+  }
+
+  it('is passed on piece by piece, and what is not taken is counted, until its reader has taken nothing of too much', async () => {
+    const { streams, say, source, cuts } = open()
+    await say(10)
+    expect((await source.read()).value?.length).toBe(10)
+    for (let piece = 0; piece < 9; piece++) await say(100_000)
+    expect([streams.heldBytes, cuts()]).toEqual([900_000, 0])
+    await say(100_000)
+    await say(100_000)
+    expect([streams.heldBytes, streams.size, cuts()]).toEqual([0, 0, 1])
+    await say(100_000)
+    expect(streams.heldBytes).toBe(0)
+    expect((await source.read()).done).toBe(true)
+  })
+
+  it('comes whole, however large one piece is, and ends when it does', async () => {
+    const { streams, say, source, end, cuts } = open()
+    const first = source.read()
+    await say(5_000_000)
+    expect((await first).value?.length).toBe(5_000_000)
+    const second = source.read()
+    await say(10)
+    end()
+    expect((await second).value?.length).toBe(10)
+    expect((await source.read()).done).toBe(true)
+    expect([streams.heldBytes, streams.size, cuts()]).toEqual([0, 0, 0])
   })
 })
