@@ -93,6 +93,8 @@ export type {
   SnapshotInfo,
   SnapshotOptions,
   StartOptions,
+  SurroundedWork,
+  Surrounding,
   WaitExplanation,
 } from './runtime/index.ts'
 export { createVolatileStore, exportLedger, importLedger } from './store/index.ts'

@@ -311,6 +311,8 @@ describe('the public names', () => {
       'StoreTraits',
       'StoredRunState',
       'SubscribeOptions',
+      'SurroundedWork',
+      'Surrounding',
       'UpdateOptions',
       'UpdateResult',
       'ValuesOf',

@@ -1,7 +1,7 @@
 // Event stream: server-sent events as they come, over as many connections as it takes. What was got is not asked for again:
 // each connection begins after the last id.
 import { isCallboardError } from '../base/index.ts'
-import type { CallboardError } from '../base/index.ts'
+import type { CallboardError, Clock } from '../base/index.ts'
 import type { Asked, Transport } from './transport.ts'
 
 export interface ServerEvent {
@@ -34,7 +34,7 @@ export async function* followEvents(
         headers,
         signal,
       })
-      for await (const event of eventsIn(response)) {
+      for await (const event of eventsIn(response, transport.clock)) {
         failures = 0
         lastId = event.id
         yield event
@@ -52,17 +52,41 @@ export async function* followEvents(
 const isWorthAnotherTry = ({ code }: CallboardError): boolean =>
   code === 'server.stopping' || code === 'server.streams' || code === 'client.answer'
 
-async function* eventsIn({ body }: Response): AsyncGenerator<ServerEvent> {
+/** A server gives a sign of life every 15 s; without one for so long, the connection is gone and nobody has said so. */
+const DEAD_MS = 60_000
+
+async function* eventsIn({ body }: Response, clock: Clock): AsyncGenerator<ServerEvent> {
   if (body === null) return
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of body) {
-    const blocks = (rest + decoder.decode(chunk, { stream: true })).split('\n\n')
-    rest = blocks.pop() ?? ''
+  // Put together at its end: an event of megabytes comes in many pieces.
+  let pieces: string[] = []
+  for await (const piece of piecesOf(body, clock)) {
+    const isEnd = piece.includes('\n\n') || (piece.startsWith('\n') && pieces.at(-1)?.endsWith('\n') === true)
+    pieces.push(piece)
+    if (!isEnd) continue
+    const blocks = pieces.join('').split('\n\n')
+    pieces = [blocks.pop() ?? '']
     for (const block of blocks) {
       const event = parse(block)
       if (event !== undefined) yield event
     }
+  }
+}
+
+/** What comes, as text, until the connection ends or is dead. */
+async function* piecesOf(body: ReadableStream<Uint8Array>, clock: Clock): AsyncGenerator<string> {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  try {
+    for (;;) {
+      const { promise: dead, resolve } = Promise.withResolvers<undefined>()
+      const timer = clock.setTimeout(() => resolve(undefined), DEAD_MS)
+      const next = await Promise.race([reader.read(), dead]).finally(() => clock.clearTimeout(timer))
+      if (next === undefined || next.done) return
+      const piece = decoder.decode(next.value, { stream: true })
+      if (piece !== '') yield piece
+    }
+  } finally {
+    void reader.cancel().catch(() => {})
   }
 }
 

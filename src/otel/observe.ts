@@ -1,9 +1,9 @@
 // Observe: listens to a runtime and tells OpenTelemetry. It adds nothing to what listeners are told, and changes nothing.
-import { metrics, ROOT_CONTEXT, trace } from '@opentelemetry/api'
+import { context, metrics, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import type { Context, MeterProvider, Span, TracerProvider } from '@opentelemetry/api'
 import { roomOf } from '../context/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
-import type { Runtime, RuntimeTopics } from '../runtime/index.ts'
+import type { Runtime, RuntimeTopics, SurroundedWork } from '../runtime/index.ts'
 import { attributesOf, errorTypeOf } from './attributes.ts'
 import { createMeters } from './meters.ts'
 import type { Meters, RunSize } from './meters.ts'
@@ -58,6 +58,7 @@ class Observer {
       runtime.on('wait', (message) => this.#onWait(message)),
       runtime.on('end', (message) => this.#onEnd(message)),
       runtime.on('query', ({ runId, what }) => this.#meters.asked(this.#about(runId, { 'callboard.query': what }))),
+      runtime.surroundings.add((work, run) => context.with(this.#contextOf(work), run)),
       runtime.on('deadlock', ({ runId }) => this.#meters.deadlocked(this.#about(runId))),
     ]
   }
@@ -129,13 +130,20 @@ class Observer {
     this.#meters.ended(about, { seconds, size: this.#sizeOf(runId) })
   }
 
+  /** Spans that the code of an agent begins are below the agent's, or below its step's. */
+  #contextOf({ runId, agent, invocation, step }: SurroundedWork): Context {
+    const name = step === undefined ? undefined : { invocation, ...step }
+    return this.#runs.get(runId)?.contextWithin(agent, name) ?? context.active()
+  }
+
   /** The spans of a run; one that is heard of for the first time begins, or goes on from before. */
   #traceOf(runId: string, at: number, isWhole = false): RunTrace {
     const known = this.#runs.get(runId)
     if (known !== undefined) return known
     const run = this.#runtime.get(runId)
     const parentRun = run?.parent === undefined ? undefined : this.#runs.get(run.parent.runId)
-    const parent: Context = parentRun?.context ?? ROOT_CONTEXT
+    // One that begins is below the span in which it was started; one that goes on was opened by whoever came.
+    const parent: Context = parentRun?.context ?? (isWhole ? context.active() : ROOT_CONTEXT)
     const about = { runId, workflow: run?.workflow ?? 'unknown', at, isWhole }
     const made = new RunTrace({ tracer: this.#tracer, writers: this.#writers, parent }, about)
     this.#runs.set(runId, made)

@@ -20,6 +20,13 @@ export interface StepNote {
   readonly phase: 'begun' | 'finished' | 'failed'
 }
 
+/** One attempt of a step. */
+interface StepName {
+  readonly invocation: string
+  readonly name: string
+  readonly attempt: number
+}
+
 interface AgentTrace {
   readonly span: Span
   readonly context: Context
@@ -78,7 +85,7 @@ export class RunTrace {
   /** How many milliseconds an attempt took, when it is over. */
   step({ agent, invocation, step, attempt, phase }: StepNote, at: number): number | undefined {
     const steps = this.#agents.get(agent)?.steps
-    const id = JSON.stringify([invocation, step, attempt])
+    const id = nameOf({ invocation, name: step, attempt })
     const begun = steps?.get(id)
     if (phase === 'begun') {
       const names = { 'callboard.agent': agent, 'callboard.step': step, 'callboard.attempt': attempt }
@@ -89,6 +96,13 @@ export class RunTrace {
     if (begun === undefined) return undefined
     end(begun.span, phase, at)
     return at - begun.at
+  }
+
+  /** In which the code of an agent or of one of its steps runs: not the one of whoever happened to make it begin. */
+  contextWithin(agent: string, step: StepName | undefined): Context | undefined {
+    const known = this.#agents.get(agent)
+    const attempt = step === undefined ? undefined : known?.steps.get(nameOf(step))
+    return known === undefined || attempt === undefined ? known?.context : trace.setSpan(known.context, attempt.span)
   }
 
   beginWait(agent: string, keys: readonly string[], at: number): Span {
@@ -149,6 +163,10 @@ export function end(span: Span, outcome: string, at: number): void {
   span.setAttribute('callboard.outcome', outcome)
   if (outcome === 'failed') span.setStatus({ code: SpanStatusCode.ERROR })
   span.end(timeOf(at))
+}
+
+function nameOf({ invocation, name, attempt }: StepName): string {
+  return JSON.stringify([invocation, name, attempt])
 }
 
 /** A name is shown as it is, unless it looks like a credential. */

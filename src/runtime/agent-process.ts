@@ -27,6 +27,7 @@ import { describeIssue } from './schema-check.ts'
 import type { Asker } from './updater.ts'
 import { withMemory } from './remembering.ts'
 import { runStep } from './step.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** Where an agent stands. */
 export type AgentStatus = 'running' | 'waiting' | 'finished' | 'failed' | 'stopped'
@@ -43,6 +44,7 @@ export class AgentProcess {
   readonly sight: Sight
   readonly startedAt: number
   readonly #core: RunCore
+  readonly #surroundings: Surroundings
   /** What it sees and writes. */
   readonly #world: AgentWorld
   readonly #branch: Branch | undefined
@@ -66,7 +68,7 @@ export class AgentProcess {
 
   constructor(
     core: RunCore,
-    fields: { id: string; type: string; invocation: string; definition: AgentDefinition; sight: Sight },
+    fields: Pick<AgentProcess, 'id' | 'type' | 'invocation' | 'definition' | 'sight'> & { surroundings: Surroundings },
   ) {
     this.#core = core
     this.id = fields.id
@@ -74,6 +76,7 @@ export class AgentProcess {
     this.invocation = fields.invocation
     this.definition = fields.definition
     this.sight = fields.sight
+    this.#surroundings = fields.surroundings
     this.startedAt = core.clock.now()
     this.#branch = fields.definition.isolation === 'branch' ? new Branch(core, fields.invocation) : undefined
     this.#world = this.#branch ?? core
@@ -345,9 +348,17 @@ export class AgentProcess {
       random,
       record: (line: object) => this.#core.record('step', this.id, line),
     }
-    return this.#working(runStep(host, stepKey, run, options)).finally(() => {
+    return this.#working(runStep(host, stepKey, this.#surrounded(stepKey, run), options)).finally(() => {
       if (this.#step === stepKey) this.#step = undefined
     })
+  }
+
+  #surrounded<Result>(name: string, run: (context: StepContext) => Result): (context: StepContext) => Result {
+    const [{ runId }, { id: agent, invocation }] = [this.#core, this]
+    return (context) => {
+      const work = { runId, agent, invocation, step: { name, attempt: context.attempt } }
+      return this.#surroundings.run(work, () => run(context))
+    }
   }
 
   /** The first use of a name is the name, later ones are numbered. */

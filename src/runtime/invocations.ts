@@ -72,6 +72,7 @@ export class Invocations implements InvocationHost {
       invocation,
       definition,
       sight: this.#core.sightOf(type, id),
+      surroundings: this.#services.surroundings,
     })
     this.#forgetEnded(id)
     if (this.#agents === NONE) this.#agents = new Map()
@@ -79,7 +80,8 @@ export class Invocations implements InvocationHost {
     this.#agents.set(invocation, agent)
     this.#newest.set(id, agent)
     this.#services.topics.emit('agent', { runId, agent: id, type, status: 'running' })
-    return agent.run(input)
+    const work = { runId, agent: id, invocation, step: undefined }
+    return this.#services.surroundings.run(work, () => agent.run(input))
   }
 
   stopAgent(invocation: string): void {

@@ -12,6 +12,7 @@ import type { OpenRequest } from './requests.ts'
 import type { RunCore } from './run-core.ts'
 import type { RunEnd } from './run-end.ts'
 import type { SnapshotKeeping } from './snapshot-taker.ts'
+import type { Surroundings } from './surroundings.ts'
 import type { WaitMessage } from './wait-message.ts'
 
 /** What a runtime tells its listeners, by topic. */
@@ -45,6 +46,7 @@ export interface RuntimeServices {
   readonly store: Store
   readonly globals: Globals
   readonly filters: Filters
+  readonly surroundings: Surroundings
   readonly topics: Bus<RuntimeTopics>
   readonly memory: MemorySource | undefined
   readonly inspect: ((event: unknown) => void) | undefined

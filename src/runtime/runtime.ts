@@ -38,6 +38,7 @@ import { Seat } from './seat.ts'
 import type { SeatHost } from './seat.ts'
 import { insist, withTypedErrors } from './store-failure.ts'
 import { stopForClosing } from './stop-for-closing.ts'
+import { Surroundings } from './surroundings.ts'
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
 const MOST_ACTIVE_RUNS = 1_000
@@ -45,6 +46,8 @@ const MOST_ACTIVE_RUNS = 1_000
 export class Runtime {
   /** Filters that narrow views by agent type and role; may change while runs go on. */
   readonly filters: Filters
+  /** What is around the code of agents while it runs; may change while runs go on. */
+  readonly surroundings: Surroundings
   readonly #store: Store
   readonly #services: RuntimeServices
   readonly #ids: Ids
@@ -67,6 +70,7 @@ export class Runtime {
       if (failure.topic !== 'failure') topics.emit('failure', failure)
     })
     this.filters = new Filters(() => this.#onFiltersChanged())
+    this.surroundings = new Surroundings((error) => topics.emit('failure', { topic: 'surroundings', error }))
     const rules = keepingRules(options.snapshots, options.retention)
     this.#store = options.store ?? createVolatileStore()
     const store = withTypedErrors(this.#store)
@@ -82,6 +86,7 @@ export class Runtime {
       store,
       globals: new Globals(options.tenant ?? 'default'),
       filters: this.filters,
+      surroundings: this.surroundings,
       topics,
       memory: options.memory,
       inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),

@@ -115,6 +115,11 @@ export class ServerApp {
     return this.#services.streams.size
   }
 
+  /** Bytes of what is being sent to readers of streams in several pieces. */
+  get streamBytes(): number {
+    return this.#services.streams.heldBytes
+  }
+
   /** Ends every stream and takes no more requests. Twice is harmless. */
   close(): void {
     if (this.#isClosed) return

@@ -16,6 +16,8 @@ export interface ServerLimits {
   readonly connections: number
   /** Open streams, of all callers. */
   readonly streams: number
+  /** Bytes that wait for the readers of streams, all together; of more, who has taken nothing for longest is cut. */
+  readonly streamBytes: number
   /** Requests of one token, or of one address without a token, per second, sustained; twice as many at once. */
   readonly requestsPerSecond: number
   /** Wrong tokens of one address per minute before it is told to wait. */
@@ -38,6 +40,7 @@ export const SERVER_LIMITS: ServerLimits = Object.freeze({
   headerBytes: 16_384,
   connections: 4_000,
   streams: 2_000,
+  streamBytes: 67_108_864,
   requestsPerSecond: 2_000,
   wrongTokensPerMinute: 10,
   requestTimeoutMs: 30_000,

@@ -52,6 +52,7 @@ export async function openServer(options: ServerOptions): Promise<HttpServer> {
   const own = EVERY_ADDRESS.has(host) ? [] : [host.includes(':') ? `[${host}]` : host]
   const app = createApp({ ...options, book, hosts: [...hosts, ...own] })
   const underWay = new Set<ServerResponse>()
+  let closing: Promise<void> | undefined
   // Its clean-up of unread bodies closes kept-alive connections now and then, in the middle of the next request: of 6,000
   // requests over 32 connections, one was reset. Node.js discards what is left of a body by itself.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false })
@@ -59,13 +60,16 @@ export async function openServer(options: ServerOptions): Promise<HttpServer> {
     { maxHeaderSize: limits.headerBytes, requestTimeout: limits.requestTimeoutMs },
     (request, response) => {
       underWay.add(response)
-      response.on('close', () => underWay.delete(response))
+      response.on('close', () => {
+        underWay.delete(response)
+        // A stream that was begun before could not be told that its connection ends with it.
+        if (closing !== undefined) request.socket.end()
+      })
       void listener(request, response)
     },
   )
   server.maxConnections = limits.connections
   const listening = await listen(server, host, port)
-  let closing: Promise<void> | undefined
   const shutDown = async (graceMs: number): Promise<void> => {
     app.close()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -1,56 +1,59 @@
 // SSE: a stream of events that is pulled by its reader: nothing is made before there is room for it.
-import type { Clock } from '../base/index.ts'
+import { blockOf } from './block.ts'
+import type { Block } from './block.ts'
+import type { EnteredStream } from './open-stream.ts'
 import type { Call } from './operation.ts'
 
-/** One event. A comment keeps the connection alive. */
-export type StreamEvent =
-  | { readonly kind: 'event'; readonly event: string; readonly id: string; readonly data: string }
-  | { readonly kind: 'heartbeat' }
-
 /** What a source of events is told. */
-export interface StreamContext {
-  readonly signal: AbortSignal
-  /** Resolves when it is time for a sign of life; asked anew each time. */
-  late(): { readonly whenLate: Promise<void>; cancel(): void }
-}
+export type StreamContext = Pick<EnteredStream, 'isOver' | 'isLate' | 'nap' | 'make'>
 
 /** Answers with the events of a source, some at a time, until it ends or its reader is cut off. */
 export function streamEvents(
   call: Pick<Call<unknown, unknown, unknown>, 'caller' | 'request' | 'services' | 'hangUp'>,
-  source: (context: StreamContext) => AsyncGenerator<readonly StreamEvent[]>,
+  source: (context: StreamContext) => AsyncGenerator<Block>,
 ): Response {
   const { services, request, caller, hangUp } = call
-  const { clock, limits, streams } = services
-  const stream = streams.enter(caller, hangUp)
-  const signal = AbortSignal.any([stream.signal, request.signal])
-  const events = source({ signal, late: () => lateIn(clock, limits.heartbeatMs) })[Symbol.asyncIterator]()
-  const encoder = new TextEncoder()
-  const failed = (error: unknown): never => {
+  const stream = services.streams.enter(caller, hangUp)
+  const events = source(stream)
+  // A source that waits is woken by the end of the stream; one that has given something goes no further.
+  const leave = async (): Promise<void> => {
     stream.close()
-    throw error
+    await events.return(undefined)
   }
+  stream.signal.addEventListener('abort', () => void leave(), { once: true })
+  request.signal.addEventListener('abort', () => stream.close(), { once: true })
+  // A reader knows that it is connected before anything happens.
+  const queue = [...GREETING.pieces]
   const body = new ReadableStream<Uint8Array>(
     {
-      // A reader knows that it is connected before anything happens.
-      start: (controller) => controller.enqueue(encoder.encode(': callboard\n\n')),
       async pull(controller) {
         stream.isHeldUp(false)
-        const next = signal.aborted ? OVER : await events.next().catch(failed)
-        if (next.done === true || signal.aborted) {
-          stream.close()
-          await events.return(undefined)
+        if (queue.length === 0) {
+          stream.hold(undefined)
+          const next = stream.isOver ? OVER : await events.next().catch(failed)
+          if (next.done !== true) {
+            stream.hold(next.value)
+            queue.push(...next.value.pieces)
+          }
+        }
+        const piece = stream.isOver ? undefined : queue.shift()
+        if (piece === undefined) {
+          await leave()
           controller.close()
           return
         }
-        controller.enqueue(encoder.encode(next.value.map(textOf).join('')))
+        controller.enqueue(piece)
         stream.isHeldUp(true)
       },
-      // What waits for the next change is woken by the end of the stream.
-      cancel: () => stream.close(),
+      cancel: leave,
     },
     // Nothing is made before somebody asks for it.
     { highWaterMark: 0 },
   )
+  const failed = (error: unknown): never => {
+    stream.close()
+    throw error
+  }
   return new Response(body, {
     headers: {
       'content-type': 'text/event-stream; charset=utf-8',
@@ -60,17 +63,5 @@ export function streamEvents(
   })
 }
 
-const OVER: IteratorResult<readonly StreamEvent[], undefined> = { done: true, value: undefined }
-
-function textOf(event: StreamEvent): string {
-  if (event.kind === 'heartbeat') return ': alive\n\n'
-  // JSON has no line ends, so that data is one line.
-  return `id: ${event.id}\nevent: ${event.event}\ndata: ${event.data}\n\n`
-}
-
-function lateIn(clock: Clock, ms: number): { readonly whenLate: Promise<void>; cancel(): void } {
-  const { promise: whenLate, resolve } = Promise.withResolvers<void>()
-  const timer = clock.setTimeout(resolve, ms)
-  clock.keepAlive?.(timer, false)
-  return { whenLate, cancel: () => clock.clearTimeout(timer) }
-}
+const GREETING = blockOf(': callboard\n\n')
+const OVER: IteratorResult<Block, undefined> = { done: true, value: undefined }

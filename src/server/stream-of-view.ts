@@ -2,9 +2,11 @@
 // what this agent could see and nothing else. Who is slow is told of several changes at once, never of less.
 import type { Entry, View } from '../context/index.ts'
 import type { Run } from '../runtime/index.ts'
+import { eventBlock, HEARTBEAT } from './block.ts'
+import type { Block } from './block.ts'
 import type { AgentIdentity } from './caller.ts'
 import type { Feed } from './feed.ts'
-import type { StreamContext, StreamEvent } from './sse.ts'
+import type { StreamContext } from './sse.ts'
 import { entryToWire, viewToWire } from './wire.ts'
 
 export interface ViewStream {
@@ -18,42 +20,69 @@ export interface ViewStream {
 export async function* viewEvents(
   { run, feed, agent, seen }: ViewStream,
   context: StreamContext,
-): AsyncGenerator<readonly StreamEvent[]> {
+): AsyncGenerator<Block> {
   const look = (): View => run.view(agent.id, agent.type)
   const watch = feed.watch(run.id)
   try {
     let view = look()
-    if (view.seq !== seen) yield [eventOf('view', view.seq, viewToWire(view))]
-    let isLate = false
-    while (!context.signal.aborted) {
+    if (view.seq !== seen) {
+      const whole = await context.make(() => wholeBlock((view = look())))
+      if (whole === undefined) return
+      yield whole
+    }
+    while (!context.isOver) {
       // Before the view: what is committed after it wakes at once.
       const { seq } = run
       const next = look()
       if (next !== view) {
-        const change = changeBetween(view, next)
+        const change = changeBlock(view, next)
         view = next
-        isLate = false
-        yield [eventOf('change', view.seq, change)]
+        if (change !== undefined) yield change
         continue
       }
       if (run.status !== 'active') {
-        yield [eventOf('end', view.seq, { status: run.status })]
+        yield eventOf('end', view.seq, { status: run.status })
         return
       }
-      if (isLate) yield [{ kind: 'heartbeat' }]
-      const late = context.late()
-      isLate = false
-      void late.whenLate.then(() => (isLate = true))
-      await watch.next(seq, context.signal, late.whenLate)
-      late.cancel()
+      if (context.isLate) yield HEARTBEAT
+      if (run.seq === seq) await context.nap(watch.wakes)
     }
   } finally {
     watch.close()
   }
 }
 
+const wholes = new WeakMap<View, WeakRef<Block>>()
+
+/** A view, made once while it is being sent to somebody. */
+function wholeBlock(view: View): Block {
+  const known = wholes.get(view)?.deref()
+  if (known !== undefined) return known
+  const block = eventOf('view', view.seq, viewToWire(view))
+  wholes.set(view, new WeakRef(block))
+  return block
+}
+
+/** By the view after it: what it is a change of, and the event; undefined where there is nothing to tell. */
+const changes = new WeakMap<View, { readonly before: WeakRef<View>; readonly block: WeakRef<Block> }>()
+
+function changeBlock(before: View, after: View): Block | undefined {
+  const known = changes.get(after)
+  const block = known?.before.deref() === before ? known.block.deref() : undefined
+  if (block !== undefined) return block
+  const change = changeBetween(before, after)
+  // The view was only computed anew: telling so would tell of what others do.
+  if (before.seq === after.seq && change.entries.length === 0 && change.gone.length === 0) return undefined
+  const made = eventOf('change', after.seq, change)
+  changes.set(after, { before: new WeakRef(before), block: new WeakRef(made) })
+  return made
+}
+
 /** What is there now and was not, or was another; and which keys are gone. */
-function changeBetween(before: View, after: View): object {
+function changeBetween(
+  before: View,
+  after: View,
+): { readonly seq: number; readonly entries: readonly object[]; readonly gone: readonly string[] } {
   const old = new Map(before.entries().map((entry): [string, Entry] => [entry.key, entry]))
   const changed = after.entries().filter((entry) => old.get(entry.key) !== entry)
   const kept = new Set(after.keys())
@@ -64,6 +93,6 @@ function changeBetween(before: View, after: View): object {
   }
 }
 
-function eventOf(event: string, seq: number, data: object): StreamEvent {
-  return { kind: 'event', event, id: String(seq), data: JSON.stringify(data) }
+function eventOf(event: string, seq: number, data: object): Block {
+  return eventBlock({ id: String(seq), event, data: JSON.stringify(data) })
 }

@@ -1,39 +1,37 @@
-// Streams: the open ones. Each ends when its reader leaves, its token is revoked, or the server stops; one whose reader
-// takes nothing is cut: it goes on from the last id it got.
+// Streams: the open ones.
+//   O1. Each ends when its reader leaves, its token is revoked, or the server stops.
+//   O2. One whose reader takes nothing is cut: it goes on from the last id it got.
+//   O3. What waits for all readers together is bounded: of too much, who has taken nothing for longest is cut, and who begins
+//       waits until there is room. What is the same for several is counted once.
+//   O4. Nobody waits for a reader; what is made for one of them is made when it has taken what there was.
 import { CallboardError } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
+import type { Block } from './block.ts'
 import type { ServerBook } from './book.ts'
 import type { Caller } from './caller.ts'
 import type { ServerLimits } from './limits.ts'
+import { OpenStream } from './open-stream.ts'
+import type { EnteredStream } from './open-stream.ts'
 
 /** Revoked within a second, whatever a stream is doing. */
 const LOOK_MS = 500
+/** Who has taken nothing for so long makes room for who begins. */
+const SILENT_MS = 1_000
 
-interface OpenStream {
-  readonly tokenId: string | undefined
-  readonly controller: AbortController
-  readonly hangUp: () => void
-  /** Since when its reader takes nothing. */
-  heldUpAt: number | undefined
-}
-
-export interface EnteredStream {
-  /** Aborted when it has to end. */
-  readonly signal: AbortSignal
-  /** Says that its reader has not yet taken what there is, or has. */
-  isHeldUp(isIt: boolean): void
-  /** Counts it out. Twice is harmless. */
-  close(): void
-}
+type StreamLimits = Pick<ServerLimits, 'streams' | 'slowReaderMs' | 'heartbeatMs' | 'streamBytes'>
 
 export class Streams {
   readonly #clock: Clock
   readonly #book: ServerBook
-  readonly #limits: Pick<ServerLimits, 'streams' | 'slowReaderMs'>
+  readonly #limits: StreamLimits
   readonly #open = new Set<OpenStream>()
+  /** Blocks that are being sent, and to how many. */
+  readonly #held = new Map<Block, number>()
+  #heldBytes = 0
+  readonly #roomWakes = new Set<() => void>()
   #timer: unknown
 
-  constructor(clock: Clock, book: ServerBook, limits: Pick<ServerLimits, 'streams' | 'slowReaderMs'>) {
+  constructor(clock: Clock, book: ServerBook, limits: StreamLimits) {
     this.#clock = clock
     this.#book = book
     this.#limits = limits
@@ -41,6 +39,11 @@ export class Streams {
 
   get size(): number {
     return this.#open.size
+  }
+
+  /** Bytes of what is being sent in several pieces. */
+  get heldBytes(): number {
+    return this.#heldBytes
   }
 
   /**
@@ -53,31 +56,70 @@ export class Streams {
     if (this.#open.size >= most) {
       throw new CallboardError('server.streams', `there are ${most} streams open; close one first`, {})
     }
-    const stream: OpenStream = { tokenId, hangUp, controller: new AbortController(), heldUpAt: undefined }
+    const stream = new OpenStream(
+      {
+        clock: this.#clock,
+        hold: (block, hasRoom) => this.#hold(block, hasRoom),
+        release: (block) => this.#release(block),
+        room: (one) => this.#room(one),
+        closed: (one) => this.#open.delete(one),
+      },
+      { tokenId, hangUp },
+    )
     this.#open.add(stream)
     if (this.#timer === undefined) this.#lookLater()
-    return {
-      signal: stream.controller.signal,
-      isHeldUp: (isIt) => (stream.heldUpAt = isIt ? this.#clock.now() : undefined),
-      close: () => {
-        this.#open.delete(stream)
-        stream.controller.abort()
-      },
-    }
+    return stream
   }
 
   /** Ends all of them. */
   closeAll(): void {
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
-    for (const stream of [...this.#open]) this.#cut(stream)
+    for (const stream of [...this.#open]) stream.cut()
   }
 
-  #cut(stream: OpenStream): void {
-    this.#open.delete(stream)
-    stream.controller.abort()
-    // Its reader takes nothing, so that it would never hear of the end.
-    if (stream.heldUpAt !== undefined) stream.hangUp()
+  #hold(block: Block, hasRoom: boolean): void {
+    const holders = this.#held.get(block) ?? 0
+    this.#held.set(block, holders + 1)
+    if (holders > 0) return
+    this.#heldBytes += block.bytes
+    // Who has waited for room has found it: what it is too much, it is by this one block.
+    if (!hasRoom) this.#makeRoom(0)
+  }
+
+  #release(block: Block): void {
+    const holders = this.#held.get(block) ?? 0
+    if (holders > 1) {
+      this.#held.set(block, holders - 1)
+      return
+    }
+    if (this.#held.delete(block)) this.#heldBytes -= block.bytes
+    if (this.#heldBytes <= this.#limits.streamBytes) this.#wakeWaiting()
+  }
+
+  /** Resolves when something more may be made. */
+  async #room(stream: OpenStream): Promise<void> {
+    while (!stream.isOver && this.#heldBytes > this.#limits.streamBytes) {
+      this.#makeRoom(SILENT_MS)
+      if (this.#heldBytes > this.#limits.streamBytes) await stream.sleep(this.#roomWakes)
+    }
+  }
+
+  /** Cuts who has taken nothing for longest, until what waits is not too much. */
+  #makeRoom(silentMs: number): void {
+    if (this.#heldBytes <= this.#limits.streamBytes) return
+    const until = this.#clock.now() - silentMs
+    const silent = [...this.#open]
+      .filter((one) => one.isSending && (one.heldUpAt ?? Infinity) <= until)
+      .sort((one, other) => (one.heldUpAt ?? 0) - (other.heldUpAt ?? 0))
+    for (const stream of silent) {
+      if (this.#heldBytes <= this.#limits.streamBytes) return
+      stream.cut()
+    }
+  }
+
+  #wakeWaiting(): void {
+    for (const wake of [...this.#roomWakes]) wake()
   }
 
   #lookLater(): void {
@@ -90,12 +132,14 @@ export class Streams {
     const now = this.#clock.now()
     const inForce = new Map<string, boolean>()
     for (const stream of [...this.#open]) {
-      const { tokenId, heldUpAt } = stream
+      const { tokenId, heldUpAt, sentAt } = stream
       const isSlow = heldUpAt !== undefined && now - heldUpAt >= this.#limits.slowReaderMs
       const isFine = tokenId === undefined || (inForce.get(tokenId) ?? this.#book.isTokenInForce(tokenId, now))
       if (tokenId !== undefined) inForce.set(tokenId, isFine)
-      if (isSlow || !isFine) this.#cut(stream)
+      if (isSlow || !isFine) stream.cut()
+      else if (now - sentAt >= this.#limits.heartbeatMs) stream.beLate()
     }
+    this.#wakeWaiting()
     if (this.#open.size > 0) this.#lookLater()
   }
 }

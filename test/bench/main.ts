@@ -12,6 +12,7 @@ import { toMarkdown, toText } from './report.ts'
 import type { Question, Table } from './report.ts'
 import { severalKeysQuestion } from './several-keys.ts'
 import { storeQuestion } from './store.ts'
+import { streamsQuestion } from './streams.ts'
 import { updateQuestion } from './update.ts'
 import { viewsQuestion } from './views.ts'
 import { waitsQuestion } from './waits.ts'
@@ -26,6 +27,7 @@ const QUESTIONS: readonly Question[] = [
   heapQuestion,
   storeQuestion,
   httpQuestion,
+  streamsQuestion,
 ]
 const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
 const BEGIN = '<!-- bench: written by npm run bench -- --write -->'

@@ -1,7 +1,7 @@
 // A runtime that is observed: by the real tracer of OpenTelemetry, and by a meter that keeps what it is told.
 import { onTestFinished } from 'vitest'
 import { createNoopMeter } from '@opentelemetry/api'
-import type { Attributes, Meter } from '@opentelemetry/api'
+import type { Attributes, Meter, Tracer } from '@opentelemetry/api'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import type { RuntimeOptions } from 'callboard'
@@ -17,6 +17,8 @@ export interface Measurement {
 
 export interface Observed extends World {
   readonly measured: readonly Measurement[]
+  /** What the code of users begins its spans with. */
+  readonly tracer: Tracer
   /** What has ended so far, in that order. */
   spans(): readonly ReadableSpan[]
   spanOf(name: string): ReadableSpan
@@ -38,7 +40,7 @@ export async function createObserved(options: RuntimeOptions = {}): Promise<Obse
       throw new Error(`${more.length + (span ? 1 : 0)} spans are named ${name}`)
     return span
   }
-  return { ...world, measured, spans, spanOf, stop }
+  return { ...world, tracer: tracerProvider.getTracer('test'), measured, spans, spanOf, stop }
 }
 
 /** Of the interface of OpenTelemetry; the SDK for metrics is no part of this project. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CallboardError } from '../../base/index.ts'
 import { readRecords } from '../../runtime/index.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
@@ -28,10 +29,14 @@ export const streamOperations: readonly Operation[] = [
     answers: { ...streamed, 410: { description: 'the records after that are not kept any more' } },
     handle: async (call) => {
       const { house, params, query, request, services } = call
-      await summaryOf(house, params.runId)
+      const { seq } = await summaryOf(house, params.runId)
       const afterSeq = numberIn(request.headers.get('last-event-id')) ?? query.afterSeq
-      // Records that are not kept any more are said now, not in the stream.
-      if (afterSeq !== undefined) await readRecords(house.runtime.store, params.runId, { afterSeq, limit: 1 })
+      if (afterSeq !== undefined) {
+        // Nothing would come for long, and then something would be missing: it is an id of another ledger.
+        if (afterSeq > seq) throw noSuchSeq(params.runId, { asked: afterSeq, seq })
+        // Records that are not kept any more are said now, not in the stream.
+        await readRecords(house.runtime.store, params.runId, { afterSeq, limit: 1 })
+      }
       const feed = services.feeds.of(house.runtime)
       return streamEvents(call, (context) => runEvents({ house, feed, runId: params.runId, afterSeq }, context))
     },
@@ -73,4 +78,9 @@ export const streamOperations: readonly Operation[] = [
 
 function numberIn(id: string | null): number | undefined {
   return id !== null && /^\d{1,15}$/.test(id) ? Number(id) : undefined
+}
+
+function noSuchSeq(runId: string, { asked, seq }: { readonly asked: number; readonly seq: number }): CallboardError {
+  const message = `run ${runId} has no record ${asked}; its newest is ${seq}: begin without an id, or after one it has`
+  return new CallboardError('run.no-such-seq', message, { runId, point: String(asked) })
 }
