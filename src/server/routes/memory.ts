@@ -12,7 +12,11 @@ const MOST_HITS = 1_000
 const MOST_CHANGES = 1_000
 const name = z.string().min(1).max(1_000)
 /** On whose behalf; agents are in the scope of their type and in the global one. */
-const reader = { user: name.optional(), project: name.optional(), agent: name.optional() }
+const reader = {
+  user: name.optional(),
+  project: name.optional(),
+  agent: name.optional().describe('the type of the agent on whose behalf is remembered'),
+}
 
 const ItemShape = z.looseObject({
   id: z.string(),
@@ -47,10 +51,10 @@ export const memoryOperations: readonly Operation[] = [
       ...reader,
       q: z.string().max(10_000).optional(),
       topK: wholeNumber(1, MOST_HITS).optional(),
-      mode: z.enum(['keyword', 'vector', 'hybrid']).optional(),
-      kind: z.enum(MEMORY_KINDS).optional(),
-      type: z.enum(MEMORY_TYPES).optional(),
-      scope: z.enum(MEMORY_SCOPES).optional(),
+      mode: z.enum(['keyword', 'vector', 'hybrid']).optional().describe('how it is searched'),
+      kind: z.enum(MEMORY_KINDS).optional().describe('only items of this kind'),
+      type: z.enum(MEMORY_TYPES).optional().describe('only items of this type'),
+      scope: z.enum(MEMORY_SCOPES).optional().describe('only items of this scope'),
       status: z.enum(MEMORY_STATUSES).optional(),
     }),
     answers: {
