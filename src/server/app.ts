@@ -31,6 +31,7 @@ import { ownOperations } from './routes/index.ts'
 import type { ServerServices } from './services.ts'
 import { Streams } from './streams.ts'
 import { Throttle } from './throttle.ts'
+import { together } from './together.ts'
 
 export interface AppOptions extends Partial<Omit<House, 'runtime'>> {
   /** The runtime behind the door, of the tenant `default`. */
@@ -155,13 +156,12 @@ export class ServerApp {
       paramsOf(operation.path).map((name) => [name, c.req.param(name) ?? '']),
     )
     let caller: Caller = UNKNOWN_CALLER
-    const note = (status: number, code: string | undefined): void => {
-      const isWrite = operation.method !== 'get' && operation.speaks === undefined
-      if (operation.access === 'public' || !(isWrite || REFUSALS.has(status))) return
+    const note = async (status: number, code: string | undefined): Promise<void> => {
+      if (operation.access === 'public' || !(isWrite(operation) || REFUSALS.has(status))) return
       const { tenant, tokenId = null, name } = caller
       const { method, path: route } = operation
       const at = clock.now()
-      this.#services.book.audit({
+      await this.#services.book.audit({
         at,
         requestId,
         tenant,
@@ -183,12 +183,12 @@ export class ServerApp {
         assertAllowed(caller, operation.access)
       }
       const response = await this.#carryOut(c, operation, { caller, ids, requestId })
-      note(response.status, response.headers.get('x-callboard-code') ?? undefined)
+      await note(response.status, response.headers.get('x-callboard-code') ?? undefined)
       response.headers.delete('x-callboard-code')
       return response
     } catch (error) {
       const problem = this.#problemOf(error, requestId)
-      note(problem.status, problem.code)
+      await note(problem.status, problem.code)
       return this.#refuse(c, problem)
     }
   }
@@ -213,8 +213,8 @@ export class ServerApp {
       ifMatch: versionIn(request.headers.get('if-match')),
       hangUp: () => void c.env?.outgoing?.destroy(),
     }
-    const isKeyed = operation.method !== 'get' && operation.speaks === undefined
-    const key = isKeyed ? request.headers.get('idempotency-key') : null
+    if (isWrite(operation)) await together()
+    const key = isWrite(operation) ? request.headers.get('idempotency-key') : null
     if (key === null) return respond(await operation.handle(call), request)
     const carryOut = (): Promise<KeptAnswer> => this.#keepable(operation, call, requestId)
     const at = this.#services.clock.now()
@@ -313,6 +313,9 @@ function requestIdOf(c: Context<NodeEnv>): string {
   requestIds.set(c.req.raw, made)
   return made
 }
+
+/** What a protocol behind a path writes, it tells itself. */
+const isWrite = ({ method, speaks }: Operation): boolean => method !== 'get' && speaks === undefined
 
 /** AoS clients have their surface at the root. */
 const isAos = (path: string): boolean => !path.startsWith('/api/') || path.startsWith('/api/context/')

@@ -1,8 +1,8 @@
 // Book: what a server has to remember beside its runs: tokens, answers under idempotency keys, audit records, milestone
 // tokens. A SQLite file of its own, so that runs can be copied and handed on without anybody's tokens.
 //   K1. Of a token or milestone token only the hash is kept.
-//   K2. A key is claimed before its request is carried out. An answer that was not kept, because the process ended in
-//       between, is never guessed: the key stays claimed, and asking again says so.
+//   K2. A key is claimed, on the disk, before its request is carried out. An answer that was not kept, because the process
+//       ended in between, is never guessed: the key stays claimed, and asking again says so.
 //   K3. An audit record has no values: who, what route, which ids, what came of it.
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -10,6 +10,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { CallboardError } from '../base/index.ts'
 import type { Role } from './caller.ts'
+import { SharedWrites } from './shared-writes.ts'
 import { hashOf, isSameHash, makeToken, parseToken } from './token.ts'
 import type { StoredToken } from './token.ts'
 
@@ -92,12 +93,14 @@ function makeFile(path: string): void {
 
 export class ServerBook {
   readonly #db: DatabaseSync
+  readonly #writes: SharedWrites
   readonly #statements = new Map<string, StatementSync>()
   #isClosed = false
 
   /** Use `openBook`. */
   constructor(db: DatabaseSync) {
     this.#db = db
+    this.#writes = new SharedWrites(db)
   }
 
   /** Makes a token; `text` is shown once and never kept. */
@@ -149,8 +152,19 @@ export class ServerBook {
   }
 
   /** Claims a key for a request, or says what is known under it. */
-  claimKey(owner: string, key: string, claim: { readonly fingerprint: string; readonly at: number }): KeyState {
-    const { fingerprint, at } = claim
+  claimKey(
+    owner: string,
+    key: string,
+    claim: { readonly fingerprint: string; readonly at: number },
+  ): Promise<KeyState> {
+    return this.#writes.add(() => this.#claim(owner, key, claim), { forced: true })
+  }
+
+  #claim(
+    owner: string,
+    key: string,
+    { fingerprint, at }: { readonly fingerprint: string; readonly at: number },
+  ): KeyState {
     const { changes } = this.#sql(
       'INSERT INTO answers (owner, key, fingerprint, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
     ).run(owner, key, fingerprint, at)
@@ -162,19 +176,23 @@ export class ServerBook {
     return { kind: 'answered', ...known, answer: { status: row['status'], headers, body: String(row['body']) } }
   }
 
-  keepAnswer(owner: string, key: string, { status, headers, body }: KeptAnswer): void {
-    this.#sql('UPDATE answers SET status = ?, headers = ?, body = ? WHERE owner = ? AND key = ?').run(
-      status,
-      JSON.stringify(headers),
-      body,
-      owner,
-      key,
-    )
+  keepAnswer(owner: string, key: string, { status, headers, body }: KeptAnswer): Promise<void> {
+    return this.#writes.add(() => {
+      this.#sql('UPDATE answers SET status = ?, headers = ?, body = ? WHERE owner = ? AND key = ?').run(
+        status,
+        JSON.stringify(headers),
+        body,
+        owner,
+        key,
+      )
+    })
   }
 
   /** Gives a claimed key back: nothing was done under it. */
-  releaseKey(owner: string, key: string): void {
-    this.#sql('DELETE FROM answers WHERE owner = ? AND key = ? AND status IS NULL').run(owner, key)
+  releaseKey(owner: string, key: string): Promise<void> {
+    return this.#writes.add(() => {
+      this.#sql('DELETE FROM answers WHERE owner = ? AND key = ? AND status IS NULL').run(owner, key)
+    })
   }
 
   /** Forgets the keys that were claimed before an instant. */
@@ -182,7 +200,13 @@ export class ServerBook {
     this.#sql('DELETE FROM answers WHERE at < ?').run(before)
   }
 
-  audit(record: AuditRecord): void {
+  /** Resolves once it is stored. */
+  audit(record: AuditRecord): Promise<void> {
+    return this.#writes.add(() => this.auditNow(record))
+  }
+
+  /** For those who cannot wait. */
+  auditNow(record: AuditRecord): void {
     this.#sql('INSERT INTO audit (at, tenant, record) VALUES (?, ?, ?)').run(
       record.at,
       record.tenant,
@@ -248,6 +272,7 @@ export class ServerBook {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#writes.flush()
     this.#statements.clear()
     this.#db.close()
   }

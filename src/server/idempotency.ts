@@ -21,7 +21,7 @@ const FAILED = 500
 
 export class Idempotency {
   readonly #book: ServerBook
-  readonly #underWay = new Map<string, { readonly fingerprint: string; readonly answer: Promise<KeptAnswer> }>()
+  readonly #underWay = new Map<string, Promise<KeptAnswer>>()
 
   constructor(book: ServerBook) {
     this.#book = book
@@ -29,22 +29,15 @@ export class Idempotency {
 
   /** @throws CallboardError `server.idempotency-reused`, `server.idempotency-open`, `server.invalid` */
   async once(request: KeyedRequest, carryOut: () => Promise<KeptAnswer>): Promise<KeptAnswer> {
-    const { caller, key, at } = request
+    const { caller, key } = request
     assertKey(key)
     const owner = `${caller.tenant}/${caller.tokenId ?? ''}`
     const fingerprint = fingerprintOf(request)
-    const id = `${owner}/${key}`
+    const id = JSON.stringify([owner, key, fingerprint])
     const underWay = this.#underWay.get(id)
-    if (underWay !== undefined) {
-      if (underWay.fingerprint !== fingerprint) throw reusedError(key)
-      return underWay.answer
-    }
-    const state = this.#book.claimKey(owner, key, { fingerprint, at })
-    if (state.kind !== 'claimed' && state.fingerprint !== fingerprint) throw reusedError(key)
-    if (state.kind === 'answered') return state.answer
-    if (state.kind === 'open') throw openError(key)
-    const answer = this.#carryOut(owner, key, carryOut)
-    this.#underWay.set(id, { fingerprint, answer })
+    if (underWay !== undefined) return underWay
+    const answer = this.#answer(owner, { ...request, fingerprint }, carryOut)
+    this.#underWay.set(id, answer)
     try {
       return await answer
     } finally {
@@ -52,11 +45,19 @@ export class Idempotency {
     }
   }
 
-  async #carryOut(owner: string, key: string, carryOut: () => Promise<KeptAnswer>): Promise<KeptAnswer> {
+  async #answer(
+    owner: string,
+    { key, fingerprint, at }: KeyedRequest & { readonly fingerprint: string },
+    carryOut: () => Promise<KeptAnswer>,
+  ): Promise<KeptAnswer> {
+    const state = await this.#book.claimKey(owner, key, { fingerprint, at })
+    if (state.kind !== 'claimed' && state.fingerprint !== fingerprint) throw reusedError(key)
+    if (state.kind === 'answered') return state.answer
+    if (state.kind === 'open') throw openError(key)
     const answer = await carryOut()
     // A failure is not what came of it: asking again may do better.
-    if (answer.status >= FAILED) this.#book.releaseKey(owner, key)
-    else this.#book.keepAnswer(owner, key, answer)
+    if (answer.status >= FAILED) await this.#book.releaseKey(owner, key)
+    else await this.#book.keepAnswer(owner, key, answer)
     return answer
   }
 }

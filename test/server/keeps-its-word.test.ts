@@ -109,7 +109,7 @@ describe('a run over HTTP', () => {
     // Claimed by a process that did not live to answer.
     const { createHash } = await import('node:crypto')
     const fingerprint = createHash('sha256').update(`["put","${run}/entries/any.b",{"value":"c"}]`).digest('base64url')
-    book.claimKey('default/', 'k2', { fingerprint, at: world.clock.now() })
+    await book.claimKey('default/', 'k2', { fingerprint, at: world.clock.now() })
     const open = await world.ask('PUT', `${run}/entries/any.b`, {
       body: { value: 'c' },
       headers: { 'idempotency-key': 'k2' },

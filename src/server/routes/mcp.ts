@@ -123,7 +123,7 @@ function cutOff({ caller: { tokenId }, services: { book, clock } }: Call<unknown
 function record({ caller, requestId, services }: Call<unknown, unknown, unknown>, write: McpWrite): void {
   const { tool, runId, code } = write
   const { tenant, tokenId = null, name } = caller
-  services.book.audit({
+  services.book.auditNow({
     at: services.clock.now(),
     requestId,
     tenant,
