@@ -9,16 +9,17 @@ import { CallboardError, randomIds, systemClock } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
 import { aosOperations } from './aos/index.ts'
 import { openBook } from './book.ts'
-import type { KeptAnswer, ServerBook } from './book.ts'
+import type { ServerBook } from './book.ts'
 import { assertAllowed, DEFAULT_TENANT, LOCAL_CALLER } from './caller.ts'
 import type { Caller } from './caller.ts'
 import { documentOf } from './document.ts'
 import { docsPages } from './docs-pages.ts'
 import { Feeds } from './feed.ts'
-import { Guard, LOOPBACK_HOSTS } from './guard.ts'
+import { Guard, LOOPBACK_HOSTS, tokenIn } from './guard.ts'
 import type { House, OpenHouse } from './house.ts'
 import { Idempotency } from './idempotency.ts'
 import { parseAt } from './issues.ts'
+import type { KeptAnswer } from './kept-answers.ts'
 import { limitsOf } from './limits.ts'
 import type { ServerLimits } from './limits.ts'
 import { McpDoors } from './mcp-doors.ts'
@@ -218,7 +219,7 @@ export class ServerApp {
     if (key === null) return respond(await operation.handle(call), request)
     const carryOut = (): Promise<KeptAnswer> => this.#keepable(operation, call, requestId)
     const at = this.#services.clock.now()
-    const keyed = { caller, key, method: operation.method, path: c.req.path, body: sent, at }
+    const keyed = { caller, token: tokenIn(request), key, method: operation.method, path: c.req.path, body: sent, at }
     const { status, headers, body: text } = await this.#idempotency.once(keyed, carryOut)
     return new Response(text === '' ? null : text, { status, headers })
   }

@@ -159,9 +159,10 @@ export const memoryOperations: readonly Operation[] = [
     access: 'act',
     tag: 'memory',
     summary: 'Withdraw a batch that is not committed',
+    query: ReaderBody,
     answers: { 204: { description: 'it is gone' } },
     handle: async (call) => {
-      const isGone = await (await memoryFor(call, {})).discard(call.params.batchId).catch((error: unknown) => {
+      const isGone = await (await memoryFor(call, call.query)).discard(call.params.batchId).catch((error: unknown) => {
         if (isCallboardError(error, 'memory.unknown-batch')) return false
         throw error
       })
