@@ -25,7 +25,8 @@ import type { ServerLimits } from './limits.ts'
 import { McpDoors } from './mcp-doors.ts'
 import { paramsOf } from './operation.ts'
 import type { Answer, Call, Operation } from './operation.ts'
-import { bodyOf, problemOf, thrown } from './problem.ts'
+import { expectedIn } from './precondition.ts'
+import { bodyOf, problemFor } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { readBytes, readJson } from './body.ts'
 import { ownOperations } from './routes/index.ts'
@@ -82,7 +83,16 @@ export class ServerApp {
     book.forgetKeys(clock.now() - limits.idempotencyMs)
     const streams = new Streams(clock, book, limits)
     const mcp = new McpDoors((error) => options.onFailure?.(error, 'mcp'))
-    this.#services = { clock, limits, book, streams, feeds: new Feeds(), mcp, testMode: options.testMode ?? false }
+    this.#services = {
+      clock,
+      limits,
+      book,
+      streams,
+      feeds: new Feeds(),
+      mcp,
+      testMode: options.testMode ?? false,
+      problemOf: (error, { requestId, caller }) => this.#problemOf(error, requestId, caller),
+    }
     const { requestsPerSecond: perSecond, wrongTokensPerMinute: wrong } = limits
     this.#guard = new Guard({
       hosts: [...LOOPBACK_HOSTS, ...(options.hosts ?? [])],
@@ -140,7 +150,7 @@ export class ServerApp {
       app.on(operation.method.toUpperCase(), path, (c) => this.#handle(c, operation))
     }
     app.notFound((c) => this.#open(c, () => this.#refuse(c, missing(c.req.path, this.operations))))
-    app.onError((error, c) => this.#refuse(c, this.#problemOf(error, requestIdOf(c))))
+    app.onError((error, c) => this.#refuse(c, this.#problemOf(error, requestIdOf(c), UNKNOWN_CALLER)))
     return app
   }
 
@@ -188,7 +198,7 @@ export class ServerApp {
       response.headers.delete('x-callboard-code')
       return response
     } catch (error) {
-      const problem = this.#problemOf(error, requestId)
+      const problem = this.#problemOf(error, requestId, caller)
       await note(problem.status, problem.code)
       return this.#refuse(c, problem)
     }
@@ -211,7 +221,7 @@ export class ServerApp {
       request,
       services: this.#services,
       requestId,
-      ifMatch: versionIn(request.headers.get('if-match')),
+      ifMatch: isWrite(operation) ? expectedIn(request.headers, operation.answers[412] !== undefined) : undefined,
       hangUp: () => void c.env?.outgoing?.destroy(),
     }
     if (isWrite(operation)) await together()
@@ -236,7 +246,10 @@ export class ServerApp {
     try {
       response = respond(await operation.handle(call), call.request)
     } catch (error) {
-      response = this.#answerTo(this.#problemOf(error, requestId), { requestId, isAos: isAos(operation.path) })
+      response = this.#answerTo(this.#problemOf(error, requestId, call.caller), {
+        requestId,
+        isAos: isAos(operation.path),
+      })
     }
     return {
       status: response.status,
@@ -245,8 +258,8 @@ export class ServerApp {
     }
   }
 
-  #problemOf(error: unknown, requestId: string): Problem {
-    const problem = problemOf(error)
+  #problemOf(error: unknown, requestId: string, caller: Caller): Problem {
+    const problem = problemFor(caller, error)
     if (problem.status >= FAILED) this.#options.onFailure?.(error, requestId)
     return problem
   }
@@ -323,14 +336,6 @@ const isAos = (path: string): boolean => !path.startsWith('/api/') || path.start
 
 function queryOf(c: Context<NodeEnv>): Readonly<Record<string, string>> {
   return c.req.query()
-}
-
-/** The number in `"41"` or `W/"41"`; `*` asks for nothing in particular. */
-function versionIn(etag: string | null): number | undefined {
-  const number = /^(?:W\/)?"(?<number>\d{1,15})"$/.exec(etag ?? '')?.groups?.['number']
-  if (number !== undefined) return Number(number)
-  if (etag === null || etag === '*') return undefined
-  throw thrown({ status: 412, code: 'server.invalid', message: 'If-Match is none of the ETags this server gives' })
 }
 
 function respond(answer: Answer | Response, request: Request): Response {

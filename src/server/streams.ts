@@ -1,4 +1,4 @@
-// Streams: the open ones. Each ends when its reader leaves, its token is revoked, or the server stops; one whose reader
+// Streams: the open ones, and whatever else takes its time. Each ends when its reader leaves, its token is revoked, or the server stops; one whose reader
 // takes nothing is cut: it goes on from the last id it got.
 import { CallboardError } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
@@ -64,6 +64,13 @@ export class Streams {
         stream.controller.abort()
       },
     }
+  }
+
+  /** Why one of a caller's was ended. */
+  whyEnded({ tokenId }: Caller): CallboardError {
+    const isRevoked = tokenId !== undefined && !this.#book.isTokenInForce(tokenId, this.#clock.now())
+    if (isRevoked) return new CallboardError('server.wrong-token', 'the token is wrong, revoked or over', {})
+    return new CallboardError('server.stopping', 'the server is stopping', {})
   }
 
   /** Ends all of them. */

@@ -30,8 +30,9 @@ export const streamOperations: readonly Operation[] = [
       const { house, params, query, request, services } = call
       await summaryOf(house, params.runId)
       const afterSeq = numberIn(request.headers.get('last-event-id')) ?? query.afterSeq
-      // Records that are not kept any more are said now, not in the stream.
+      // Records that are not kept any more, and a run that cannot be opened, are said now, not in the stream.
       if (afterSeq !== undefined) await readRecords(house.runtime.store, params.runId, { afterSeq, limit: 1 })
+      else await openRun(house, params.runId)
       const feed = services.feeds.of(house.runtime)
       return streamEvents(call, (context) => runEvents({ house, feed, runId: params.runId, afterSeq }, context))
     },
