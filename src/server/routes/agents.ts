@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { CallboardError } from '../../base/index.ts'
 import type { Run } from '../../runtime/index.ts'
+import { placeOfNumber, sortedPage } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Call, Operation } from '../operation.ts'
 import { agentFor, openRun } from '../runs.ts'
-import { EntryShape, Json, ViewShape, flag, wholeNumber } from '../shapes.ts'
+import { EntryShape, Json, pageOf, paging, ViewShape, flag, wholeNumber } from '../shapes.ts'
 import { waitForEntry } from '../wait.ts'
 import { entryToWire, fromWire, toWire, viewToWire } from '../wire.ts'
 
@@ -104,10 +105,12 @@ export const agentOperations: readonly Operation[] = [
     access: 'read',
     tag: 'people',
     summary: 'What people are asked now',
-    answers: { 200: { description: 'all of it', schema: z.object({ items: z.array(RequestShape) }) } },
-    handle: async ({ house, params }) => {
+    query: z.strictObject(paging),
+    answers: { 200: { description: 'a page of it, oldest first', schema: pageOf(RequestShape) } },
+    handle: async ({ house, params, query }) => {
       const run = await openRun(house, params.runId)
-      return { body: { items: run.requests().map(toWire) } }
+      const { items, next } = sortedPage(run.requests(), query, ({ askedAt, id }) => `${placeOfNumber(askedAt)}${id}`)
+      return { body: { items: items.map(toWire), next } }
     },
   }),
   operation({
