@@ -68,7 +68,7 @@ export interface TasksDoor {
   ): Promise<object>
   brief(
     runId: string,
-    memories?: readonly { readonly content: string; readonly confidence: number; readonly type?: string }[],
+    memories?: readonly { readonly content: string; readonly confidence: number; readonly memory_id?: string }[],
   ): Promise<string>
 }
 

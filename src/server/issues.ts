@@ -35,7 +35,7 @@ function issuesOf(issue: ZodIssue, whole: unknown, place: Place): readonly Issue
       input: at(input, [key]) ?? null,
     }))
   }
-  if (input === undefined && issue.code !== 'custom') {
+  if (input === undefined) {
     return [{ type: 'missing', loc, msg: 'Field required', input: at(whole, path.slice(0, -1)) ?? null }]
   }
   return [{ type: typeOf(issue), loc, msg: issue.message, input: input ?? null }]

@@ -113,8 +113,8 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
     'listener wrote 2, attempt 2',
     'WS_SIZE_ERROR: base_load_tokens=195 exceeds ws_max_tokens=120',
     '# CONTEXT BRIEF',
-    '- [tide] (p8) Ships of more than 200 m',
-    '- (conf 0.91) visitors ask for opening hours first',
+    '- Ships of more than 200 m come in two hours around high tide. (pri=8 ts=2026-01-01',
+    '- visitors ask for opening hours first (conf=0.91)',
     '5 WS_UPDATE_APPLIED by reader (gossip made room)',
   ],
   'model-agent.ts': [

@@ -120,12 +120,12 @@ async function memoriesFor(
   house: House,
   whose: Whose,
   ws: object,
-): Promise<readonly { readonly content: string; readonly confidence: number; readonly type: string }[]> {
+): Promise<readonly { readonly content: string; readonly confidence: number; readonly memory_id: string }[]> {
   if (house.memory === undefined) return []
   const { objective, next_action: next } = ws as Readonly<Record<string, string>>
   const memory = readerOfRun(house, whose)
   const hits = await memory.recall(`${objective ?? ''} ${next ?? ''}`, { topK: MEMORIES_OF_BRIEF })
-  return hits.map(({ item }) => ({ content: item.text, confidence: item.confidence, type: item.type }))
+  return hits.map(({ item }) => ({ content: item.text, confidence: item.confidence, memory_id: item.id }))
 }
 
 async function commitForMilestone(house: House, whose: Whose, batchId: string): Promise<readonly string[]> {

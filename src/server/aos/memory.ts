@@ -107,7 +107,7 @@ export const memoryOperations: readonly Operation[] = [
     tag: 'aos',
     summary: 'What the run remembers about something',
     query: z.object({
-      q: z.string(),
+      q: z.string().default(''),
       top_k: wholeNumber(1, MOST_HITS).optional(),
       scope: z.enum(MEMORY_SCOPES).or(z.literal('')).optional().describe('only items of this scope'),
       status: z.enum(['active', 'deprecated', 'superseded', 'inactive']).or(z.literal('')).optional(),
@@ -208,9 +208,17 @@ async function search(
           ? (['superseded'] as const)
           : []
   const scopes = scope === undefined || scope === '' ? {} : { scopes: [scope as (typeof MEMORY_SCOPES)[number]] }
-  const hits = []
-  for (const each of statuses) hits.push(...(await memory.recall(q, { ...scopes, topK, status: each })))
-  return hits
+  const found = []
+  for (const each of statuses) {
+    // Without a question there is nothing but how sure a memory is to go by.
+    if (q.trim() === '') {
+      const items = await memory.list({ ...scopes, status: each, limit: MOST_HITS })
+      found.push(...items.map((item) => ({ item, score: item.confidence })))
+    } else {
+      found.push(...(await memory.recall(q, { ...scopes, topK, status: each })))
+    }
+  }
+  return found
     .toSorted((one, other) => other.score - one.score)
     .slice(0, topK)
     .map(({ item }) => {

@@ -52,11 +52,7 @@ export const readmeOperations: readonly Operation[] = [
     },
     handle: async ({ house, params, body, caller }) => {
       await workingSetOf(house, params.run_id, readmeMissing)
-      const { patch, expected_seq } = body
-      const expected = Object.hasOwn(patch, 'expected_seq') ? patch['expected_seq'] : expected_seq
-      // Two that are not one cannot both be what is there.
-      if (Number.isInteger(expected) && expected !== expected_seq) return conflict()
-      const whole = { ...patch, expected_seq: expected }
+      const whole = { _schema_version: '2.1', expected_seq: body.expected_seq, set: body.patch }
       const result = await tasksOf(house).patch(params.run_id, whole, writerOf(caller))
       if (result.ok) return { body: { ok: true, ws: result.new_ws, error: null } }
       return result.kind === 'lock' ? conflict() : { body: { ok: false, ws: null, error: result.error } }

@@ -7,29 +7,28 @@ it('is a text with every section, empty ones saying so', async () => {
   const ws = await tasks.create({ objective: 'write it down' })
   expect(contextBrief({ ...ws, objective: '' })).toBe(`# CONTEXT BRIEF
 
-## OBJECTIVE
+## 1. OBJECTIVE
 (unset)
 
-## ACCEPTANCE CRITERIA
+## 2. ACCEPTANCE CRITERIA
 - (none)
 
-## CONSTRAINTS & BUDGETS
+## 3. CONSTRAINTS & BUDGETS
 - (none)
 
-## PINNED CONTEXT
+## 4. PINNED CONTEXT
 - (none)
 
-## RECENT / SLIDING CONTEXT
+## 5. RECENT / SLIDING CONTEXT
 - (none)
 
-## RETRIEVED LONG-TERM MEMORY
+## 6. RETRIEVED LONG-TERM MEMORY
 - (none)
 
-## STATUS
+## 7. STATUS
 - status: BOOT
-- current_stage: BOOT
-- next_action: (none)
-- last_action_summary: (none)
+- stage: BOOT
+- next_action: 
 - blockers: (none)
 `)
 })
@@ -41,23 +40,23 @@ it('has what the working set has, and memories that are sure enough with two dec
     run_id,
     patchOf(0, {
       status: 'BUSY',
-      pinned_context: [{ id: 'p1', content: 'the reader knows nothing' }],
+      pinned_context: [{ id: 'p1', content: 'the reader knows nothing', source_ref: 'survey' }],
       sliding_context: [sliding('s1', 'the first draft was long', 7)],
       blockers: ['no coffee', 'no paper'],
     }),
   )
   const text = await tasks.brief(run_id, [
-    { content: 'short sentences', confidence: 0.8, type: 'preference' },
+    { content: 'short sentences', confidence: 0.8, memory_id: 'mem_1' },
     { content: 'long sentences', confidence: 0.799 },
   ])
   for (const line of [
-    '## OBJECTIVE\nwrite it down\n',
+    '## 1. OBJECTIVE\nwrite it down\n',
     '- it is short\n',
-    '- [p1] the reader knows nothing\n',
-    '- [s1] (p7) the first draft was long\n',
-    '- (preference) (conf 0.80) short sentences\n',
+    '- the reader knows nothing (id=p1) source=survey\n',
+    '- the first draft was long (pri=7 ts=2026-01-01T00:00:00Z)\n',
+    '- short sentences (memory_id=mem_1 conf=0.80)\n',
     '- status: BUSY\n',
-    '- blockers: no coffee; no paper\n',
+    '- blockers:\n  - no coffee\n  - no paper\n',
   ]) {
     expect(text).toContain(line)
   }
