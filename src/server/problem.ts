@@ -191,7 +191,7 @@ export function bodyOf(problem: Problem, requestId: string): Readonly<Record<str
   const { status, code, message, issues, fields } = problem
   return {
     type: 'about:blank',
-    title: TITLES[status] ?? 'Error',
+    title: titleOf(status),
     status,
     code,
     detail: issues ?? message,
@@ -201,12 +201,15 @@ export function bodyOf(problem: Problem, requestId: string): Readonly<Record<str
   }
 }
 
+export const titleOf = (status: number): string => TITLES[status] ?? 'Error'
+
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  408: 'Request Timeout',
   409: 'Conflict',
   410: 'Gone',
   412: 'Precondition Failed',
@@ -214,6 +217,7 @@ const TITLES: Readonly<Record<number, string>> = {
   421: 'Misdirected Request',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   501: 'Not Implemented',
   503: 'Service Unavailable',

@@ -1,5 +1,7 @@
 // What a stranger tries: streams that are never read, tokens that are taken away meanwhile, errors in the middle,
 // preconditions that nobody looks at.
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { createRuntime, createVolatileStore } from 'callboard'
 import { createApp, openServer } from 'callboard/server'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -115,5 +117,37 @@ describe('an agent’s token', () => {
     const wrote = await ask('PUT', '/api/runs/r1/entries/notes', { token: stranger, body: { value: [] } })
     expect(JSON.stringify(wrote.body)).not.toMatch(/writer|reviewer|person/)
     expect(wrote.status).toBeGreaterThanOrEqual(400)
+  })
+})
+
+describe('what is no request', () => {
+  it.each([
+    ['no protocol at all', 'BLA\r\n\r\n', 400, 'server.invalid'],
+    ['no Host', 'GET /health HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'server.invalid'],
+    ['a Host that is no name', 'GET /health HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400, 'server.invalid'],
+    [
+      'headers without end',
+      `GET /health HTTP/1.1\r\nHost: localhost\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'server.too-large',
+    ],
+    [
+      'two lengths',
+      'POST /api/runs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n',
+      400,
+      'server.invalid',
+    ],
+  ])('is answered with a problem: %s', async (_what, request, status, code) => {
+    const runtime = await createRuntime()
+    await using server = await openServer({ runtime, workflows: [], port: 0 })
+    onTestFinished(() => runtime.close())
+    const socket = connect(server.port, server.host)
+    socket.write(request)
+    const answer = await text(socket)
+    const [head = '', body = ''] = answer.split('\r\n\r\n')
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} \\w`))
+    expect(head.toLowerCase()).toContain('content-type: application/problem+json')
+    expect(body).toContain(`"code":"${code}"`)
+    expect((await fetch(`${server.url}/health`)).status).toBe(200)
   })
 })
