@@ -98,6 +98,7 @@ const WORLD = {
   'src/base/clock.ts': ['Date.now', 'performance.now', 'setTimeout'],
   'src/runtime/runtime.ts': ['Math.random'],
   'src/testing/test-clock.ts': ['setImmediate'],
+  'src/server/together.ts': ['setImmediate'],
   'src/cli': ['console', 'Date.now', 'new Date()', 'setTimeout', 'setImmediate', 'node:timers/promises'],
 } as const
 

@@ -17,6 +17,11 @@ export const DEFAULT_DATABASE: string = join('.callboard', 'callboard.db')
 /** The variable with the key that encrypts the database. */
 const KEY_VARIABLE = 'CALLBOARD_KEY'
 
+/** The key that the environment has for what is stored. */
+export function keyIn({ env }: Pick<Terminal, 'env'>): string | undefined {
+  return env[KEY_VARIABLE]
+}
+
 /** An open database. */
 export interface Database extends AsyncDisposable {
   /** As the user named it. */
@@ -63,7 +68,7 @@ export function assertExists(path: string, { cwd }: Pick<Surroundings, 'cwd'>): 
 
 async function openFile(path: string, { cwd, env }: Surroundings, options: SqliteOptions): Promise<Database> {
   const file = resolve(cwd, path)
-  const key = env[KEY_VARIABLE]
+  const key = keyIn({ env })
   const store = await openSqlite(file, key === undefined ? options : { ...options, key }).catch((error: unknown) => {
     throw withVariable(error)
   })

@@ -169,7 +169,7 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
 
   /** What people are asked now. */
   async requests(): Promise<readonly OpenRequest[]> {
-    return this.#items<OpenRequest>('/requests')
+    return this.#pages<OpenRequest>('/requests')
   }
 
   /** @throws CallboardError `request.not-open`, `request.refused` */
@@ -184,11 +184,13 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
 
   /** Who changed what, oldest first, sensitive values redacted. */
   log(options: LogOptions = {}): Promise<readonly LogLine[]> {
-    return this.#items<LogLine>('/log', { ...options })
+    // The newest ones come on one page; all of them on several.
+    const { limit, afterSeq = limit === undefined ? 0 : undefined } = options
+    return this.#pages<LogLine>('/log', { ...options, afterSeq }, limit)
   }
 
   conflicts({ open }: { readonly open?: boolean } = {}): Promise<readonly ListedConflict[]> {
-    return this.#items<ListedConflict>('/conflicts', { open })
+    return this.#pages<ListedConflict>('/conflicts', { open })
   }
 
   /** Decides a conflict anew, once. @throws CallboardError `conflict.unknown`, `conflict.resolved` */
@@ -205,7 +207,7 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
   }
 
   snapshots(): Promise<readonly SnapshotInfo[]> {
-    return this.#items<SnapshotInfo>('/snapshots')
+    return this.#pages<SnapshotInfo>('/snapshots')
   }
 
   /** @throws CallboardError `episode.exists` */
@@ -214,7 +216,7 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
   }
 
   episodes(): Promise<readonly Episode[]> {
-    return this.#items<Episode>('/episodes')
+    return this.#pages<Episode>('/episodes')
   }
 
   /** The run as it was after a record, or at a snapshot or episode. */
@@ -260,19 +262,15 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
     return this.#transport.ask({ method: 'POST', path: this.#path(path), body })
   }
 
-  async #items<Item>(path: string, query: NonNullable<Asked['query']> = {}): Promise<readonly Item[]> {
-    return ((await this.#get(path, query)) as { readonly items: readonly Item[] }).items
-  }
-
-  async #pages<Item>(path: string): Promise<readonly Item[]> {
+  async #pages<Item>(path: string, query: NonNullable<Asked['query']> = {}, most = Infinity): Promise<readonly Item[]> {
     const all: Item[] = []
     for (let cursor: string | undefined; ;) {
-      const page = (await this.#get(path, { cursor })) as {
+      const page = (await this.#get(path, { ...query, cursor })) as {
         readonly items: readonly Item[]
         readonly next: string | null
       }
       all.push(...page.items)
-      if (page.next === null) return all
+      if (page.next === null || all.length >= most) return all
       cursor = page.next
     }
   }

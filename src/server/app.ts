@@ -9,28 +9,31 @@ import { CallboardError, randomIds, systemClock } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
 import { aosOperations } from './aos/index.ts'
 import { openBook } from './book.ts'
-import type { KeptAnswer, ServerBook } from './book.ts'
+import type { ServerBook } from './book.ts'
 import { assertAllowed, DEFAULT_TENANT, LOCAL_CALLER } from './caller.ts'
 import type { Caller } from './caller.ts'
 import { documentOf } from './document.ts'
 import { docsPages } from './docs-pages.ts'
 import { Feeds } from './feed.ts'
-import { Guard, LOOPBACK_HOSTS } from './guard.ts'
+import { Guard, LOOPBACK_HOSTS, tokenIn } from './guard.ts'
 import type { House, OpenHouse } from './house.ts'
 import { Idempotency } from './idempotency.ts'
 import { parseAt } from './issues.ts'
+import type { KeptAnswer } from './kept-answers.ts'
 import { limitsOf } from './limits.ts'
 import type { ServerLimits } from './limits.ts'
 import { McpDoors } from './mcp-doors.ts'
 import { paramsOf } from './operation.ts'
 import type { Answer, Call, Operation } from './operation.ts'
-import { bodyOf, problemOf, thrown } from './problem.ts'
+import { expectedIn } from './precondition.ts'
+import { bodyOf, problemFor } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { readBytes, readJson } from './body.ts'
 import { ownOperations } from './routes/index.ts'
 import type { ServerServices } from './services.ts'
 import { Streams } from './streams.ts'
 import { Throttle } from './throttle.ts'
+import { together } from './together.ts'
 
 export interface AppOptions extends Partial<Omit<House, 'runtime'>> {
   /** The runtime behind the door, of the tenant `default`. */
@@ -83,7 +86,16 @@ export class ServerApp {
     book.forgetKeys(clock.now() - limits.idempotencyMs)
     const streams = new Streams(clock, book, limits)
     const mcp = new McpDoors({ clock, book, onFailure: (error) => options.onFailure?.(error, 'mcp') })
-    this.#services = { clock, limits, book, streams, feeds: new Feeds(), mcp, testMode: options.testMode ?? false }
+    this.#services = {
+      clock,
+      limits,
+      book,
+      streams,
+      feeds: new Feeds(),
+      mcp,
+      testMode: options.testMode ?? false,
+      problemOf: (error, { requestId, caller }) => this.#problemOf(error, requestId, caller),
+    }
     const { requestsPerSecond: perSecond, wrongTokensPerMinute: wrong } = limits
     this.#guard = new Guard({
       hosts: [...LOOPBACK_HOSTS, ...(options.hosts ?? [])],
@@ -146,7 +158,7 @@ export class ServerApp {
       app.on(operation.method.toUpperCase(), path, (c) => this.#handle(c, operation))
     }
     app.notFound((c) => this.#open(c, () => this.#refuse(c, missing(c.req.path, this.operations))))
-    app.onError((error, c) => this.#refuse(c, this.#problemOf(error, requestIdOf(c))))
+    app.onError((error, c) => this.#refuse(c, this.#problemOf(error, requestIdOf(c), UNKNOWN_CALLER)))
     return app
   }
 
@@ -163,13 +175,12 @@ export class ServerApp {
       paramsOf(operation.path).map((name) => [name, c.req.param(name) ?? '']),
     )
     let caller: Caller = UNKNOWN_CALLER
-    const note = (status: number, code: string | undefined): void => {
-      const isWrite = operation.method !== 'get' && operation.speaks === undefined
-      if (operation.access === 'public' || !(isWrite || REFUSALS.has(status))) return
+    const note = async (status: number, code: string | undefined): Promise<void> => {
+      if (operation.access === 'public' || !(isWrite(operation) || REFUSALS.has(status))) return
       const { tenant, tokenId = null, name } = caller
       const { method, path: route } = operation
       const at = clock.now()
-      this.#services.book.audit({
+      await this.#services.book.audit({
         at,
         requestId,
         tenant,
@@ -191,12 +202,12 @@ export class ServerApp {
         assertAllowed(caller, operation.access)
       }
       const response = await this.#carryOut(c, operation, { caller, ids, requestId })
-      note(response.status, response.headers.get('x-callboard-code') ?? undefined)
+      await note(response.status, response.headers.get('x-callboard-code') ?? undefined)
       response.headers.delete('x-callboard-code')
       return response
     } catch (error) {
-      const problem = this.#problemOf(error, requestId)
-      note(problem.status, problem.code)
+      const problem = this.#problemOf(error, requestId, caller)
+      await note(problem.status, problem.code)
       return this.#refuse(c, problem)
     }
   }
@@ -218,15 +229,15 @@ export class ServerApp {
       request,
       services: this.#services,
       requestId,
-      ifMatch: versionIn(request.headers.get('if-match')),
+      ifMatch: isWrite(operation) ? expectedIn(request.headers, operation.answers[412] !== undefined) : undefined,
       hangUp: () => void c.env?.outgoing?.destroy(),
     }
-    const isKeyed = operation.method !== 'get' && operation.speaks === undefined
-    const key = isKeyed ? request.headers.get('idempotency-key') : null
+    if (isWrite(operation)) await together()
+    const key = isWrite(operation) ? request.headers.get('idempotency-key') : null
     if (key === null) return respond(await operation.handle(call), request)
     const carryOut = (): Promise<KeptAnswer> => this.#keepable(operation, call, requestId)
     const at = this.#services.clock.now()
-    const keyed = { caller, key, method: operation.method, path: c.req.path, body: sent, at }
+    const keyed = { caller, token: tokenIn(request), key, method: operation.method, path: c.req.path, body: sent, at }
     const { status, headers, body: text } = await this.#idempotency.once(keyed, carryOut)
     return new Response(text === '' ? null : text, { status, headers })
   }
@@ -243,7 +254,10 @@ export class ServerApp {
     try {
       response = respond(await operation.handle(call), call.request)
     } catch (error) {
-      response = this.#answerTo(this.#problemOf(error, requestId), { requestId, isAos: isAos(operation.path) })
+      response = this.#answerTo(this.#problemOf(error, requestId, call.caller), {
+        requestId,
+        isAos: isAos(operation.path),
+      })
     }
     return {
       status: response.status,
@@ -252,8 +266,8 @@ export class ServerApp {
     }
   }
 
-  #problemOf(error: unknown, requestId: string): Problem {
-    const problem = problemOf(error)
+  #problemOf(error: unknown, requestId: string, caller: Caller): Problem {
+    const problem = problemFor(caller, error)
     if (problem.status >= FAILED) this.#options.onFailure?.(error, requestId)
     return problem
   }
@@ -322,19 +336,14 @@ function requestIdOf(c: Context<NodeEnv>): string {
   return made
 }
 
+/** What a protocol behind a path writes, it tells itself. */
+const isWrite = ({ method, speaks }: Operation): boolean => method !== 'get' && speaks === undefined
+
 /** AoS clients have their surface at the root. */
 const isAos = (path: string): boolean => !path.startsWith('/api/') || path.startsWith('/api/context/')
 
 function queryOf(c: Context<NodeEnv>): Readonly<Record<string, string>> {
   return c.req.query()
-}
-
-/** The number in `"41"` or `W/"41"`; `*` asks for nothing in particular. */
-function versionIn(etag: string | null): number | undefined {
-  const number = /^(?:W\/)?"(?<number>\d{1,15})"$/.exec(etag ?? '')?.groups?.['number']
-  if (number !== undefined) return Number(number)
-  if (etag === null || etag === '*') return undefined
-  throw thrown({ status: 412, code: 'server.invalid', message: 'If-Match is none of the ETags this server gives' })
 }
 
 function respond(answer: Answer | Response, request: Request): Response {

@@ -1,8 +1,8 @@
 // Book: what a server has to remember beside its runs: tokens, answers under idempotency keys, audit records, milestone
 // tokens. A SQLite file of its own, so that runs can be copied and handed on without anybody's tokens.
-//   K1. Of a token or milestone token only the hash is kept.
-//   K2. A key is claimed before its request is carried out. An answer that was not kept, because the process ended in
-//       between, is never guessed: the key stays claimed, and asking again says so.
+//   K1. Of a token or milestone token only the hash is kept; an answer that shows one is sealed by its caller's token.
+//   K2. A key is claimed, on the disk, before its request is carried out. An answer that was not kept, because the process
+//       ended in between, is never guessed: the key stays claimed, and asking again says so.
 //   K3. An audit record has no values: who, what route, which ids, what came of it.
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -10,23 +10,11 @@ import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { CallboardError } from '../base/index.ts'
 import type { Role } from './caller.ts'
+import { KeptAnswers } from './kept-answers.ts'
+import type { KeptAnswer, KeyPlace, KeyState } from './kept-answers.ts'
+import { SharedWrites } from './shared-writes.ts'
 import { hashOf, isSameHash, makeToken, parseToken } from './token.ts'
 import type { StoredToken } from './token.ts'
-
-/** An answer as it was sent. */
-export interface KeptAnswer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
-
-/** What is known under a key. */
-export type KeyState =
-  /** It is the caller's from now on. */
-  | { readonly kind: 'claimed' }
-  | { readonly kind: 'answered'; readonly fingerprint: string; readonly answer: KeptAnswer }
-  /** Another request has claimed it and has not been answered. */
-  | { readonly kind: 'open'; readonly fingerprint: string }
 
 export interface AuditRecord {
   readonly at: number
@@ -69,15 +57,28 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
 `
 const BUSY_TIMEOUT_MS = 5_000
+const SHORTEST_KEY = 16
 const NOBODY = hashOf('')
 
-/** Opens the book of a server, making it if need be; in memory where no path is given. @throws CallboardError `server.book` */
-export function openBook(path = ':memory:'): ServerBook {
+export interface BookOptions {
+  /** Encrypts answers that are kept for callers without a token; those of others are sealed by their tokens. */
+  readonly key?: string | Uint8Array | undefined
+}
+
+/**
+ * Opens the book of a server, making it if need be; in memory where no path is given.
+ * @throws CallboardError `server.book`; `server.option` for a key that is too short
+ */
+export function openBook(path = ':memory:', { key }: BookOptions = {}): ServerBook {
+  if (key !== undefined && Buffer.byteLength(key) < SHORTEST_KEY) {
+    const message = `the key of the book is too short; give at least ${SHORTEST_KEY} bytes, best 32 random ones`
+    throw new CallboardError('server.option', message, {})
+  }
   try {
     if (path !== ':memory:') makeFile(path)
     const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     db.exec(SCHEMA)
-    return new ServerBook(db)
+    return new ServerBook(db, key)
   } catch (error) {
     const message = 'the book of the server cannot be opened; check its file, its permissions and its disk'
     throw new CallboardError('server.book', message, {}, { cause: error })
@@ -92,12 +93,16 @@ function makeFile(path: string): void {
 
 export class ServerBook {
   readonly #db: DatabaseSync
+  readonly #writes: SharedWrites
+  readonly #answers: KeptAnswers
   readonly #statements = new Map<string, StatementSync>()
   #isClosed = false
 
   /** Use `openBook`. */
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, key: string | Uint8Array | undefined) {
     this.#db = db
+    this.#writes = new SharedWrites(db)
+    this.#answers = new KeptAnswers(db, key)
   }
 
   /** Makes a token; `text` is shown once and never kept. */
@@ -149,40 +154,31 @@ export class ServerBook {
   }
 
   /** Claims a key for a request, or says what is known under it. */
-  claimKey(owner: string, key: string, claim: { readonly fingerprint: string; readonly at: number }): KeyState {
-    const { fingerprint, at } = claim
-    const { changes } = this.#sql(
-      'INSERT INTO answers (owner, key, fingerprint, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-    ).run(owner, key, fingerprint, at)
-    if (changes === 1) return { kind: 'claimed' }
-    const row = this.#sql('SELECT * FROM answers WHERE owner = ? AND key = ?').get(owner, key)
-    const known = { fingerprint: String(row?.['fingerprint']) }
-    if (typeof row?.['status'] !== 'number') return { kind: 'open', ...known }
-    const headers = JSON.parse(String(row['headers'])) as Readonly<Record<string, string>>
-    return { kind: 'answered', ...known, answer: { status: row['status'], headers, body: String(row['body']) } }
+  claimKey(place: KeyPlace, asked: { readonly fingerprint: string; readonly at: number }): Promise<KeyState> {
+    return this.#writes.add(() => this.#answers.claim(place, asked), { forced: true })
   }
 
-  keepAnswer(owner: string, key: string, { status, headers, body }: KeptAnswer): void {
-    this.#sql('UPDATE answers SET status = ?, headers = ?, body = ? WHERE owner = ? AND key = ?').run(
-      status,
-      JSON.stringify(headers),
-      body,
-      owner,
-      key,
-    )
+  keepAnswer(place: KeyPlace, answer: KeptAnswer): Promise<void> {
+    return this.#writes.add(() => this.#answers.keep(place, answer))
   }
 
   /** Gives a claimed key back: nothing was done under it. */
-  releaseKey(owner: string, key: string): void {
-    this.#sql('DELETE FROM answers WHERE owner = ? AND key = ? AND status IS NULL').run(owner, key)
+  releaseKey(place: KeyPlace): Promise<void> {
+    return this.#writes.add(() => this.#answers.release(place))
   }
 
   /** Forgets the keys that were claimed before an instant. */
   forgetKeys(before: number): void {
-    this.#sql('DELETE FROM answers WHERE at < ?').run(before)
+    this.#answers.forget(before)
   }
 
-  audit(record: AuditRecord): void {
+  /** Resolves once it is stored. */
+  audit(record: AuditRecord): Promise<void> {
+    return this.#writes.add(() => this.auditNow(record))
+  }
+
+  /** For those who cannot wait. */
+  auditNow(record: AuditRecord): void {
     this.#sql('INSERT INTO audit (at, tenant, record) VALUES (?, ?, ?)').run(
       record.at,
       record.tenant,
@@ -248,6 +244,7 @@ export class ServerBook {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#writes.flush()
     this.#statements.clear()
     this.#db.close()
   }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { rolesOf } from './caller.ts'
 import { paramsOf } from './operation.ts'
 import type { DocumentedAnswer, Operation } from './operation.ts'
+import { meaningOf } from './parameters.ts'
 
 /** Every problem, whatever its status. */
 export const ProblemBody = z
@@ -115,7 +116,13 @@ function describe(operation: Operation, components: Components): object {
     security: access === 'public' ? [] : [{ [SECURITY]: [] }],
     'x-callboard-roles': rolesOf(access),
     parameters: [
-      ...paramsOf(path).map((name) => ({ name, in: 'path', required: true, schema: { type: 'string', minLength: 1 } })),
+      ...paramsOf(path).map((name) => ({
+        name,
+        in: 'path',
+        required: true,
+        description: meaningOf(name),
+        schema: { type: 'string', minLength: 1 },
+      })),
       ...queryParameters(operation, components),
       ...headersOf(operation),
     ],
@@ -148,6 +155,7 @@ function queryParameters({ query }: Operation, components: Components): readonly
     name,
     in: 'query',
     required: required.includes(name),
+    description: meaningOf(name, schema),
     schema,
   }))
 }

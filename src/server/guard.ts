@@ -47,7 +47,7 @@ export class Guard {
   /** Who sends a request. @throws a problem, `server.no-token`, `server.wrong-token`, `server.too-many` */
   identify(request: Request, { address, at }: { readonly address: string; readonly at: number }): Caller {
     const { book, requests } = this.#options
-    const shown = /^Bearer +(?<token>\S+)$/i.exec(request.headers.get('authorization') ?? '')?.groups?.['token']
+    const shown = tokenIn(request)
     if (shown === undefined && !book.hasTokens) return LOCAL_CALLER
     if (shown === undefined) throw unauthorized('server.no-token', 'a token is needed: Authorization: Bearer <token>')
     const token = book.findToken(shown, at)
@@ -59,6 +59,11 @@ export class Guard {
     assertFree(requests.take(tokenId))
     return Object.freeze({ tokenId, name, role, tenant, agent })
   }
+}
+
+/** The token that a request shows, right or wrong. */
+export function tokenIn(request: Request): string | undefined {
+  return /^Bearer +(?<token>\S+)$/i.exec(request.headers.get('authorization') ?? '')?.groups?.['token']
 }
 
 function isSameOrigin(origin: string, host: string): boolean {

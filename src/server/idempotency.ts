@@ -4,11 +4,14 @@
 //   I3. Where the process ended in between, nobody knows what came of it: that is said, not guessed.
 import { createHash } from 'node:crypto'
 import { canonicalJson, CallboardError } from '../base/index.ts'
-import type { KeptAnswer, ServerBook } from './book.ts'
+import type { ServerBook } from './book.ts'
 import type { Caller } from './caller.ts'
+import type { KeptAnswer, KeyPlace } from './kept-answers.ts'
 
 export interface KeyedRequest {
   readonly caller: Caller
+  /** As it was shown. */
+  readonly token: string | undefined
   readonly key: string
   readonly method: string
   readonly path: string
@@ -21,30 +24,22 @@ const FAILED = 500
 
 export class Idempotency {
   readonly #book: ServerBook
-  readonly #underWay = new Map<string, { readonly fingerprint: string; readonly answer: Promise<KeptAnswer> }>()
+  readonly #underWay = new Map<string, Promise<KeptAnswer>>()
 
   constructor(book: ServerBook) {
     this.#book = book
   }
 
   /** @throws CallboardError `server.idempotency-reused`, `server.idempotency-open`, `server.invalid` */
-  async once(request: KeyedRequest, carryOut: () => Promise<KeptAnswer>): Promise<KeptAnswer> {
-    const { caller, key, at } = request
+  async once({ caller, key, ...asked }: KeyedRequest, carryOut: () => Promise<KeptAnswer>): Promise<KeptAnswer> {
     assertKey(key)
     const owner = `${caller.tenant}/${caller.tokenId ?? ''}`
-    const fingerprint = fingerprintOf(request)
-    const id = `${owner}/${key}`
+    const fingerprint = fingerprintOf(asked)
+    const id = JSON.stringify([owner, key, fingerprint])
     const underWay = this.#underWay.get(id)
-    if (underWay !== undefined) {
-      if (underWay.fingerprint !== fingerprint) throw reusedError(key)
-      return underWay.answer
-    }
-    const state = this.#book.claimKey(owner, key, { fingerprint, at })
-    if (state.kind !== 'claimed' && state.fingerprint !== fingerprint) throw reusedError(key)
-    if (state.kind === 'answered') return state.answer
-    if (state.kind === 'open') throw openError(key)
-    const answer = this.#carryOut(owner, key, carryOut)
-    this.#underWay.set(id, { fingerprint, answer })
+    if (underWay !== undefined) return underWay
+    const answer = this.#answer({ owner, key, token: asked.token }, { fingerprint, at: asked.at }, carryOut)
+    this.#underWay.set(id, answer)
     try {
       return await answer
     } finally {
@@ -52,16 +47,24 @@ export class Idempotency {
     }
   }
 
-  async #carryOut(owner: string, key: string, carryOut: () => Promise<KeptAnswer>): Promise<KeptAnswer> {
+  async #answer(
+    place: KeyPlace,
+    asked: { readonly fingerprint: string; readonly at: number },
+    carryOut: () => Promise<KeptAnswer>,
+  ): Promise<KeptAnswer> {
+    const state = await this.#book.claimKey(place, asked)
+    if (state.kind === 'taken') throw reusedError(place.key)
+    if (state.kind === 'open') throw openError(place.key)
+    if (state.kind === 'answered') return state.answer
     const answer = await carryOut()
     // A failure is not what came of it: asking again may do better.
-    if (answer.status >= FAILED) this.#book.releaseKey(owner, key)
-    else this.#book.keepAnswer(owner, key, answer)
+    if (answer.status >= FAILED) await this.#book.releaseKey(place)
+    else await this.#book.keepAnswer(place, answer)
     return answer
   }
 }
 
-function fingerprintOf({ method, path, body }: KeyedRequest): string {
+function fingerprintOf({ method, path, body }: Pick<KeyedRequest, 'method' | 'path' | 'body'>): string {
   return createHash('sha256')
     .update(canonicalJson([method, path, body ?? null]))
     .digest('base64url')

@@ -6,6 +6,7 @@ import { CallboardError, systemClock } from '../base/index.ts'
 import { createApp } from './app.ts'
 import type { AppOptions, ServerApp } from './app.ts'
 import { openBook } from './book.ts'
+import { answerBroken, brokenResponse } from './broken-request.ts'
 import { limitsOf } from './limits.ts'
 
 export interface ServerOptions extends AppOptions {
@@ -55,9 +56,14 @@ export async function openServer(options: ServerOptions): Promise<HttpServer> {
   let closing: Promise<void> | undefined
   // Its clean-up of unread bodies closes kept-alive connections now and then, in the middle of the next request: of 6,000
   // requests over 32 connections, one was reset. Node.js discards what is left of a body by itself.
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false })
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    autoCleanupIncoming: false,
+    errorHandler: brokenResponse,
+  })
   const server = createServer(
-    { maxHeaderSize: limits.headerBytes, requestTimeout: limits.requestTimeoutMs },
+    // Whoever asks without a Host is answered below, with a body.
+    { maxHeaderSize: limits.headerBytes, requestTimeout: limits.requestTimeoutMs, requireHostHeader: false },
     (request, response) => {
       underWay.add(response)
       response.on('close', () => {
@@ -68,6 +74,11 @@ export async function openServer(options: ServerOptions): Promise<HttpServer> {
       void listener(request, response)
     },
   )
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // In the middle of another answer there is no place for this one.
+    if ([...underWay].some((response) => response.socket === socket)) socket.destroy()
+    else answerBroken(error, socket)
+  })
   server.maxConnections = limits.connections
   const listening = await listen(server, host, port)
   const shutDown = async (graceMs: number): Promise<void> => {

@@ -1,6 +1,7 @@
 // Problem: an error as an answer. Problem details (RFC 9457) with our codes; `detail` and `error` both, since some clients
 // read one and some the other. Nothing of the inside gets out: what is not a mistake of the caller has a fixed sentence.
 import { isCallboardError } from '../base/index.ts'
+import type { Caller } from './caller.ts'
 
 export interface Problem {
   readonly status: number
@@ -147,6 +148,22 @@ export function problemOf(error: unknown): Problem {
   return { status, code, message }
 }
 
+/** What these say otherwise names agents, keys, events and workflows that are nothing for an agent. */
+const FOR_AGENTS: Readonly<Record<string, string>> = {
+  'agent.unknown': 'there is no such agent here',
+  'event.unknown': 'there is no such event here',
+  'run.definition-changed': 'the run cannot go on at the moment',
+  'run.migration-failed': 'the run cannot go on at the moment',
+  'workflow.unregistered': 'the run cannot go on at the moment',
+}
+
+/** What an error is to one caller. */
+export function problemFor({ role }: Pick<Caller, 'role'>, error: unknown): Problem {
+  const problem = problemOf(error)
+  const message = role === 'agent' ? FOR_AGENTS[problem.code] : undefined
+  return message === undefined ? problem : { ...problem, message }
+}
+
 const UNAVAILABLE_SENTENCE = 'the server cannot do this at the moment; try again'
 
 /** The code of a failure of ours is stable and may be told; its sentence may name files. */
@@ -174,7 +191,7 @@ export function bodyOf(problem: Problem, requestId: string): Readonly<Record<str
   const { status, code, message, issues, fields } = problem
   return {
     type: 'about:blank',
-    title: TITLES[status] ?? 'Error',
+    title: titleOf(status),
     status,
     code,
     detail: issues ?? message,
@@ -184,12 +201,15 @@ export function bodyOf(problem: Problem, requestId: string): Readonly<Record<str
   }
 }
 
+export const titleOf = (status: number): string => TITLES[status] ?? 'Error'
+
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  408: 'Request Timeout',
   409: 'Conflict',
   410: 'Gone',
   412: 'Precondition Failed',
@@ -197,6 +217,7 @@ const TITLES: Readonly<Record<number, string>> = {
   421: 'Misdirected Request',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   501: 'Not Implemented',
   503: 'Service Unavailable',

@@ -1,6 +1,7 @@
 // Shapes: what answers look like, as schemas. Values are any JSON, tagged where JSON has no word for them.
 import { z } from 'zod'
 import { PRIORITIES, SCOPES } from '../context/index.ts'
+import { MOST_ITEMS } from './cursor.ts'
 
 /** Any JSON. */
 export const Json: z.ZodUnknown = z.unknown()
@@ -106,6 +107,12 @@ export const wholeNumber = (least: number, most: number): z.ZodPipe<z.ZodString,
       context.addIssue({ code: 'custom', message: `Input should be from ${least} to ${most}`, input: text })
       return z.NEVER
     })
+
+/** What asks for a page. */
+export const paging = {
+  limit: wholeNumber(1, MOST_ITEMS).optional(),
+  cursor: z.string().optional(),
+} as const
 
 export const flag: z.ZodPipe<z.ZodEnum<{ true: 'true'; false: 'false' }>, z.ZodTransform<boolean, 'true' | 'false'>> = z
   .enum(['true', 'false'])

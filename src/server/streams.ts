@@ -1,5 +1,5 @@
-// Streams: the open ones.
-//   O1. Each ends when its reader leaves, its token is revoked, or the server stops.
+// Streams: the open ones, and whatever else takes its time.
+//   O1. Each ends when its reader or caller leaves, its token is revoked, or the server stops.
 //   O2. One whose reader takes nothing is cut: it goes on from the last id it got.
 //   O3. What waits for all readers together is bounded: of too much, who has taken nothing for longest is cut, and who begins
 //       waits until there is room. What is the same for several is counted once.
@@ -69,6 +69,13 @@ export class Streams {
     this.#open.add(stream)
     if (this.#timer === undefined) this.#lookLater()
     return stream
+  }
+
+  /** Why one of a caller's was ended. */
+  whyEnded({ tokenId }: Caller): CallboardError {
+    const isRevoked = tokenId !== undefined && !this.#book.isTokenInForce(tokenId, this.#clock.now())
+    if (isRevoked) return new CallboardError('server.wrong-token', 'the token is wrong, revoked or over', {})
+    return new CallboardError('server.stopping', 'the server is stopping', {})
   }
 
   /** Ends all of them. */

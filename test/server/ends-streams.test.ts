@@ -65,6 +65,7 @@ describe('a stream', () => {
             request: new Request('http://localhost', { signal }),
             services: { clock, book, limits: SERVER_LIMITS, streams } as never,
             hangUp: () => {},
+            requestId: 'req_1',
           },
           async function* (context): AsyncGenerator<Block> {
             try {

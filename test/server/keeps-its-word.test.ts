@@ -1,4 +1,5 @@
 // Callboard's own resources: what is written is what is read, once, by whom it was expected.
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createVolatileStore } from 'callboard'
 import { openBook } from 'callboard/server'
@@ -107,9 +108,9 @@ describe('a run over HTTP', () => {
     const after = await createServerWorld({ book })
     expect((await write(after.ask, 'a')).body).toEqual(answers[0]?.body)
     // Claimed by a process that did not live to answer.
-    const { createHash } = await import('node:crypto')
+    const place = { owner: 'default/', key: 'k2', token: undefined }
     const fingerprint = createHash('sha256').update(`["put","${run}/entries/any.b",{"value":"c"}]`).digest('base64url')
-    book.claimKey('default/', 'k2', { fingerprint, at: world.clock.now() })
+    await book.claimKey(place, { fingerprint, at: world.clock.now() })
     const open = await world.ask('PUT', `${run}/entries/any.b`, {
       body: { value: 'c' },
       headers: { 'idempotency-key': 'k2' },

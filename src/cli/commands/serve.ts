@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError } from '../../base/index.ts'
-import { DEFAULT_DATABASE } from '../database.ts'
+import { DEFAULT_DATABASE, keyIn } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
 import { describeError } from '../fail.ts'
 import { loadDoors } from '../load-doors.ts'
@@ -74,7 +74,7 @@ async function serve(
     void terminal.err.write(`${what}: ${describeError(error).message}\n`)
   try {
     const own = await open(db)
-    using book = openBook(bookFile(db, terminal.cwd))
+    using book = openBook(bookFile(db, terminal.cwd), { key: keyIn(terminal) })
     await using server = await openServer({
       ...own.house,
       book,

@@ -109,7 +109,7 @@ export const memoryOperations: readonly Operation[] = [
     query: z.object({
       q: z.string().default(''),
       top_k: wholeNumber(1, MOST_HITS).optional(),
-      scope: z.enum(MEMORY_SCOPES).or(z.literal('')).optional(),
+      scope: z.enum(MEMORY_SCOPES).or(z.literal('')).optional().describe('only items of this scope'),
       status: z.enum(['active', 'deprecated', 'superseded', 'inactive']).or(z.literal('')).optional(),
     }),
     answers: {

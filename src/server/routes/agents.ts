@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { CallboardError } from '../../base/index.ts'
 import type { Run } from '../../runtime/index.ts'
+import { placeOfNumber, sortedPage } from '../cursor.ts'
 import { operation } from '../operation.ts'
-import type { Operation } from '../operation.ts'
+import type { Call, Operation } from '../operation.ts'
 import { agentFor, openRun } from '../runs.ts'
-import { EntryShape, Json, ViewShape, flag, wholeNumber } from '../shapes.ts'
+import { EntryShape, Json, pageOf, paging, ViewShape, flag, wholeNumber } from '../shapes.ts'
 import { waitForEntry } from '../wait.ts'
 import { entryToWire, fromWire, toWire, viewToWire } from '../wire.ts'
 
@@ -82,20 +83,16 @@ export const agentOperations: readonly Operation[] = [
         ]),
       },
     },
-    handle: async ({ house, params, query, caller, request, services }) => {
+    handle: async (call) => {
+      const { house, params, query, caller, services } = call
       const { timeoutMs = DEFAULT_WAIT_MS, since = 0, fresh = false } = query
       const asked = query.agent ?? caller.agent?.id
       const agent = asked === undefined ? undefined : agentFor(caller, { id: asked, type: query.type })
       const run = await openRun(house, params.runId)
       const read = agent === undefined ? workflowReading(run) : agentReading(run, agent)
-      const entry = await waitForEntry(run, params.key, {
-        read,
-        timeoutMs,
-        since,
-        fresh,
-        signal: request.signal,
-        clock: services.clock,
-      })
+      const entry = await untilCut(call, (signal) =>
+        waitForEntry(run, params.key, { read, timeoutMs, since, fresh, signal, clock: services.clock }),
+      )
       if (entry !== undefined)
         return { body: { kind: 'found', entry: entryToWire(entry, { secrets: agent !== undefined }) } }
       const error = `run ${params.runId}: "${params.key}" did not come within ${timeoutMs} ms; ask again`
@@ -108,10 +105,12 @@ export const agentOperations: readonly Operation[] = [
     access: 'read',
     tag: 'people',
     summary: 'What people are asked now',
-    answers: { 200: { description: 'all of it', schema: z.object({ items: z.array(RequestShape) }) } },
-    handle: async ({ house, params }) => {
+    query: z.strictObject(paging),
+    answers: { 200: { description: 'a page of it, oldest first', schema: pageOf(RequestShape) } },
+    handle: async ({ house, params, query }) => {
       const run = await openRun(house, params.runId)
-      return { body: { items: run.requests().map(toWire) } }
+      const { items, next } = sortedPage(run.requests(), query, ({ askedAt, id }) => `${placeOfNumber(askedAt)}${id}`)
+      return { body: { items: items.map(toWire), next } }
     },
   }),
   operation({
@@ -130,6 +129,21 @@ export const agentOperations: readonly Operation[] = [
     },
   }),
 ]
+
+/** Ends with the request, its token or the server. @throws CallboardError `server.wrong-token`, `server.stopping` */
+async function untilCut<Result>(
+  { caller, request, services, hangUp }: Call<unknown, unknown, unknown>,
+  wait: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const stream = services.streams.enter(caller, hangUp)
+  try {
+    const result = await wait(AbortSignal.any([stream.signal, request.signal]))
+    if (stream.signal.aborted) throw services.streams.whyEnded(caller)
+    return result
+  } finally {
+    stream.close()
+  }
+}
 
 const workflowReading = (run: Run) => (key: string) => run.entry(key)
 

@@ -3,7 +3,9 @@ import { REDACTED } from '../../base/index.ts'
 import type { Entry } from '../../context/index.ts'
 import type { EntryDifference } from '../../ledger/index.ts'
 import { changeOf, readRecords } from '../../runtime/index.ts'
-import { placeIn, cursorAt, placeOfNumber } from '../cursor.ts'
+import type { LogLine, Run } from '../../runtime/index.ts'
+import { cursorAt, MOST_ITEMS, noCursorError, pageAfter, placeIn, placeOfNumber, sortedPage } from '../cursor.ts'
+import type { PageAsked } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import { mayShowSecrets, openRun, summaryOf } from '../runs.ts'
@@ -15,6 +17,7 @@ import {
   flag,
   Json,
   pageOf,
+  paging,
   RunShape,
   SnapshotShape,
   wholeNumber,
@@ -23,11 +26,9 @@ import { allToWire, entryToWire, fromWire, summaryToWire, toWire } from '../wire
 import { acceptedToWire } from '../writes.ts'
 import { pointOf } from './agents.ts'
 
-const MOST_LINES = 1_000
 const DEFAULT_PAGE = 200
 const LONGEST_TEXT = 4_096
 const point = z.union([z.int().min(0), z.string().min(1)])
-const page = { limit: wholeNumber(1, MOST_LINES).optional(), cursor: z.string().optional() }
 
 const LogLineShape = z.looseObject({ seq: z.int(), at: z.int(), by: z.string(), operation: z.string() })
 const EpisodeShape = SnapshotShape.extend({ name: z.string(), summary: z.string() })
@@ -47,7 +48,7 @@ export const historyOperations: readonly Operation[] = [
     access: 'read',
     tag: 'history',
     summary: 'Committed records after a seq, without values',
-    query: z.strictObject({ afterSeq: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(), ...page }),
+    query: z.strictObject({ afterSeq: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(), ...paging }),
     answers: { 200: { description: 'a page of them', schema: pageOf(ChangeShape) } },
     handle: async ({ house, params, query }) => {
       await summaryOf(house, params.runId)
@@ -63,7 +64,7 @@ export const historyOperations: readonly Operation[] = [
     access: 'admin',
     tag: 'history',
     summary: 'The records as they are stored, values included',
-    query: z.strictObject({ afterSeq: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(), ...page }),
+    query: z.strictObject({ afterSeq: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(), ...paging }),
     answers: {
       200: {
         description: 'a page of them',
@@ -83,22 +84,18 @@ export const historyOperations: readonly Operation[] = [
     path: '/api/runs/{runId}/log',
     access: 'read',
     tag: 'history',
-    summary: 'Who changed what, from which version to which; sensitive values redacted',
+    summary:
+      'Who changed what, from which version to which, sensitive values redacted: page by page after a seq, else the newest',
     query: z.strictObject({
       key: z.string().optional(),
       afterSeq: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
-      limit: wholeNumber(1, MOST_LINES).optional(),
+      ...paging,
     }),
-    answers: { 200: { description: 'lines, oldest first', schema: z.object({ items: z.array(LogLineShape) }) } },
+    answers: { 200: { description: 'lines, oldest first', schema: pageOf(LogLineShape) } },
     handle: async ({ house, params, query }) => {
-      const { key, afterSeq, limit = MOST_LINES } = query
       const run = await openRun(house, params.runId)
-      const lines = await run.log({
-        limit,
-        ...(key === undefined ? {} : { key }),
-        ...(afterSeq === undefined ? {} : { afterSeq }),
-      })
-      return { body: { items: lines.map(toWire) } }
+      const { items, next } = await logPage(run, query)
+      return { body: { items: items.map(toWire), next } }
     },
   }),
   operation({
@@ -128,13 +125,16 @@ export const historyOperations: readonly Operation[] = [
     access: 'read',
     tag: 'history',
     summary: 'What is different at one point from another, by key',
-    query: z.strictObject({ from: z.string(), to: z.string(), secrets: flag.optional() }),
-    answers: { 200: { description: 'differences', schema: z.object({ items: z.array(DifferenceShape) }) } },
+    query: z.strictObject({ from: z.string(), to: z.string(), secrets: flag.optional(), ...paging }),
+    answers: { 200: { description: 'differences', schema: pageOf(DifferenceShape) } },
     handle: async ({ house, params, query, caller }) => {
       const shows = mayShowSecrets(caller, query.secrets)
       const run = await openRun(house, params.runId)
       const differences = await run.diff(pointOf(query.from), pointOf(query.to))
-      return { body: { items: differences.map((difference) => differenceToWire(difference, shows)) } }
+      const { items, next } = sortedPage(differences, query, ({ key, scope, holder = '' }) =>
+        JSON.stringify([key, scope, holder]),
+      )
+      return { body: { items: items.map((difference) => differenceToWire(difference, shows)), next } }
     },
   }),
   operation({
@@ -143,19 +143,23 @@ export const historyOperations: readonly Operation[] = [
     access: 'read',
     tag: 'history',
     summary: 'Disagreements that a policy decided, and who decided them anew',
-    query: z.strictObject({ open: flag.optional(), secrets: flag.optional() }),
-    answers: { 200: { description: 'oldest first', schema: z.object({ items: z.array(ConflictShape) }) } },
+    query: z.strictObject({ open: flag.optional(), secrets: flag.optional(), ...paging }),
+    answers: { 200: { description: 'oldest first', schema: pageOf(ConflictShape) } },
     handle: async ({ house, params, query, caller }) => {
       const { secrets } = mayShowSecrets(caller, query.secrets)
       const run = await openRun(house, params.runId)
       const sensitive = new Set(run.entries().flatMap((entry) => (entry.sensitive ? [entry.key] : [])))
-      const conflicts = await run.conflicts({ open: query.open ?? false })
-      const items = conflicts.map((conflict) => {
+      // Numbered before the filter: what is decided meanwhile moves nothing.
+      const all = (await run.conflicts()).map((conflict, index) => ({ conflict, index }))
+      const open = query.open === true ? new Set((await run.conflicts({ open: true })).map(({ id }) => id)) : undefined
+      const chosen = all.filter(({ conflict }) => open?.has(conflict.id) ?? true)
+      const page = pageAfter(chosen, pageAsked(query), ({ index }) => placeOfNumber(index))
+      const items = page.items.map(({ conflict }) => {
         const wire = toWire(conflict)
         if (secrets || !sensitive.has(conflict.key)) return wire
         return { ...wire, base: REDACTED, theirs: REDACTED, mine: REDACTED, result: REDACTED }
       })
-      return { body: { items } }
+      return { body: { items, next: page.next } }
     },
   }),
   operation({
@@ -178,10 +182,13 @@ export const historyOperations: readonly Operation[] = [
     access: 'read',
     tag: 'history',
     summary: 'Its milestones, oldest first',
-    answers: { 200: { description: 'all of them', schema: z.object({ items: z.array(EpisodeShape) }) } },
-    handle: async ({ house, params }) => ({
-      body: { items: (await openRun(house, params.runId)).episodes().map(toWire) },
-    }),
+    query: z.strictObject(paging),
+    answers: { 200: { description: 'a page of them', schema: pageOf(EpisodeShape) } },
+    handle: async ({ house, params, query }) => {
+      const all = (await openRun(house, params.runId)).episodes()
+      const { items, next } = sortedPage(all, query, ({ seq, id }) => `${placeOfNumber(seq)}${id}`)
+      return { body: { items: items.map(toWire), next } }
+    },
   }),
   operation({
     method: 'post',
@@ -210,10 +217,13 @@ export const historyOperations: readonly Operation[] = [
     access: 'read',
     tag: 'history',
     summary: 'The named points of its history, oldest first',
-    answers: { 200: { description: 'all of them', schema: z.object({ items: z.array(SnapshotShape) }) } },
-    handle: async ({ house, params }) => ({
-      body: { items: (await openRun(house, params.runId)).snapshots().map(toWire) },
-    }),
+    query: z.strictObject(paging),
+    answers: { 200: { description: 'a page of them', schema: pageOf(SnapshotShape) } },
+    handle: async ({ house, params, query }) => {
+      const all = (await openRun(house, params.runId)).snapshots()
+      const { items, next } = sortedPage(all, query, ({ seq, id }) => `${placeOfNumber(seq)}${id}`)
+      return { body: { items: items.map(toWire), next } }
+    },
   }),
   operation({
     method: 'post',
@@ -248,10 +258,16 @@ export const historyOperations: readonly Operation[] = [
     access: 'read',
     tag: 'history',
     summary: 'Entries that made room for others, oldest first, without values',
-    answers: { 200: { description: 'all of them', schema: z.object({ items: z.array(z.looseObject({})) }) } },
-    handle: async ({ house, params }) => {
+    query: z.strictObject(paging),
+    answers: { 200: { description: 'a page of them', schema: pageOf(z.looseObject({})) } },
+    handle: async ({ house, params, query }) => {
       const evictions = await (await openRun(house, params.runId)).evictions()
-      return { body: { items: evictions.map(({ entry: _entry, ...note }) => toWire(note)) } }
+      const { items, next } = sortedPage(
+        evictions,
+        query,
+        ({ seq, key, scope, holder = '' }) => placeOfNumber(seq) + JSON.stringify([key, scope, holder]),
+      )
+      return { body: { items: items.map(({ entry: _entry, ...note }) => toWire(note)), next } }
     },
   }),
   operation({
@@ -271,6 +287,33 @@ export const historyOperations: readonly Operation[] = [
     },
   }),
 ]
+
+interface LogAsked extends PageAsked {
+  readonly key?: string | undefined
+  readonly afterSeq?: number | undefined
+}
+
+/** A record may make many lines: a cursor is the seq before it, and how many of its lines were told. */
+async function logPage(
+  run: Run,
+  { key, afterSeq, cursor, limit = MOST_ITEMS }: LogAsked,
+): Promise<{ readonly items: readonly LogLine[]; readonly next: string | null }> {
+  const of = key === undefined ? {} : { key }
+  if (cursor === undefined && afterSeq === undefined) return { items: await run.log({ ...of, limit }), next: null }
+  const [after = 0, told = 0] = cursor === undefined ? [afterSeq] : placeIn(cursor).split('.').map(Number)
+  if (!Number.isSafeInteger(after) || !Number.isSafeInteger(told) || after < 0 || told < 0) throw noCursorError()
+  const lines = await run.log({ ...of, afterSeq: after, limit: told + limit + 1 })
+  const items = lines.slice(told, told + limit)
+  const last = items.at(-1)
+  if (last === undefined || lines.length <= told + limit) return { items, next: null }
+  const ofLast = lines.slice(0, told + limit).filter(({ seq }) => seq === last.seq).length
+  return { items, next: cursorAt(`${last.seq - 1}.${ofLast}`) }
+}
+
+const pageAsked = ({
+  cursor,
+  limit = MOST_ITEMS,
+}: PageAsked): { readonly cursor: string | undefined; readonly limit: number } => ({ cursor, limit })
 
 function numberIn(cursor: string): number {
   const number = Number(placeIn(cursor))

@@ -75,7 +75,7 @@ async function answer(call: Call<unknown, unknown, unknown>): Promise<Response> 
       onCall: (made) => record(call, made),
       ...(caller.tokenId === undefined ? {} : { owner: caller.tokenId }),
     })
-    if (stream.signal.aborted) throw cutOff(call)
+    if (stream.signal.aborted) throw services.streams.whyEnded(caller)
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
     if (isStream) return asStream(response, stream)
     stream.close()
@@ -115,16 +115,10 @@ function nobody(): CallboardError {
   return new CallboardError('server.forbidden', 'no workflow here has an agent of the type of this token', {})
 }
 
-function cutOff({ caller: { tokenId }, services: { book, clock } }: Call<unknown, unknown, unknown>): CallboardError {
-  const isRevoked = tokenId !== undefined && !book.isTokenInForce(tokenId, clock.now())
-  if (isRevoked) return new CallboardError('server.wrong-token', 'the token is wrong, revoked or over', {})
-  return new CallboardError('server.stopping', 'the server is stopping', {})
-}
-
 function record({ caller, requestId, services }: Call<unknown, unknown, unknown>, made: McpCall): void {
   const { tool, runId, code } = made
   const { tenant, tokenId = null, name } = caller
-  services.book.audit({
+  services.book.auditNow({
     at: services.clock.now(),
     requestId,
     tenant,

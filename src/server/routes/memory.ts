@@ -2,17 +2,22 @@ import { z } from 'zod'
 import { CallboardError, isCallboardError } from '../../base/index.ts'
 import { MEMORY_KINDS, MEMORY_SCOPES, MEMORY_STATUSES, MEMORY_TYPES } from '../../memory/index.ts'
 import type { AgentMemory, MemoryChange, MemoryItem } from '../../memory/index.ts'
+import { cursorAt, noCursorError, placeIn } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Call, Operation } from '../operation.ts'
 import { summaryOf } from '../runs.ts'
-import { AnyObject, wholeNumber } from '../shapes.ts'
+import { AnyObject, pageOf, wholeNumber } from '../shapes.ts'
 import { fromWire, toWire } from '../wire.ts'
 
 const MOST_HITS = 1_000
 const MOST_CHANGES = 1_000
 const name = z.string().min(1).max(1_000)
 /** On whose behalf; agents are in the scope of their type and in the global one. */
-const reader = { user: name.optional(), project: name.optional(), agent: name.optional() }
+const reader = {
+  user: name.optional(),
+  project: name.optional(),
+  agent: name.optional().describe('the type of the agent on whose behalf is remembered'),
+}
 
 const ItemShape = z.looseObject({
   id: z.string(),
@@ -47,14 +52,15 @@ export const memoryOperations: readonly Operation[] = [
       ...reader,
       q: z.string().max(10_000).optional(),
       topK: wholeNumber(1, MOST_HITS).optional(),
-      mode: z.enum(['keyword', 'vector', 'hybrid']).optional(),
-      kind: z.enum(MEMORY_KINDS).optional(),
-      type: z.enum(MEMORY_TYPES).optional(),
-      scope: z.enum(MEMORY_SCOPES).optional(),
+      cursor: z.string().optional(),
+      mode: z.enum(['keyword', 'vector', 'hybrid']).optional().describe('how it is searched'),
+      kind: z.enum(MEMORY_KINDS).optional().describe('only items of this kind'),
+      type: z.enum(MEMORY_TYPES).optional().describe('only items of this type'),
+      scope: z.enum(MEMORY_SCOPES).optional().describe('only items of this scope'),
       status: z.enum(MEMORY_STATUSES).optional(),
     }),
     answers: {
-      200: { description: 'hits, the most relevant first', schema: z.object({ items: z.array(HitShape) }) },
+      200: { description: 'hits, the most relevant first', schema: pageOf(HitShape) },
     },
     handle: async (call) => {
       const { q, topK, mode, kind, type, scope, status = 'active' } = call.query
@@ -68,10 +74,18 @@ export const memoryOperations: readonly Operation[] = [
       if (q !== undefined) {
         const options = { ...filter, ...(topK === undefined ? {} : { topK }), ...(mode === undefined ? {} : { mode }) }
         const hits = await memory.recall(q, options)
-        return { body: { items: hits.map((hit) => ({ ...toWire(hit), item: itemToBody(hit.item) })) } }
+        return { body: { items: hits.map((hit) => ({ ...toWire(hit), item: itemToBody(hit.item) })), next: null } }
       }
-      const items = await memory.list({ ...filter, ...(topK === undefined ? {} : { limit: topK }) })
-      return { body: { items: items.map((item) => ({ item: itemToBody(item), score: 0, relevance: 0 })) } }
+      const { cursor } = call.query
+      const limit = topK ?? MOST_HITS
+      const items = await memory.list({
+        ...filter,
+        limit,
+        ...(cursor === undefined ? {} : { after: await itemAt(memory, cursor) }),
+      })
+      const last = items.at(-1)
+      const next = last === undefined || items.length < limit ? null : cursorAt(JSON.stringify([last.scope, last.id]))
+      return { body: { items: items.map((item) => ({ item: itemToBody(item), score: 0, relevance: 0 })), next } }
     },
   }),
   operation({
@@ -155,9 +169,10 @@ export const memoryOperations: readonly Operation[] = [
     access: 'act',
     tag: 'memory',
     summary: 'Withdraw a batch that is not committed',
+    query: ReaderBody,
     answers: { 204: { description: 'it is gone' } },
     handle: async (call) => {
-      const isGone = await (await memoryFor(call, {})).discard(call.params.batchId).catch((error: unknown) => {
+      const isGone = await (await memoryFor(call, call.query)).discard(call.params.batchId).catch((error: unknown) => {
         if (isCallboardError(error, 'memory.unknown-batch')) return false
         throw error
       })
@@ -166,6 +181,25 @@ export const memoryOperations: readonly Operation[] = [
     },
   }),
 ]
+
+const Place = z.tuple([z.strictObject({ kind: z.enum(MEMORY_SCOPES), holder: z.string().optional() }), z.string()])
+
+/** The item that a page ended with. @throws CallboardError `server.invalid` where it is gone, or never was */
+async function itemAt(memory: AgentMemory, cursor: string): Promise<MemoryItem> {
+  const place = Place.safeParse(jsonIn(placeIn(cursor)))
+  const item = place.success ? await memory.get(place.data[1]) : undefined
+  if (!place.success || item === undefined) throw noCursorError()
+  // The same id may be there in several scopes.
+  return { ...item, scope: place.data[0] as MemoryItem['scope'] }
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
 
 interface AskedReader {
   readonly user?: string | undefined

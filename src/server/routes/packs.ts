@@ -33,7 +33,9 @@ export const packOperations: readonly Operation[] = [
     access: 'write',
     tag: 'packs',
     summary: 'Go on with a run from its pack, under an id of its own',
-    query: z.strictObject({ runId: z.string().min(1).max(LONGEST_ID).optional() }),
+    query: z.strictObject({
+      runId: z.string().min(1).max(LONGEST_ID).optional().describe('the id it goes on under; a new one unless given'),
+    }),
     file: 'application/zip',
     answers: { 201: { description: 'it goes on', schema: RunDetailShape } },
     handle: async ({ house, query, body, caller, services }) => {

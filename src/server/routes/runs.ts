@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { CallboardError } from '../../base/index.ts'
 import { structureOf, workflowOf } from '../../workflow/index.ts'
-import { pageAfter, placeOfNumber } from '../cursor.ts'
+import { pageAfter, pageOfGrowing, placeOfNumber } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import { detailOf, openRun, summaryOf, unknownRun, workflowNamed } from '../runs.ts'
-import { AnyObject, Json, pageOf, RunDetailShape, RunShape, wholeNumber } from '../shapes.ts'
+import { AnyObject, Json, pageOf, paging, RunDetailShape, RunShape, wholeNumber } from '../shapes.ts'
 import { fromWire, summaryToWire, toWire } from '../wire.ts'
 
 const WorkflowShape = z.object({
@@ -28,8 +28,10 @@ export const runOperations: readonly Operation[] = [
     access: 'read',
     tag: 'workflows',
     summary: 'The workflows that can be started',
-    answers: { 200: { description: 'all of them', schema: z.object({ items: z.array(WorkflowShape) }) } },
-    handle: ({ house }) => Promise.resolve({ body: { items: house.workflows.flatMap(describeWorkflow) } }),
+    query: z.strictObject(paging),
+    answers: { 200: { description: 'a page of them', schema: pageOf(WorkflowShape) } },
+    handle: ({ house, query }) =>
+      Promise.resolve({ body: pageOfGrowing(house.workflows.flatMap(describeWorkflow), query) }),
   }),
   operation({
     method: 'get',

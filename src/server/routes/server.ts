@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { CallboardError } from '../../base/index.ts'
 import { ROLES } from '../caller.ts'
-import { cursorAt, placeIn, placeOfNumber } from '../cursor.ts'
+import { cursorAt, placeIn, placeOfNumber, sortedPage } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import { pageOf, wholeNumber } from '../shapes.ts'
+import { pageOf, paging, wholeNumber } from '../shapes.ts'
 import type { StoredToken } from '../token.ts'
 
 /** What AoS clients of both surfaces look for. */
@@ -66,10 +66,12 @@ export const serverOperations: readonly Operation[] = [
     access: 'admin',
     tag: 'server',
     summary: 'The tokens of this tenant, without their secrets',
-    answers: { 200: { description: 'all of them', schema: z.object({ items: z.array(TokenShape) }) } },
-    handle: ({ services, caller }) => {
+    query: z.strictObject(paging),
+    answers: { 200: { description: 'a page of them, oldest first', schema: pageOf(TokenShape) } },
+    handle: ({ services, caller, query }) => {
       const own = services.book.tokens().filter(({ tenant }) => tenant === caller.tenant)
-      return Promise.resolve({ body: { items: own.map(tokenToWire) } })
+      const { items, next } = sortedPage(own, query, ({ createdAt, id }) => `${placeOfNumber(createdAt)}${id}`)
+      return Promise.resolve({ body: { items: items.map(tokenToWire), next } })
     },
   }),
   operation({

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { CallboardError } from '../../base/index.ts'
 import type { House, SessionsDoor } from '../house.ts'
+import { sortedPage } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import { AnyObject } from '../shapes.ts'
+import { AnyObject, pageOf, paging } from '../shapes.ts'
 import { allToWire, fromWire } from '../wire.ts'
 
 const SessionShape = z.object({
@@ -20,9 +21,10 @@ export const sessionOperations: readonly Operation[] = [
     path: '/api/sessions',
     access: 'read',
     tag: 'sessions',
-    summary: 'The ids of the sessions there are, oldest first',
-    answers: { 200: { description: 'all of them', schema: z.object({ items: z.array(z.string()) }) } },
-    handle: async ({ house }) => ({ body: { items: await doorOf(house).list() } }),
+    summary: 'The ids of the sessions there are, in the order of ids',
+    query: z.strictObject(paging),
+    answers: { 200: { description: 'a page of them', schema: pageOf(z.string()) } },
+    handle: async ({ house, query }) => ({ body: sortedPage(await doorOf(house).list(), query, (id) => id) }),
   }),
   operation({
     method: 'get',

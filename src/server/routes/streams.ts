@@ -31,10 +31,11 @@ export const streamOperations: readonly Operation[] = [
       const { house, params, query, request, services } = call
       const { seq } = await summaryOf(house, params.runId)
       const afterSeq = numberIn(request.headers.get('last-event-id')) ?? query.afterSeq
-      if (afterSeq !== undefined) {
+      // Records that are not kept any more, and a run that cannot be opened, are said now, not in the stream.
+      if (afterSeq === undefined) await openRun(house, params.runId)
+      else {
         // Nothing would come for long, and then something would be missing: it is an id of another ledger.
         if (afterSeq > seq) throw noSuchSeq(params.runId, { asked: afterSeq, seq })
-        // Records that are not kept any more are said now, not in the stream.
         await readRecords(house.runtime.store, params.runId, { afterSeq, limit: 1 })
       }
       const feed = services.feeds.of(house.runtime)

@@ -166,6 +166,8 @@ export class SqliteFileStore implements SqliteStore {
   }
 
   async summary(runId: string): Promise<RunSummary | undefined> {
+    const known = this.#known.get(runId)
+    if (known !== undefined && !this.#closed && this.#transactions.isCurrent) return Object.freeze(known.summary)
     return this.#reading(() => {
       const head = this.#find(runId)
       return head === undefined ? undefined : Object.freeze(head.summary)

@@ -32,6 +32,7 @@ export class Transactions {
   readonly #begin: Statement
   readonly #beginReading: Statement
   readonly #commit: Statement
+  readonly #rollback: Statement
   readonly #dataVersion: Statement
   readonly #generation: Statement
   #keyGeneration: string
@@ -45,8 +46,19 @@ export class Transactions {
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#beginReading = db.prepare('BEGIN')
     this.#commit = db.prepare('COMMIT')
+    this.#rollback = db.prepare('ROLLBACK')
     this.#dataVersion = db.prepare('PRAGMA data_version')
     this.#generation = db.prepare(`SELECT value FROM meta WHERE name = 'key-generation'`)
+  }
+
+  /** Whether what is remembered is what the file has: nobody else has written since it was looked at. */
+  get isCurrent(): boolean {
+    try {
+      return this.#seenVersion !== undefined && this.#dataVersion.get()?.['data_version'] === this.#seenVersion
+    } catch {
+      // What is the matter comes out when the file is looked at.
+      return false
+    }
   }
 
   /** @param alone with true, nobody can write meanwhile */
@@ -59,7 +71,7 @@ export class Transactions {
       this.#owner.doubt()
       throw storeError(error, this.#path)
     } finally {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      if (this.#db.isTransaction) this.#rollback.run()
     }
   }
 
