@@ -69,6 +69,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
     'examples',
   ],
   mitt: ['src/base/bus.ts'],
+  'import-meta-resolve': ['src/base/import-package.ts'],
   tinyqueue: ['src/base'],
   immutable: ['src/context'],
   'sorted-btree': ['src/context'],

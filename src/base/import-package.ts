@@ -1,9 +1,8 @@
 // Import package: for packages that users install themselves. Callboard may lie elsewhere (`npx`, a global installation, a
 // folder above): what is not found from it is looked for from the folder that the user works in.
-import { readFileSync } from 'node:fs'
-import { createRequire, findPackageJSON } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { resolve } from 'import-meta-resolve'
 
 /** Loads a package, or a part of one, by its name. */
 export type ImportPackage = (name: string) => Promise<unknown>
@@ -19,44 +18,17 @@ export async function importPackage(name: string, folder: string = process.cwd()
     return await import(name)
   } catch (error) {
     const { code } = (error ?? {}) as { readonly code?: unknown }
-    const found = code === 'ERR_MODULE_NOT_FOUND' ? locate(name, join(folder, 'package.json')) : undefined
+    const found = code === 'ERR_MODULE_NOT_FOUND' ? locate(name, folder) : undefined
     if (found === undefined) throw error
-    return import(pathToFileURL(found).href)
+    return import(found)
   }
 }
 
-/** The file that a package is entered by, for an importer in a folder; undefined where it is not there. */
-function locate(name: string, importer: string): string | undefined {
+/** The address of the file that a package is entered by; undefined where it is not there. */
+function locate(name: string, folder: string): string | undefined {
   try {
-    return locateModule(name, importer) ?? createRequire(importer).resolve(name)
+    return resolve(name, pathToFileURL(join(folder, 'package.json')).href)
   } catch {
     return undefined
   }
-}
-
-/** By what `exports` says for `import`, which `require.resolve` does not look at. */
-function locateModule(name: string, importer: string): string | undefined {
-  const manifest = findPackageJSON(name, pathToFileURL(importer))
-  if (manifest === undefined) return undefined
-  const { exports } = JSON.parse(readFileSync(manifest, 'utf8')) as { readonly exports?: unknown }
-  const [, rest = ''] = /^(?:@[^/]+\/)?[^/]+(\/.*)?$/.exec(name) ?? []
-  const isMap = isConditions(exports) && Object.keys(exports).some((key) => key.startsWith('.'))
-  const target = targetOf(isMap ? exports[`.${rest}`] : rest === '' ? exports : undefined)
-  return target === undefined ? undefined : join(dirname(manifest), target)
-}
-
-const CONDITIONS: ReadonlySet<string> = new Set(['node', 'import', 'module-sync', 'default'])
-
-function targetOf(target: unknown): string | undefined {
-  if (typeof target === 'string') return target
-  if (!isConditions(target)) return undefined
-  for (const [condition, inner] of Object.entries(target)) {
-    const found = CONDITIONS.has(condition) ? targetOf(inner) : undefined
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-
-function isConditions(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
