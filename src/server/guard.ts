@@ -49,7 +49,10 @@ export class Guard {
     const { book, requests } = this.#options
     const shown = tokenIn(request)
     if (shown === undefined && !book.hasTokens) return LOCAL_CALLER
-    if (shown === undefined) throw unauthorized('server.no-token', 'a token is needed: Authorization: Bearer <token>')
+    if (shown === undefined) {
+      assertFree(requests.take(address))
+      throw unauthorized('server.no-token', 'a token is needed: Authorization: Bearer <token>')
+    }
     const token = book.findToken(shown, at)
     if (token === undefined) {
       assertFree(this.#options.wrongTokens.take(address))

@@ -18,7 +18,10 @@ export interface ServerLimits {
   readonly streams: number
   /** Bytes that wait for the readers of streams, all together; of more, who has taken nothing for longest is cut. */
   readonly streamBytes: number
-  /** Requests of one token, or of one address without a token, per second, sustained; twice as many at once. */
+  /**
+   * Requests of one token, or of one address that shows none where one is needed, per second, sustained; twice as many at
+   * once. A server without tokens serves its own machine only, and as often as it likes.
+   */
   readonly requestsPerSecond: number
   /** Wrong tokens of one address per minute before it is told to wait. */
   readonly wrongTokensPerMinute: number

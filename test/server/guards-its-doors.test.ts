@@ -308,6 +308,15 @@ describe('the server', () => {
     expect((await world.ask('GET', '/api/runs', { token: 'x' })).status).toBe(401)
   })
 
+  it('holds an address that shows no token to its rate', async () => {
+    const world = await createServerWorld({ limits: { requestsPerSecond: 2 } })
+    const token = world.token('reader')
+    const statuses: number[] = []
+    for (let turn = 0; turn < 5; turn++) statuses.push((await world.ask('GET', '/api/runs')).status)
+    expect(statuses).toEqual([401, 401, 401, 401, 429])
+    expect((await world.ask('GET', '/api/runs', { token })).status).toBe(200)
+  })
+
   it('holds every token to its rate', async () => {
     const world = await createServerWorld({ limits: { requestsPerSecond: 2 } })
     const [one, other] = [world.token('reader'), world.token('reader')]
