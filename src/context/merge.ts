@@ -1,5 +1,5 @@
 // Merge: pure functions from (base, current, update) to a result. Arguments are admitted, frozen values; results share
-// every part that did not change with `current`, and are frozen.
+// every part that did not change with `current`, or are the update itself where nothing of `current` is left, and are frozen.
 import { isPlainObject, isSameData, ownValue, setOwn } from '../base/index.ts'
 import type { PathConflict } from './conflict.ts'
 
@@ -24,17 +24,27 @@ export function mergeDeep(
   if (isSameData(current, update)) return current
   if (!isPlainObject(current) || !isPlainObject(update)) return replaceValue(sides, conflicts, path)
   const baseObject = isPlainObject(base) ? base : {}
+  const names = Object.keys(update)
+  // Where nothing is left of what was there, the update is the result itself: the ledger then keeps it once.
+  let isWhole = isSameOrder(names, Object.keys(current))
   let result: Record<string, unknown> | undefined
-  for (const key of Object.keys(update)) {
+  for (const key of names) {
     const mine = update[key]
     const here = Object.hasOwn(current, key)
     const part = { base: ownValue(baseObject, key), current: ownValue(current, key), update: mine, concurrent }
     const merged = here ? mergeDeep(part, conflicts, [...path, key]) : addPart(part, baseObject, key, conflicts, path)
+    if (merged !== mine) isWhole = false
     if (merged === ABSENT || (here && merged === current[key])) continue
     result ??= copyObject(current)
     setOwn(result, key, merged)
   }
+  if (isWhole) return update
   return result === undefined ? current : Object.freeze(result)
+}
+
+/** The order of names is part of a value. */
+function isSameOrder(names: readonly string[], others: readonly string[]): boolean {
+  return names.length === others.length && names.every((name, index) => name === others[index])
 }
 
 const ABSENT = Symbol('absent')

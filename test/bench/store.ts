@@ -101,7 +101,9 @@ function fullTable(measured: Timings, peerLines: readonly Line[]): Table {
       lineOf(timings, RAW_ALLOWED),
       lineOf(timings, bareName('full')),
       lineOf(timings, oneName('full'), { baseline: RAW_ALLOWED, ...most(1.3) }),
-      ...ENTRIES.map((entries) => lineOf(timings, updateName('full', entries), { baseline: RAW_ALLOWED })),
+      ...ENTRIES.map((entries) =>
+        lineOf(timings, updateName('full', entries), { baseline: RAW_ALLOWED, ...most(1.3) }),
+      ),
       lineOf(timings, bareManyName('full')),
       lineOf(timings, manyName('full'), { baseline: bareManyName('full'), ...most(2) }),
       ...peerLines,

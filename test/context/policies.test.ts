@@ -29,6 +29,17 @@ describe('smart, the default', () => {
     expect(world.board.get('k')).toEqual({ a: { x: 1, y: 3, z: 4 }, b: 1 })
   })
 
+  it('keeps parts that did not change, and the order of the names that were there', () => {
+    const [kept, first] = [{ deep: [1] }, { b: 1, kept: { deep: [1] }, a: 1 }]
+    const world = boardWith({}, first)
+    const before = world.board.get('k') as typeof first
+    world.accept('ann', { k: { a: 2, b: 2, kept } })
+    const after = world.board.get('k') as typeof first
+    expect(after).toEqual({ b: 2, kept, a: 2 })
+    expect(Object.keys(after)).toEqual(['b', 'kept', 'a'])
+    expect(after.kept).toBe(before.kept)
+  })
+
   it('replaces lists of medium and low entries', () => {
     const world = boardWith({ priority: 'medium' }, [1, 2])
     world.accept('ann', { k: [3] })
