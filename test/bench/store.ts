@@ -48,6 +48,7 @@ const oneName = (durability: Durability): string => `append(), 1 writer, ${durab
 const manyName = (durability: Durability): string => `append(), ${WRITERS} writers, ${durability}`
 const updateName = (durability: Durability, entries: number): string =>
   `run.update(), ${entries.toLocaleString('en')} entries, ${durability}`
+const runsName = (durability: Durability): string => `run.update(), ${WRITERS} runs at once, ${durability}`
 const saverName = (durability: Durability, writers: number): string =>
   `${SAVER}, ${writers === 1 ? '1 thread' : `${writers} threads`}, ${durability}`
 
@@ -73,6 +74,7 @@ async function updateTables(folder: string): Promise<readonly Table[]> {
       ...bareContenders(folder, durability),
       ...appendContenders(folder, durability),
       ...ENTRIES.map((entries) => runUpdates(folder, durability, entries)),
+      updatesOfRuns(folder, durability),
       ...(peer.kind === 'ready' ? saverContenders(peer.module, folder, durability) : []),
     ])
     const peerLines =
@@ -106,6 +108,7 @@ function fullTable(measured: Timings, peerLines: readonly Line[]): Table {
       ),
       lineOf(timings, bareManyName('full')),
       lineOf(timings, manyName('full'), { baseline: bareManyName('full'), ...most(2) }),
+      lineOf(timings, runsName('full'), { baseline: bareManyName('full') }),
       ...peerLines,
     ],
     notMeasured:
@@ -124,6 +127,7 @@ function processTable(timings: Timings, peerLines: readonly Line[]): Table {
       ...ENTRIES.map((entries) => lineOf(timings, updateName('process', entries), { baseline: bareName('process') })),
       lineOf(timings, bareManyName('process')),
       lineOf(timings, manyName('process'), { baseline: bareManyName('process') }),
+      lineOf(timings, runsName('process'), { baseline: bareManyName('process') }),
       ...peerLines,
     ],
     notMeasured: `what is lost with the power; ${PEER_NOTE}`,
@@ -295,6 +299,44 @@ function runUpdates(folder: string, durability: Durability, entries: number): Co
       if (last?.n !== count) throw new Error('the last value did not arrive')
       await open?.runtime.close()
       await open?.store.close()
+    },
+  }
+}
+
+/** The whole way for many at once: one update of each of so many runs of ten entries, together. */
+function updatesOfRuns(folder: string, durability: Durability): Contender {
+  let open: { readonly store: SqliteStore; readonly runtime: Runtime; readonly runs: readonly Run<unknown, Values>[] }
+  let count = 0
+  const key: Key = 'item.1'
+  const make = (): readonly Values[] =>
+    Array.from({ length: WRITERS }, () => {
+      count += 1
+      return { [key]: value(count) }
+    })
+  return {
+    name: runsName(durability),
+    operations: WRITERS * WAVES_OF_MANY,
+    prepare: async () => {
+      if (count > 0) return
+      const store = await openSqlite(join(folder, `many-runs-${durability}.db`), { durability })
+      const runtime = await createRuntime({ store })
+      const runs = await Promise.all(Array.from({ length: WRITERS }, () => runtime.start(workflow)))
+      const first = Object.fromEntries(Array.from({ length: ENTRIES[0] }, (_, index) => [`item.${index}`, value(0)]))
+      await Promise.all(runs.map((run) => run.update(first)))
+      open = { store, runtime, runs }
+      collectGarbage()
+    },
+    run: async (operations) => {
+      const write = async (changes: readonly Values[]): Promise<void> => {
+        await Promise.all(changes.map((change, index) => open.runs[index]?.update(change)))
+      }
+      return (await timeWaves({ durability, waves: WAVES_OF_MANY, make, write })) / operations
+    },
+    close: async () => {
+      const last = open.runs.at(-1)?.get(key) as { readonly n: number } | undefined
+      if (last?.n !== count) throw new Error('the last value did not arrive')
+      await open.runtime.close()
+      await open.store.close()
     },
   }
 }

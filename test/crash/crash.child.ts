@@ -1,11 +1,12 @@
 // Runs or goes on with one workflow on a SQLite store until it is done or killed, and says on standard output what it was
 // told: `ack <item>` for an acknowledged update, `step <key>` for a finished step. What the world saw is in the effects
 // file: a line for every execution of a step. CALLBOARD_FAULT says where it is killed; CALLBOARD_BUG which bug it has.
-import { appendFileSync, writeSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { createRuntime, defineContext, entry } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
 import { z } from 'zod'
 import { withBug } from './seeded-bugs.ts'
+import { say } from '../support/say.ts'
 
 const [database = '', effects = ''] = process.argv.slice(2)
 const WRITERS = ['a', 'b', 'c'] as const
@@ -14,7 +15,7 @@ const TICKS = 6
 const TICK_MS = 15
 
 /** Written at once: what a killed process had said is not lost. */
-const say = (line: string): void => void writeSync(1, `${line}\n`)
+const sayLine = (line: string): void => say(`${line}\n`)
 
 const board = defineContext({
   // Every item of every writer: one that was applied twice is there twice.
@@ -31,11 +32,11 @@ const writer = board.agent({
     for (let round = 0; round < ROUNDS; round++) {
       const item = `${name}-${round}`
       await step(item, ({ idempotencyKey }) => appendFileSync(effects, `${idempotencyKey} ${item}\n`))
-      say(`step ${item}`)
+      sayLine(`step ${item}`)
       // A step protects what is outside; what was written to the board is seen there.
       if (view.get('items')?.includes(item) === true) continue
       await update({ items: [item], total: 1 })
-      say(`ack ${item}`)
+      sayLine(`ack ${item}`)
     }
   },
 })
@@ -78,6 +79,6 @@ const { runs, failures } = await runtime.recover()
 if (failures.length > 0) throw failures[0]?.error
 const known = await store.summary('r')
 const run = runs[0] ?? (known === undefined ? await runtime.start(workflow, { runId: 'r' }) : await runtime.open('r'))
-say(`done ${JSON.stringify(await run.done)}`)
+sayLine(`done ${JSON.stringify(await run.done)}`)
 await runtime.close()
 await store.close()

@@ -1,10 +1,10 @@
 // One process of many: goes on with every chart that has a step at this index, takes the step, says how the charts
 // looked before and after, and ends without closing anything.
-import { writeSync } from 'node:fs'
 import { openSqlite } from 'callboard/sqlite'
 import { charts } from './all-charts.ts'
 import { stepsOf } from './chart.ts'
 import { BEGAN_AT, driveRun, elapsedAt } from './drive.ts'
+import { say } from '../support/say.ts'
 
 const [database = '', at = '0'] = process.argv.slice(2)
 const index = Number(at)
@@ -22,5 +22,5 @@ for (const chart of charts) {
   await driven.step(step)
   looks[chart.name] = [before, driven.look()]
 }
-writeSync(1, JSON.stringify(looks))
+say(JSON.stringify(looks))
 process.exit(0)

@@ -1,12 +1,12 @@
 // Appends to runs of its own, several at once, and tells of every append that was acknowledged: `run seq`.
 //   append-forever <path> <runs> <appends per run> <durability> [name of the runs] [no-snapshots]
-import { writeSync } from 'node:fs'
 import { openSqlite } from '../../src/store/sqlite/index.ts'
 import { sampleBatch, sampleSnapshot } from '../../src/testing/sample-records.ts'
+import { say } from '../support/say.ts'
 
 const [path = '', runs = '1', appends = '1', durability = 'full', name = 'run', snapshots] = process.argv.slice(2)
 const store = await openSqlite(path, { durability: durability as 'full' | 'process' })
-writeSync(1, 'open\n')
+say('open\n')
 
 await Promise.all(
   Array.from({ length: Number(runs) }, async (_, number) => {
@@ -16,10 +16,10 @@ await Promise.all(
       const size = 1 + (seq % 3)
       await store.append([sampleBatch(runId, seq + 1, seq + size)])
       seq += size
-      writeSync(1, `${runId} ${seq}\n`)
+      say(`${runId} ${seq}\n`)
       if (seq % 20 === 0 && snapshots !== 'no-snapshots') await store.putSnapshot(sampleSnapshot(runId, seq))
     }
   }),
 )
 await store.close()
-writeSync(1, 'closed\n')
+say('closed\n')

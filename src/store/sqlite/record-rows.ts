@@ -177,9 +177,9 @@ export class RecordRows {
 
   /** The stored hash of a record. @throws CallboardError `store.damaged` where it cannot be read */
   hashAt(head: RunHead, seq: number): string {
-    const found = this.#follow(head, head.last, head.summary.seq, seq, seq).rows[0]
-    if (found !== undefined) return found.hash
-    throw damagedError(damageAt(head.summary.runId, seq, 'missing', 'the record is gone'))
+    const { rows, problem } = this.#checked(head, seq - 1, seq)
+    if (problem !== undefined) throw damagedError(damageAt(head.summary.runId, seq, problem.what, problem.message))
+    return rows[0]?.hash ?? ''
   }
 
   /** Every row of a run as it is stored, oldest first, for a new key. */
@@ -290,9 +290,8 @@ export class RecordRows {
     const isToEnd = toSeq === seq
     if (isToEnd && seq - fromSeq < FEW) return undefined
     const before = this.#anchorBefore.get(head.id, fromSeq)
-    const behind = isToEnd ? undefined : this.#anchorAfter.get(head.id, toSeq)
     const low = before === undefined ? { id: head.first, seq: head.trimmedSeq + 1 } : (before as unknown as Anchor)
-    const high = behind === undefined ? { id: head.last, seq } : (behind as unknown as Anchor)
+    const high = toSeq === low.seq ? low : this.#endBehind(head, toSeq)
     const worth = SCAN_AT_MOST * (high.seq - low.seq + 1)
     if (high.id - low.id > worth) return undefined
     // Where it costs little, rows behind the end are looked for too: nobody appended them.
@@ -312,7 +311,14 @@ export class RecordRows {
         // One of the rows cannot be read: following them tells which.
       }
     }
-    return this.#follow(head, head.last, head.summary.seq, fromSeq, toSeq)
+    const { id, seq } = this.#endBehind(head, toSeq)
+    return this.#follow(head, id, seq, fromSeq, toSeq)
+  }
+
+  /** The nearest known row of a run that is not before `toSeq`. */
+  #endBehind({ id, last, summary: { seq } }: RunHead, toSeq: number): Anchor {
+    const behind = toSeq === seq ? undefined : this.#anchorAfter.get(id, toSeq)
+    return behind === undefined ? { id: last, seq } : (behind as unknown as Anchor)
   }
 
   /** From a row back to `fromSeq`, one by one; keeps what lies between. */
