@@ -30,7 +30,7 @@ const ALLOWED_NS = 15_000
 /** How many updates one writer makes in a wave; many make one each. */
 const WAVE = 40
 /** A forced write takes long: fewer of them make a sample. */
-const WAVES = { full: 1, process: 10 } as const
+const WAVES = { full: 4, process: 10 } as const
 const WAVES_OF_MANY = 10
 const ENTRIES = [10, 10_000] as const
 const SAVER_ENTRIES = 10
