@@ -56,6 +56,8 @@ const SCHEMA = `
     tenant TEXT NOT NULL, run_id TEXT NOT NULL, user TEXT, project TEXT, PRIMARY KEY (tenant, run_id)
   ) STRICT, WITHOUT ROWID;
 `
+/** The newest stays whatever its age: if its id were given again, who reads on from a cursor would miss records. */
+const OLD_AUDIT = 'at < ? AND id < (SELECT max(id) FROM audit)'
 const BUSY_TIMEOUT_MS = 5_000
 const SHORTEST_KEY = 16
 const NOBODY = hashOf('')
@@ -194,6 +196,16 @@ export class ServerBook {
     return this.#sql('SELECT id, record FROM audit WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?')
       .all(tenant, afterId, limit)
       .map((row) => ({ id: Number(row['id']), ...(JSON.parse(String(row['record'])) as AuditRecord) }))
+  }
+
+  /** How many audit records, of all tenants, `forgetAudit` would forget. */
+  countAudit(before: number): number {
+    return Number(this.#sql(`SELECT count(*) AS count FROM audit WHERE ${OLD_AUDIT}`).get(before)?.['count'])
+  }
+
+  /** Forgets the audit records, of all tenants, that are older than an instant; gives how many. */
+  forgetAudit(before: number): number {
+    return Number(this.#sql(`DELETE FROM audit WHERE ${OLD_AUDIT}`).run(before).changes)
   }
 
   /** Notes that commits to memory are free for one run until an instant, for whoever shows the token. */

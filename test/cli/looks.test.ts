@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { openBook } from 'callboard/server'
 import { openSqlite } from 'callboard/sqlite'
 import { ensureBuilt } from '../support/built-package.ts'
 import { callboard, DEAL, GREETING, makeFolder, SECRET, start } from './world.ts'
@@ -41,7 +42,7 @@ const MISTAKES: readonly (readonly [args: readonly string[], line: string])[] = 
   [['runs', '--status', 'odd'], "option '--status <status>' argument 'odd' is invalid"],
   [['answer', 'RUN', 'x', 'yes'], 'has no open request "x"; open are "run_'],
   [['answer', 'RUN', 'person', 'perhaps'], 'the answer was not accepted'],
-  [['gc'], 'say what may go: --older-than 30d, or --keep 100, or both'],
+  [['gc'], 'say what may go: --older-than 30d, --keep 100, --audit-older-than 90d, or several of them'],
   [['gc', '--older-than', '3 weeks'], 'Give a number and d, h, m or s: 30d'],
 ]
 
@@ -304,6 +305,36 @@ describe('callboard gc', () => {
     expect((await callboard(['gc', '--keep', '1', '--yes'], folder)).stderr).toBe('2 runs forgotten\n')
     expect(await ids()).toEqual([runId, made[2]])
     expect((await callboard(['verify'], folder)).code).toBe(0)
+  })
+
+  it('forgets old audit records of a server with --yes, and who reads on from a cursor misses none', async () => {
+    const { folder } = await makeDeal()
+    const gc = ['gc', '--audit-older-than', '90d']
+    expect((await callboard([...gc, '--yes'], folder)).stderr).toBe('0 runs and 0 audit records forgotten\n')
+    expect(readdirSync(join(folder, '.callboard'))).not.toContain('callboard.server.db')
+
+    using book = openBook(join(folder, '.callboard/callboard.server.db'))
+    const audit = (requestId: string, daysAgo: number): void => {
+      const at = Date.now() - daysAgo * 86_400_000
+      const who = { tenant: 'default', tokenId: null, caller: 'ada' }
+      book.auditNow({ at, requestId, ...who, method: 'POST', route: '/api/runs', ids: {}, status: 201, code: null })
+    }
+    const left = (afterId = 0): readonly string[] =>
+      book.audited('default', { afterId, limit: 10 }).map(({ requestId }) => requestId)
+    audit('first', 100)
+    audit('second', 91)
+    audit('third', 89)
+    expect((await callboard(gc, folder)).stderr).toBe(
+      '0 runs and 2 audit records would be forgotten; do it with --yes\n',
+    )
+    expect(left()).toEqual(['first', 'second', 'third'])
+    const { stdout } = await callboard([...gc, '--yes', '--json'], folder)
+    expect(JSON.parse(stdout)).toEqual({ removed: true, runs: [], auditRecords: 2 })
+    expect(left()).toEqual(['third'])
+
+    await callboard(['gc', '--audit-older-than', '1d', '--yes'], folder)
+    audit('fourth', 0)
+    expect(left(3)).toEqual(['fourth'])
   })
 })
 
