@@ -6,11 +6,19 @@ import { AgentProcess } from './agent-process.ts'
 import type { InvocationHost } from './bind-actors.ts'
 import { invocationName } from './invocation-name.ts'
 import type { RunCore } from './run-core.ts'
+import { outputOf } from './run-end.ts'
+import type { RunEnd } from './run-end.ts'
 import type { RuntimeServices } from './runtime-services.ts'
 
 interface Child {
+  /** `over` until the machine has been told. */
+  phase: 'starting' | 'going' | 'over'
+  readonly ended: PromiseWithResolvers<RunEnd>
   stop(reason: string): Promise<void>
 }
+
+/** Why a child run is stopped that its parent does not wait for any more. */
+export const LEFT_STATE = 'the state that invoked it was left'
 
 /** What runs share that have invoked nothing yet: an empty map takes 200 bytes. */
 const NONE: Map<string, never> = new Map<string, never>()
@@ -41,6 +49,15 @@ export class Invocations implements InvocationHost {
 
   get hasChildren(): boolean {
     return this.#children.size > 0
+  }
+
+  isAwaiting(runId: string): boolean {
+    return this.#children.has(runId)
+  }
+
+  /** Whether nothing is to be done about them until one of them ends. */
+  get areChildrenSettled(): boolean {
+    return this.#children.values().every(({ phase }) => phase === 'going')
   }
 
   /** How many there have been. */
@@ -96,14 +113,32 @@ export class Invocations implements InvocationHost {
     const starting = this.#services.startChild(machine as AnyStateMachine, seed, isOver)
     // It counts from now on, not from when it has begun: it may have to be stopped before.
     if (this.#children === NONE) this.#children = new Map()
-    this.#children.set(invocation, { stop: async (reason) => (await starting).stop(reason) })
-    const run = await starting
-    return run.done
+    const child: Child = {
+      phase: 'starting',
+      ended: Promise.withResolvers(),
+      stop: async (reason) => {
+        await starting
+        await this.#services.stopRun(invocation, reason)
+      },
+    }
+    this.#children.set(invocation, child)
+    const end = await starting
+    if (end !== undefined) this.onChildEnded(invocation, end)
+    else if (child.phase === 'starting') child.phase = 'going'
+    return outputOf(await child.ended.promise)
+  }
+
+  /** What a child run came to. One that nobody waits for here is of no concern. */
+  onChildEnded(invocation: string, end: RunEnd): void {
+    const child = this.#children.get(invocation)
+    if (child === undefined) return
+    child.phase = 'over'
+    child.ended.resolve(end)
   }
 
   stopChild(invocation: string): void {
     const child = this.#isLeft ? undefined : this.#children.get(invocation)
-    if (child !== undefined) void child.stop('the state that invoked it was left').catch(() => {})
+    if (child !== undefined) void child.stop(LEFT_STATE).catch(() => {})
   }
 
   /** Until the machine knows of an end, it may still do something about it: only then can there be a deadlock. */

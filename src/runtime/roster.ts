@@ -40,6 +40,8 @@ export class Roster {
   readonly #active = new LRUCache<string, Seat>({ maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 })
   readonly #ended = new LRUCache<string, Seat>({ max: MOST_ENDED_RUNS })
   readonly #deadlines = new Map<string, Deadline>()
+  /** Runs at rest that wait for child runs. */
+  readonly #parents = new Set<string>()
   readonly #concerns = new Map<string, readonly string[]>()
   readonly #held = new Map<string, Seat | WeakRef<Seat>>()
   readonly #forgotten = new FinalizationRegistry<string>((runId) => {
@@ -103,6 +105,7 @@ export class Roster {
     this.#deadlines.get(runId)?.cancel()
     this.#deadlines.delete(runId)
     this.#concerns.delete(runId)
+    this.#parents.delete(runId)
     this.#held.delete(runId)
     return seat
   }
@@ -178,6 +181,11 @@ export class Roster {
     })
   }
 
+  /** A child run has ended: if its parent rests, it comes back to hear of it. */
+  onChildEnded(parentId: string): void {
+    if (this.#parents.has(parentId) && !this.#isClosed) this.#onDue(parentId)
+  }
+
   /** Brings back whoever is concerned by changes to global entries, and tells them. */
   onGlobalsChanged(changes: readonly CellChange[], tell: (seat: Seat) => void): void {
     for (const [runId, concerns] of [...this.#concerns]) {
@@ -246,9 +254,10 @@ export class Roster {
       this.#forgotten.register(seat, runId)
     }
     this.rest(runId, until)
-    // A run that global entries concern has to be there to hear of them.
+    if (core.hasChildren) this.#parents.add(runId)
     if (concerns.length > 0) this.#concerns.set(runId, concerns)
-    else this.#note(runId, core.seq, until)
+    // A run that has to hear of global entries or of child runs has to be known to whoever starts next.
+    else if (!core.hasChildren && core.parent === undefined) this.#note(runId, core.seq, until)
     faultPoint('rest:after')
   }
 

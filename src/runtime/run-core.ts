@@ -282,11 +282,20 @@ export class RunCore implements EngineHost {
 
   /** The committed board as a reader may see it now: without what has expired. */
   readableBoard(): Board {
+    if (this.#end !== undefined) this.#followGlobals()
     const board = (this.#board ??= this.#engine.committed.context.board.withGlobals(this.#services.globals.committed))
     const nextExpiryAt = (this.#nextExpiryAt = board.nextExpiryAt)
     if (nextExpiryAt === undefined || nextExpiryAt > this.clock.now()) return board
     this.#sendExpiry()
     return this.#show(board, [])
+  }
+
+  /** Nobody tells a run that has ended of global entries. */
+  #followGlobals(): void {
+    const board = this.#board?.withGlobals(this.#services.globals.committed)
+    if (board === this.#board) return
+    this.#board = board
+    this.#views?.reset()
   }
 
   /** Moves every view on to a board. What has expired is gone for readers before the machine has taken it away. */
@@ -318,6 +327,7 @@ export class RunCore implements EngineHost {
   }
 
   readSlot(slot: ViewSlot): BoardView {
+    if (this.#end !== undefined) this.#followGlobals()
     if (this.#board === undefined || (this.#nextExpiryAt !== undefined && this.#nextExpiryAt <= this.clock.now())) {
       return slot.read(this.readableBoard())
     }
@@ -334,6 +344,20 @@ export class RunCore implements EngineHost {
   /** The sight of an agent of a type, under some id. */
   sightOf(type: string, id: string): Sight {
     return new Sight(id, this.#accessOf(type), this.#services.filters)
+  }
+
+  get hasChildren(): boolean {
+    return this.#invocations.hasChildren
+  }
+
+  /** Whether a run is a child that its machine waits for. */
+  isAwaiting(runId: string): boolean {
+    return this.#invocations.isAwaiting(runId)
+  }
+
+  /** A child run that its machine may wait for has ended. */
+  onChildEnded(runId: string, end: RunEnd): void {
+    this.#invocations.onChildEnded(runId, end)
   }
 
   /** Hands an event to the machine; resolves to whether it took it. */
@@ -466,8 +490,7 @@ export class RunCore implements EngineHost {
       this.#stopping !== undefined ||
       this.#committedSeq === 0 ||
       this.#holds > 0 ||
-      this.parent !== undefined ||
-      this.#invocations.hasChildren ||
+      !this.#invocations.areChildrenSettled ||
       !this.#engine.isSettled ||
       this.#snapshots.isTaking ||
       this.#compactor?.isBusy === true ||

@@ -20,6 +20,12 @@ export function endMessage(runId: string, { kind, ...end }: Exclude<RunEnd, { ki
   return { runId, status: kind, ...('error' in end ? { error: end.error } : {}) }
 }
 
+/** The output of a run that is done. @throws how it ended otherwise */
+export function outputOf(end: RunEnd): unknown {
+  if (end.kind === 'done') return end.output
+  throw end.error
+}
+
 /** The end that a machine's state is; only asked of one that is not active. */
 export function endOf(
   definition: WorkflowDefinition,

@@ -38,6 +38,7 @@ import { exportRun } from './run-export.ts'
 import type { ExportOptions, RunExport } from './run-export.ts'
 import { unknownError } from './runtime-errors.ts'
 import type { RunCore } from './run-core.ts'
+import { outputOf } from './run-end.ts'
 import type { Seat } from './seat.ts'
 
 /** Who acts from outside; shown as the author of what they write. */
@@ -74,10 +75,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   #promiseOutput(): Promise<Output> {
-    const done = this.#seat.ended.then((end) => {
-      if (end.kind === 'done') return end.output as Output
-      throw end.error
-    })
+    const done = this.#seat.ended.then((end) => outputOf(end) as Output)
     // Whoever asks and does not await it is not to be told by an uncaught rejection.
     done.catch(() => {})
     return new AwaitedPromise(done, () => this.#seat.onAwaited())

@@ -55,6 +55,7 @@ export interface RuntimeServices {
   readonly nextUpdateId: () => string
   /** Work that whoever closes the runtime waits for. */
   readonly track: (work: Promise<void>) => void
+  /** Starts a child run, or finds it again; gives how it has ended, if it has. Its parent is told when it does. */
   startChild(
     machine: AnyStateMachine,
     seed: {
@@ -64,7 +65,9 @@ export interface RuntimeServices {
     },
     /** Whether nobody needs it any more: asked before another attempt, where the store has failed. */
     isOver: () => boolean,
-  ): Promise<{ readonly done: Promise<unknown>; stop(reason: string): Promise<void> }>
+  ): Promise<RunEnd | undefined>
+  /** Ends a run, brought back if it rests. */
+  stopRun(runId: string, reason: string): Promise<void>
   /** Tells every other run of committed changes to global entries. */
   announceGlobals(from: string, changes: readonly CellChange[], by: string, at: number): void
   /** A commit has failed: the run is to go on from what is stored. */

@@ -17,22 +17,23 @@ import type { Point } from './point.ts'
 import { removeEnded } from './remove-run.ts'
 import { RunCore } from './run-core.ts'
 import { endMessage } from './run-end.ts'
+import type { RunEnd } from './run-end.ts'
 import type { RunSeed } from './run-core.ts'
 import { Run } from './run.ts'
 import type { RunHost } from './run-host.ts'
 import { guardInspector } from './inspector.ts'
+import { KnownWorkflows } from './known-workflows.ts'
 import { loadRun } from './load-run.ts'
 import { readToOpen } from './open-run.ts'
 import type { StoredRun } from './open-run.ts'
 import { recoverRuns } from './recover.ts'
 import type { Recovered } from './recover.ts'
 import { assertCount, keepingRules } from './retention.ts'
-import { isWrittenGlobally } from './rest.ts'
 import { Roster } from './roster.ts'
 import type { RunState } from './run-state.ts'
 import type { CloseOptions, RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
-import { assertRunId, definitionOf, existsError, unknownError, unregisteredError } from './runtime-errors.ts'
+import { assertRunId, definitionOf, existsError, unknownError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
 import { Seat } from './seat.ts'
 import type { SeatHost } from './seat.ts'
@@ -53,7 +54,7 @@ export class Runtime {
   readonly #ids: Ids
   readonly #roster: Roster
   readonly #housekeeping: Housekeeping
-  readonly #workflows = new Map<string, AnyStateMachine>()
+  readonly #workflows: KnownWorkflows
   readonly #opening = new Map<string, Promise<Seat>>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
@@ -64,7 +65,7 @@ export class Runtime {
   constructor(options: RuntimeOptions = {}) {
     const { ids = randomIds } = options
     const clock = steadyClock(options.clock ?? systemClock)
-    for (const machine of options.workflows ?? []) this.#workflows.set(definitionOf(machine).name, machine)
+    this.#workflows = new KnownWorkflows(options.workflows ?? [])
     this.#ids = ids
     const topics: Bus<RuntimeTopics> = new Bus<RuntimeTopics>((failure) => {
       if (failure.topic !== 'failure') topics.emit('failure', failure)
@@ -94,6 +95,7 @@ export class Runtime {
       nextUpdateId: () => `u${++this.#updates}`,
       track,
       startChild: (machine, seed, isOver) => insist(() => this.#beginOrOpen(machine, seed), this.#services, isOver),
+      stopRun: (runId, reason) => this.stop(runId, reason),
       announceGlobals: (from, changes, by, at) => {
         const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
         for (const seat of this.#roster.inTouch()) if (seat.runId !== from) tell(seat)
@@ -102,12 +104,15 @@ export class Runtime {
       onCommitted: (runId) => this.#roster.onCommitted(runId),
       onQuiet: () => this.#roster.onQuiet(),
       onLost: (runId) => this.#roster.takeBack(runId),
-      isShared: (pattern) => isWrittenGlobally(pattern, [...this.#workflows.values()].map(definitionOf)),
+      isShared: (pattern) => this.#workflows.couldWriteGlobally(pattern),
       onEnded: (core, end) => {
         // Of a lost run, what the store has is not what is here.
         if (core.isLost) this.#roster.drop(core.runId)
         else this.#roster.end(core.runId)
-        if (end.kind !== 'left') topics.emit('end', endMessage(core.runId, end))
+        if (end.kind === 'left') return
+        topics.emit('end', endMessage(core.runId, end))
+        // One that could not begin is tried again by whoever asked for it.
+        if (core.parent !== undefined && core.seq > 0) this.#tellParent(core.parent.runId, core.runId, end)
       },
       keeping: { store, rules, onFailure: this.#onUnusable, track },
     }
@@ -219,6 +224,8 @@ export class Runtime {
         this.#roster.rest(runId, until)
         return true
       },
+      atWork: (runId) => this.#roster.atWork(runId)?.core,
+      stop: (runId, reason) => this.stop(runId, reason),
     })
   }
 
@@ -317,7 +324,7 @@ export class Runtime {
       { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent, labels },
       this.#services,
     )
-    if (!this.#workflows.has(definition.name)) this.#workflows.set(definition.name, machine)
+    this.#workflows.add(machine)
     const seat = this.#seatFor(core, machine)
     this.#roster.add(runId, seat)
     try {
@@ -330,15 +337,24 @@ export class Runtime {
     return seat.run
   }
 
-  /** A child run: started, or, after a restart, found again. */
+  /** A child run: started, or, after a restart or a rest, found again; gives its end, if it has ended. */
   async #beginOrOpen(
     machine: AnyStateMachine,
     seed: Pick<RunSeed, 'runId' | 'parent'> & { readonly input: unknown },
-  ): Promise<Run> {
+  ): Promise<RunEnd | undefined> {
     const summary = await this.#services.store.summary(seed.runId)
-    return summary === undefined
-      ? this.#begin(machine, seed)
-      : (this.get(seed.runId) ?? (await this.#open(machine, summary)).run)
+    if (summary === undefined) {
+      await this.#begin(machine, seed)
+      return undefined
+    }
+    this.#workflows.add(machine)
+    return (this.#roster.inMemory(seed.runId) ?? (await this.#open(machine, summary))).core.end
+  }
+
+  #tellParent(parentId: string, runId: string, end: RunEnd): void {
+    const parent = this.#roster.atWork(parentId)
+    if (parent === undefined) this.#roster.onChildEnded(parentId)
+    else parent.core.onChildEnded(runId, end)
   }
 
   /** Two that ask for one run at once get the same. */
@@ -397,10 +413,8 @@ export class Runtime {
   }
 
   /** A run that this runtime knows already has brought its machine along. */
-  #machineOf({ runId, workflow }: RunSummary): AnyStateMachine {
-    const machine = this.#roster.find(runId)?.machine ?? this.#workflows.get(workflow)
-    if (machine !== undefined) return machine
-    throw unregisteredError(runId, workflow, this.#workflows.keys())
+  #machineOf(summary: RunSummary): AnyStateMachine {
+    return this.#roster.find(summary.runId)?.machine ?? this.#workflows.of(summary)
   }
 
   /** Where a run sits, with what the outside holds of it. */

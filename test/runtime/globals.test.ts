@@ -116,3 +116,21 @@ it('a global entry stays when the run that wrote it has ended', async () => {
   const next = await runtime.start(idle(news))
   expect(next.get('rate')).toBe(7)
 })
+
+it('a run that has ended shows global entries as they are, held since or opened later', async () => {
+  const store = createVolatileStore()
+  const reader = prices.agent({ reads: ['rate'], run: async () => {} })
+  const workflow = prices.workflow({ name: 'read', agents: { reader } }).createMachine({ id: 'read' })
+  const { runtime } = await createWorld({ store })
+  const ended = await runtime.start(workflow, { runId: 'ended' })
+  await ended.update({ rate: 7 })
+  await ended.stop()
+  const shown = (run: Pick<typeof ended, 'get' | 'view'>): unknown => [run.get('rate'), run.view('reader').get('rate')]
+  expect(shown(ended)).toEqual([7, 7])
+  await (await runtime.start(idle(prices))).update({ rate: 8 })
+  const { runtime: other } = await createWorld({ store, workflows: [workflow] })
+  expect([shown(ended), shown(await other.open('ended'))]).toEqual([
+    [8, 8],
+    [8, 8],
+  ])
+})

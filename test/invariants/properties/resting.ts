@@ -1,5 +1,5 @@
 // A rest is invisible: whatever happens to a run, its ledger and what is read of it are the same whether it rests whenever
-// it can, is abandoned and recovered in between, or never leaves memory.
+// it can, is abandoned and recovered in between, or never leaves memory; and so is what its child runs do.
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { z } from 'zod'
@@ -23,9 +23,19 @@ const act = fc.oneof(
   },
   {
     weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('send' as const), type: fc.constantFrom('go', 'back', 'ask', 'count') }),
+    arbitrary: fc.record({
+      kind: fc.constant('send' as const),
+      type: fc.constantFrom('go', 'back', 'ask', 'count', 'hire', 'fire'),
+    }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('answer' as const), value: plainValue }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('answer' as const),
+      of: fc.constantFrom('run', 'child run'),
+      value: plainValue,
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 9_000 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('name' as const) }) },
 )
@@ -57,22 +67,31 @@ function makeWorkflow({ workflow: { defineContext, entry } }: Modules): never {
     shared: entry(z.unknown(), { scope: 'global', outside: true, merge: 'replace' }),
     answer: entry(z.unknown(), { outside: true, merge: 'replace' }),
     told: entry(z.unknown(), { merge: 'replace' }),
+    advice: entry(z.unknown(), { merge: 'replace' }),
     steps: entry(z.number(), { merge: 'counter', default: 0 }),
   })
-  const asks = board.agent({
-    reads: ['*'],
-    writes: ['steps', 'told'],
-    run: async ({ ask, step, update }) => {
-      const before = await step('before', () => 1)
-      const answer = await ask('answer', { timeoutMs: 7_000 }).catch((error: { code?: string }) => {
-        if (error.code !== 'request.timeout') throw error
-        return 'nobody answered'
-      })
-      const after = await step('after', () => answer)
-      await update({ steps: before, told: after })
-    },
-  })
-  return board.workflow({ name: 'restful', agents: { asks } }).createMachine({
+  const asking = (timeoutMs: number) =>
+    board.agent({
+      reads: ['*'],
+      writes: ['steps', 'told'],
+      run: async ({ ask, step, update }) => {
+        const before = await step('before', () => 1)
+        const answer = await ask('answer', { timeoutMs }).catch((error: { code?: string }) => {
+          if (error.code !== 'request.timeout') throw error
+          return 'nobody answered'
+        })
+        const after = await step('after', () => answer)
+        await update({ steps: before, told: after })
+      },
+    })
+  // Of what is due at the same instant in two runs, either may come first.
+  const helper = board.workflow({ name: 'helper', agents: { asks: asking(6_123) } }).createMachine({
+    id: 'helper',
+    initial: 'on',
+    states: { on: { invoke: { src: 'asks', onDone: 'off', onError: 'off' } }, off: { type: 'final' } },
+    output: ({ context }: { context: { board: { get(key: string): unknown } } }) => context.board.get('told'),
+  } as never)
+  return board.workflow({ name: 'restful', agents: { asks: asking(7_000), helper } }).createMachine({
     id: 'restful',
     type: 'parallel',
     states: {
@@ -83,6 +102,20 @@ function makeWorkflow({ workflow: { defineContext, entry } }: Modules): never {
       asking: {
         initial: 'off',
         states: { off: { on: { ask: 'on' } }, on: { invoke: { src: 'asks', onDone: 'off', onError: 'off' } } },
+      },
+      helping: {
+        initial: 'off',
+        states: {
+          off: { on: { hire: 'on' } },
+          on: {
+            invoke: {
+              src: 'helper',
+              onDone: { target: 'off', actions: board.write({ advice: ({ event }: never) => event['output'] }) },
+              onError: 'off',
+            },
+            on: { fire: 'off' },
+          },
+        },
       },
       counting: { on: { count: { actions: board.write({ made: 'counted' }) } } },
     },
@@ -124,12 +157,15 @@ async function play(
       for (const id of RUNS) runs.set(id, await runtime.open(id))
       await clock.settle()
     }
-    seen.push(await perform(runs.get(runId) as Run, what, clock))
+    seen.push(await perform(runtime, runs.get(runId) as Run, what, clock))
     await clock.settle()
     seen.push(RUNS.map((id) => lookAt(runs.get(id) as Run)))
   }
   await clock.advance(10_000)
-  for (const id of RUNS) seen.push(lookAt(runs.get(id) as Run), await ledgerOf(runs.get(id) as Run))
+  for (const { runId } of await runtime.list()) {
+    const run = await runtime.open(runId)
+    seen.push(lookAt(run), await ledgerOf(run))
+  }
   await runtime.close()
   return { seen, rests }
 }
@@ -148,16 +184,17 @@ function mortalClock(clock: TestClock): { readonly clock: Clock; kill(): void } 
   return { clock: own, kill: () => (isAlive = false) }
 }
 
-async function perform(run: Run, what: Command['act'], clock: TestClock): Promise<unknown> {
+async function perform(runtime: Runtime, run: Run, what: Command['act'], clock: TestClock): Promise<unknown> {
   switch (what.kind) {
     case 'write':
       return (await run.tryUpdate({ [what.key]: what.value }, { by: 'tester' })).kind
     case 'send':
       return run.send({ type: what.type })
     case 'answer': {
-      const [request] = run.requests()
-      if (request === undefined) return 'nobody asks'
-      return run.answer(request.id, what.value).then(
+      const asked = what.of === 'run' ? run : await childOf(runtime, run)
+      const request = asked?.requests()[0]
+      if (asked === undefined || request === undefined) return 'nobody asks'
+      return asked.answer(request.id, what.value).then(
         () => 'answered',
         (error: { code: string }) => error.code,
       )
@@ -169,6 +206,11 @@ async function perform(run: Run, what: Command['act'], clock: TestClock): Promis
     default:
       throw new TypeError(`unknown act ${String(what satisfies never)}`)
   }
+}
+
+async function childOf(runtime: Runtime, { id }: Run): Promise<Run | undefined> {
+  const child = (await runtime.list({ status: 'active' })).find(({ parent }) => parent?.runId === id)
+  return child === undefined ? undefined : runtime.open(child.runId)
 }
 
 function lookAt(run: Run): unknown {
