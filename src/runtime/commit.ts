@@ -43,7 +43,7 @@ export function commitTurns(
   const global = globals.batchOf(batch.records)
   return store.append(global === undefined ? [batch] : [batch, global]).catch((error: unknown) =>
     assertStored(store, batch, error).catch(async (failure: unknown) => {
-      await globals.lose(store)
+      await globals.lose()
       throw failure
     }),
   )

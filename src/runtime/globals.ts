@@ -1,20 +1,41 @@
 // Globals: the entries that every run of a tenant sees. They are a ledger of their own, written together with the run
-// that changed them.
-import { Shelf } from '../context/index.ts'
+// that changed them, with snapshots and a retention like that of a run.
+import { Board, Catalogue, Shelf } from '../context/index.ts'
 import type { CellChange } from '../context/index.ts'
 import { withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { Batch, Store } from '../store/index.ts'
+import { loadRun } from './load-run.ts'
+import type { RunState } from './run-state.ts'
+import { SnapshotTaker } from './snapshot-taker.ts'
+import type { SnapshotKeeping, SnapshotSource } from './snapshot-taker.ts'
 
 const PREFIX = 'global:'
+/** Entries are checked by the catalogues of the runs that write them. */
+const CATALOGUE = new Catalogue({})
 
 /** Whether an id is that of the ledger of global entries. */
 export function isGlobals(runId: string): boolean {
   return runId.startsWith(PREFIX)
 }
 
-export class Globals {
+/** The id of the ledger of a tenant's global entries. */
+export function globalsId(tenant: string): string {
+  return `${PREFIX}${tenant}`
+}
+
+/** What a store has of a ledger of global entries: they are on its board. */
+export function loadGlobals(store: Store, runId: string, onUnusable?: (error: unknown) => void): Promise<RunState> {
+  return loadRun({ store, catalogue: CATALOGUE, runId, ...(onUnusable === undefined ? {} : { onUnusable }) })
+}
+
+export class Globals implements SnapshotSource {
   readonly runId: string
+  readonly catalogue: Catalogue = CATALOGUE
+  /** There is nothing in it but the global entries, which its snapshots have from its records. */
+  readonly committedBoard: Board
+  readonly #keeping: SnapshotKeeping
+  #snapshots: SnapshotTaker
   /** The newest entries, committed or not. */
   #latest = Shelf.empty
   #committed = Shelf.empty
@@ -22,11 +43,14 @@ export class Globals {
   #seq = 0
   #committedSeq = 0
   #epoch = 0
-  /** The seq that a run's record has here. */
-  readonly #seqs = new WeakMap<LedgerRecord, number>()
+  /** What a run's record has become here. */
+  readonly #records = new WeakMap<LedgerRecord, LedgerRecord>()
 
-  constructor(tenant: string) {
-    this.runId = `${PREFIX}${tenant}`
+  constructor(tenant: string, keeping: SnapshotKeeping) {
+    this.runId = globalsId(tenant)
+    this.committedBoard = Board.create({ catalogue: CATALOGUE, runId: this.runId })
+    this.#keeping = keeping
+    this.#snapshots = new SnapshotTaker(this, keeping)
   }
 
   /** Counts the readings of the store: what was staged before the last one is lost. */
@@ -43,22 +67,22 @@ export class Globals {
   }
 
   /** Reads what the store has. What was built on what was here before is lost. */
-  async load(store: Store): Promise<void> {
-    const records = await store.read(this.runId)
-    const shelf = Shelf.empty.with(records.flatMap(({ changes }) => changes.map(({ cell }) => cell)))
+  async load(): Promise<void> {
+    const { store, onFailure } = this.#keeping
+    const state = await loadGlobals(store, this.runId, onFailure)
     this.#epoch += 1
-    this.#latest = shelf
-    this.#committed = shelf
-    this.#seq = this.#committedSeq = records.at(-1)?.seq ?? 0
+    this.#latest = this.#committed = state.board.globals
+    this.#seq = this.#committedSeq = state.seq
+    this.#snapshots = new SnapshotTaker(this, this.#keeping, state)
   }
 
   /** What was staged could not be stored: back to what is, as far as that is known and then as the store says. */
-  async lose(store: Store): Promise<void> {
+  async lose(): Promise<void> {
     this.#epoch += 1
     this.#latest = this.#committed
     this.#seq = this.#committedSeq
     // A store that cannot be read either refuses the next append as well, and is asked again then.
-    await this.load(store).catch(() => {})
+    await this.load().catch(() => {})
   }
 
   /** Takes over what a transition made of the entries; `commit` makes it visible. */
@@ -74,17 +98,21 @@ export class Globals {
       const changes = record.changes.filter(({ scope }) => scope === 'global')
       if (changes.length === 0) continue
       this.#seq += 1
-      this.#seqs.set(record, this.#seq)
-      const asked = { runId: record.runId, seq: record.seq }
-      own.push({
-        ...record,
-        seq: this.#seq,
+      const { kind, at, author } = record
+      const copy: LedgerRecord = {
         runId: this.runId,
-        asked,
+        seq: this.#seq,
+        kind,
+        at,
+        author,
+        asked: { runId: record.runId, seq: record.seq },
         changes: changes.map(withoutPrevious),
         conflicts: [],
         refusals: [],
-      })
+        machine: undefined,
+      }
+      this.#records.set(record, copy)
+      own.push(copy)
     }
     const last = own.at(-1)
     const first = own[0]
@@ -104,10 +132,12 @@ export class Globals {
 
   /** Makes what a run's committed record has changed visible to readers of every run. */
   commit(record: LedgerRecord, changes: readonly CellChange[]): void {
-    const seq = this.#seqs.get(record)
+    const copy = this.#records.get(record)
     // It may have been read from the store already.
-    if (seq === undefined || seq <= this.#committedSeq) return
-    this.#committedSeq = seq
-    this.#committed = this.#committed.with(changes.filter(({ scope }) => scope === 'global').map(({ cell }) => cell))
+    if (copy === undefined || copy.seq <= this.#committedSeq) return
+    this.#committedSeq = copy.seq
+    const global = changes.filter(({ scope }) => scope === 'global')
+    this.#committed = this.#committed.with(global.map(({ cell }) => cell))
+    this.#snapshots.onCommitted(copy, global)
   }
 }

@@ -80,12 +80,13 @@ export class Runtime {
       this.#work.add(work)
       void work.then(() => this.#work.delete(work))
     }
+    const keeping = { store, rules, onFailure: this.#onUnusable, track }
     this.#services = {
       clock,
       deadlines,
       random: options.random ?? (() => Math.random()),
       store,
-      globals: new Globals(options.tenant ?? 'default'),
+      globals: new Globals(options.tenant ?? 'default', keeping),
       filters: this.filters,
       surroundings: this.surroundings,
       topics,
@@ -114,7 +115,7 @@ export class Runtime {
         // One that could not begin is tried again by whoever asked for it.
         if (core.parent !== undefined && core.seq > 0) this.#tellParent(core.parent.runId, core.runId, end)
       },
-      keeping: { store, rules, onFailure: this.#onUnusable, track },
+      keeping,
     }
     this.#roster = new Roster({
       store,
@@ -131,7 +132,7 @@ export class Runtime {
 
   /** Reads the global entries from the store. Done by `createRuntime`. */
   load(): Promise<void> {
-    return this.#services.globals.load(this.#services.store)
+    return this.#services.globals.load()
   }
 
   get store(): Store {

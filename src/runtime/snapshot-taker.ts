@@ -32,9 +32,9 @@ export interface SnapshotSource {
   readonly committedBoard: Board
 }
 
-/** After how many records the next one is due: at least as many as it has entries (T4). */
-function intervalOf({ everyRecords }: KeepingRules, board: Board | undefined): number {
-  return Math.max(everyRecords, board?.own.live ?? 0)
+/** After how many records the next one is due: at least as many as it holds entries (T4). */
+function intervalOf({ everyRecords }: KeepingRules, { live }: Shelf, globals: Shelf): number {
+  return Math.max(everyRecords, live + globals.live)
 }
 
 export class SnapshotTaker {
@@ -57,7 +57,7 @@ export class SnapshotTaker {
     this.#globals = state?.board.globals ?? Shelf.empty
     this.#seq = state?.seq ?? 0
     this.#at = state?.at ?? 0
-    this.#due = (state?.snapshotSeq ?? 0) + intervalOf(keeping.rules, state?.board)
+    this.#due = (state?.snapshotSeq ?? 0) + intervalOf(keeping.rules, state?.board.own ?? Shelf.empty, this.#globals)
   }
 
   get isTaking(): boolean {
@@ -93,7 +93,7 @@ export class SnapshotTaker {
     const { rules, store } = this.#keeping
     const { runId, catalogue, committedBoard } = this.#source
     const reading = { store, runId, catalogue }
-    const interval = intervalOf(rules, committedBoard)
+    const interval = intervalOf(rules, committedBoard.own, this.#globals)
     this.#due = this.#seq + interval
     const plan = await planTidying(reading, rules, notes.snapshots, this.#seq)
     notes.forgetSnapshots(plan.forgotten)

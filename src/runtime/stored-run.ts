@@ -6,7 +6,7 @@ import type { MachineState } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
 import { accessRulesOf } from '../workflow/index.ts'
 import type { PersonTarget, WorkflowDefinition } from '../workflow/index.ts'
-import { Globals } from './globals.ts'
+import { globalsId, loadGlobals } from './globals.ts'
 import { loadRun } from './load-run.ts'
 import type { RunState } from './run-state.ts'
 
@@ -54,9 +54,8 @@ export async function viewStored(options: StoredViewOptions): Promise<View> {
   })
   const sight = sightIn(definition, runId, agent, options.type ?? typeOf(machine, agent))
   if (atSeq !== undefined) return new BoardView(board, sight)
-  const globals = new Globals(tenant)
-  await globals.load(store)
-  return new BoardView(board.withGlobals(globals.committed), sight)
+  const { board: shared } = await loadGlobals(store, globalsId(tenant))
+  return new BoardView(board.withGlobals(shared.globals), sight)
 }
 
 function sightIn({ agents }: WorkflowDefinition, runId: string, agent: string, type: string): Sight {

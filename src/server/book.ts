@@ -59,6 +59,9 @@ const SCHEMA = `
 /** The newest stays whatever its age: if its id were given again, who reads on from a cursor would miss records. */
 const OLD_AUDIT = 'at < ? AND id < (SELECT max(id) FROM audit)'
 const BUSY_TIMEOUT_MS = 5_000
+const RETRY_MS = 10
+const BUSY = 5
+const PRIMARY_CODE = 0xff
 const SHORTEST_KEY = 16
 const NOBODY = hashOf('')
 
@@ -79,7 +82,7 @@ export function openBook(path = ':memory:', { key }: BookOptions = {}): ServerBo
   try {
     if (path !== ':memory:') makeFile(path)
     const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
-    db.exec(SCHEMA)
+    prepare(db)
     return new ServerBook(db, key)
   } catch (error) {
     const message = 'the book of the server cannot be opened; check its file, its permissions and its disk'
@@ -91,6 +94,21 @@ export function openBook(path = ':memory:', { key }: BookOptions = {}): ServerBo
 function makeFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true })
   closeSync(openSync(path, 'a', 0o600))
+}
+
+/** Turning a new file into a shared one takes locks for which SQLite does not wait. */
+function prepare(db: DatabaseSync): void {
+  const pause = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  for (let waitedMs = 0; ; waitedMs += RETRY_MS) {
+    try {
+      db.exec(SCHEMA)
+      return
+    } catch (error) {
+      const { errcode = 0 } = error as { readonly errcode?: number }
+      if ((errcode & PRIMARY_CODE) !== BUSY || waitedMs >= BUSY_TIMEOUT_MS) throw error
+    }
+    Atomics.wait(pause, 0, 0, RETRY_MS)
+  }
 }
 
 export class ServerBook {

@@ -358,6 +358,69 @@ describe('a run with a retention', () => {
   })
 })
 
+describe('the global entries', () => {
+  const shared = defineContext({
+    rate: entry(z.int(), { scope: 'global' }),
+    name: entry(z.string(), { scope: 'global' }),
+  })
+  const pricing = shared.workflow({ name: 'pricing' }).createMachine({ id: 'pricing' })
+  const GLOBALS = 'global:default'
+
+  it('have snapshots and a retention like those of a run, and go on from there', async () => {
+    const { store, reads } = countReads(await openStore(freshPath()))
+    const keeping = { snapshots: { everyRecords: 10 }, retention: { keepRecords: 0 } }
+    const { runtime } = await createDoomed({ store, ...keeping })
+    const runs = [await runtime.start(pricing), await runtime.start(pricing)] as const
+    await runs[0].update({ name: 'from the beginning' })
+    for (let rate = 1; rate <= 48; rate++) {
+      await runs[rate % 2 === 0 ? 0 : 1].update({ rate })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect((await store.snapshots(GLOBALS)).map(({ seq }) => seq)).toEqual([30, 40])
+    expect(await refusalOf(store.read(GLOBALS))).toMatchObject({ code: 'store.trimmed', details: { firstSeq: 31 } })
+    expect((await store.verify()).damage).toEqual([])
+    for (let restart = 0; restart < 2; restart++) {
+      reads.length = 0
+      const next = await createDoomed({ store, ...keeping, workflows: [pricing] })
+      expect(reads).toEqual([restart === 0 ? 9 : 0]) // one was taken at 50
+      const run = await next.runtime.start(pricing)
+      expect([run.get('name'), run.get('rate')]).toEqual(['from the beginning', 48 + restart])
+      await run.update({ rate: 49 + restart })
+      expect(run.entry('rate')).toMatchObject({ version: 49 + restart })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })
+
+  it('of two processes that write them in turn are whole, whoever takes the snapshots', async () => {
+    const path = freshPath()
+    const processes = await Promise.all(
+      [1, 2].map(async () =>
+        createDoomed({
+          store: await openStore(path),
+          snapshots: { everyRecords: 3, keep: 1 },
+          retention: { keepRecords: 0 },
+        }),
+      ),
+    )
+    const runs = await Promise.all(processes.map(({ runtime }) => runtime.start(pricing)))
+    let written = 0
+    for (let turn = 0; turn < 40; turn++) {
+      const result = await runs[turn % 2]?.update({ rate: turn }).then(
+        () => 1,
+        () => 0, // the other was faster: it is read again
+      )
+      written += result ?? 0
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const { runtime } = await createWorld({ store: await openStore(path) })
+    const run = await runtime.start(pricing)
+    expect(written).toBeGreaterThan(10)
+    expect(run.entry('rate')?.version).toBe(written)
+    expect((await runtime.store.snapshots(GLOBALS)).length).toBeLessThanOrEqual(3)
+    expect((await runtime.store.verify()).damage).toEqual([])
+  })
+})
+
 it('without snapshots or a retention, every record is kept and read', async () => {
   const store = createVolatileStore()
   const { runtime, clock } = await createWorld({ store, snapshots: { everyRecords: Number.POSITIVE_INFINITY } })

@@ -13,6 +13,14 @@ import { assertSchema, formatOf, migrate, MIGRATIONS, SQLITE_FORMAT } from '../.
 import { sampleBatch, sampleSnapshot } from '../../src/testing/sample-records.ts'
 import { freshFolder, freshPath, openStore, runChild } from './world.ts'
 
+function failureOf(act: () => void): unknown {
+  try {
+    return act()
+  } catch (error) {
+    return error
+  }
+}
+
 describe('the format of a file', () => {
   function openRaw(path: string): Database {
     const db = openDatabase(path, 1_000)
@@ -42,6 +50,29 @@ describe('the format of a file', () => {
     expect(formatOf(db, path)).toBe(SQLITE_FORMAT)
     expect(() => assertSchema(db, path)).not.toThrow()
     expect(db.prepare(`SELECT count(*) AS count FROM sqlite_schema WHERE name = 'half'`).get()?.['count']).toBe(0)
+  })
+
+  it('is none or the newest, whenever another process makes the tables', () => {
+    for (const moment of [1, 2, 3]) {
+      const path = freshPath()
+      const other = openDatabase(path, 0)
+      const db = openRaw(path)
+      let statements = 0
+      const meanwhile = new Proxy(db, {
+        get: (target, name) => {
+          const found: unknown = Reflect.get(target, name)
+          if (name !== 'prepare') return typeof found === 'function' ? (found as () => unknown).bind(target) : found
+          return (sql: string) => {
+            statements += 1
+            // Where it has to wait, it comes later.
+            if (statements === moment) failureOf(() => migrate(other, path))
+            return target.prepare(sql)
+          }
+        },
+      })
+      expect([0, SQLITE_FORMAT]).toContain(formatOf(meanwhile, path))
+      other.close()
+    }
   })
 
   it('is refused when it is newer, with what to do', async () => {

@@ -82,7 +82,9 @@ function openOnce(path: string, options: SqliteOptions): SqliteStore {
   const db = openDatabase(path, busyTimeoutMs)
   try {
     const format = formatOf(db, path)
-    if (format === 0 && hadFile && HeadsFile.remembers(headsPath)) throw emptiedError(path)
+    // Looked at again: another process may just have begun it.
+    const isEmpty = format === 0 && hadFile && HeadsFile.remembers(headsPath) && formatOf(db, path) === 0
+    if (isEmpty) throw emptiedError(path)
     if (format < SQLITE_FORMAT && format > 0 && options.migrate === false) throw oldFormatError(path, format)
     db.exec(
       `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES[durability]}; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,

@@ -67,10 +67,7 @@ export const SQLITE_FORMAT: number = MIGRATIONS.length
 
 /** What a file says it is, before anything else of it is believed. 0 for one without tables. */
 export function formatOf(db: Database, path: string, newest: number = SQLITE_FORMAT): number {
-  const number = (sql: string, name: string): number => Number(db.prepare(sql).get()?.[name] ?? 0)
-  const format = number('PRAGMA user_version', 'user_version')
-  const owner = number('PRAGMA application_id', 'application_id')
-  const tables = number('SELECT count(*) AS tables FROM sqlite_schema', 'tables')
+  const { format, owner, tables } = readMarks(db)
   if (owner === 0 && format === 0 && tables === 0) return 0
   if (owner !== APPLICATION_ID || format < 1) {
     throw new CallboardError('store.format', `${path} is a SQLite file, but not a store of callboard`, { path, format })
@@ -83,6 +80,22 @@ export function formatOf(db: Database, path: string, newest: number = SQLITE_FOR
     )
   }
   return format
+}
+
+/** In one transaction: another process may be making the tables. */
+function readMarks(db: Database): { readonly format: number; readonly owner: number; readonly tables: number } {
+  const number = (sql: string, name: string): number => Number(db.prepare(sql).get()?.[name] ?? 0)
+  const isOwn = !db.isTransaction
+  if (isOwn) db.exec('BEGIN')
+  try {
+    return {
+      format: number('PRAGMA user_version', 'user_version'),
+      owner: number('PRAGMA application_id', 'application_id'),
+      tables: number('SELECT count(*) AS tables FROM sqlite_schema', 'tables'),
+    }
+  } finally {
+    if (isOwn && db.isTransaction) db.exec('ROLLBACK')
+  }
 }
 
 /** Brings a file to the newest format, in one transaction; `initialise` fills a new one. */
