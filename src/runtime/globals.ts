@@ -4,8 +4,9 @@ import { Board, Catalogue, Shelf } from '../context/index.ts'
 import type { CellChange } from '../context/index.ts'
 import { withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
-import type { Batch, Store } from '../store/index.ts'
+import type { Batch } from '../store/index.ts'
 import { loadRun } from './load-run.ts'
+import type { LoadOptions } from './load-run.ts'
 import type { RunState } from './run-state.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import type { SnapshotKeeping, SnapshotSource } from './snapshot-taker.ts'
@@ -25,8 +26,8 @@ export function globalsId(tenant: string): string {
 }
 
 /** What a store has of a ledger of global entries: they are on its board. */
-export function loadGlobals(store: Store, runId: string, onUnusable?: (error: unknown) => void): Promise<RunState> {
-  return loadRun({ store, catalogue: CATALOGUE, runId, ...(onUnusable === undefined ? {} : { onUnusable }) })
+export function loadGlobals(options: Omit<LoadOptions, 'catalogue'>): Promise<RunState> {
+  return loadRun({ ...options, catalogue: CATALOGUE })
 }
 
 export class Globals implements SnapshotSource {
@@ -69,7 +70,7 @@ export class Globals implements SnapshotSource {
   /** Reads what the store has. What was built on what was here before is lost. */
   async load(): Promise<void> {
     const { store, onFailure } = this.#keeping
-    const state = await loadGlobals(store, this.runId, onFailure)
+    const state = await loadGlobals({ store, runId: this.runId, onUnusable: onFailure })
     this.#epoch += 1
     this.#latest = this.#committed = state.board.globals
     this.#seq = this.#committedSeq = state.seq

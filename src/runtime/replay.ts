@@ -7,7 +7,7 @@
 //   Y4. What a record does not tell (a branch, a restore, a policy given as a function) is taken over as it was, and said.
 import type { AnyActorRef, AnyStateMachine, EventObject } from 'xstate'
 import { canonicalJson, Deadlines, fromTagged, toTagged } from '../base/index.ts'
-import { Shelf } from '../context/index.ts'
+import type { Shelf } from '../context/index.ts'
 import type { Cell, CellChange, EntryAddress } from '../context/index.ts'
 import { encodeRecord } from '../ledger/index.ts'
 import type { LedgerRecord, RecordKind } from '../ledger/index.ts'
@@ -21,6 +21,8 @@ import { reviveError } from './describe-event.ts'
 import type { RecordedError } from './describe-event.ts'
 import { Engine } from './engine.ts'
 import type { EngineHost, EngineOrigin } from './engine.ts'
+import { readGlobalHistory } from './global-history.ts'
+import type { GlobalHistory } from './global-history.ts'
 import { invocationName } from './invocation-name.ts'
 import { firstKeptSeq, loadRun } from './load-run.ts'
 import type { MachineSnapshot } from './machine-snapshot.ts'
@@ -64,16 +66,19 @@ export interface ReplayDifference {
  */
 export async function replayRun(options: ReplayOptions): Promise<ReplayReport> {
   const { store, runId } = options
-  const first = await firstKeptSeq(store, runId)
-  const records = await store.read(runId, { afterSeq: first - 1 })
-  const replay = new Replay(options, records, await othersGlobals(options))
-  return replay.run(first - 1)
-}
-
-/** What other runs did to the entries that all of them see, oldest first. */
-async function othersGlobals({ store, runId, tenant = 'default' }: ReplayOptions): Promise<readonly LedgerRecord[]> {
-  const records = await store.read(`global:${tenant}`)
-  return records.filter(({ asked }) => (asked as { readonly runId?: unknown }).runId !== runId)
+  const keptSeq = (await firstKeptSeq(store, runId)) - 1
+  const kept = await store.read(runId, { afterSeq: keptSeq })
+  const history = await readGlobalHistory(store, definitionOf(options.workflow), options.tenant)
+  const skipped = kept.findLast(({ at }) => at < history.since)
+  const trimmedSeq = skipped?.seq ?? keptSeq
+  const others = history.records.filter(({ asked }) => {
+    const by = asked as { readonly runId?: unknown; readonly seq?: unknown }
+    return by.runId !== runId || Number(by.seq) <= trimmedSeq
+  })
+  const records = skipped === undefined ? kept : kept.slice(kept.indexOf(skipped) + 1)
+  const replay = new Replay(options, records, { ...history, records: others })
+  if (skipped !== undefined) replay.takeOver(skipped.seq, 'the global entries of until then were dropped')
+  return replay.run(trimmedSeq)
 }
 
 class Replay {
@@ -85,7 +90,7 @@ class Replay {
   readonly #versions = new Map<string, Map<number, Cell>>()
   #engine: Engine | undefined
   #firstSeq = 1
-  #globals = Shelf.empty
+  #globals: Shelf
   #nextOther = 0
   #invocations = 0
   /** What the engine has made and was not compared yet. */
@@ -93,11 +98,18 @@ class Replay {
   #failure: unknown
   #machine = ''
 
-  constructor(options: ReplayOptions, records: readonly LedgerRecord[], others: readonly LedgerRecord[]) {
+  /** @param globals with records of others only, but for those before the first of the run's */
+  constructor(options: ReplayOptions, records: readonly LedgerRecord[], globals: GlobalHistory) {
     this.#options = options
     this.#definition = definitionOf(options.workflow)
     this.#records = records
-    this.#others = others
+    this.#globals = globals.base
+    this.#others = globals.records
+  }
+
+  /** What was asked until then is not done again. */
+  takeOver(seq: number, why: string): void {
+    this.#takenOver.push({ seq, why })
   }
 
   async run(trimmedSeq: number): Promise<ReplayReport> {
@@ -127,7 +139,7 @@ class Replay {
     if (this.#made.length === 0) {
       const why = await this.#do(record)
       if (why !== undefined) {
-        this.#takenOver.push({ seq, why })
+        this.takeOver(seq, why)
         await this.#goOnFrom(seq)
         return undefined
       }

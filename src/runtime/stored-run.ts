@@ -54,7 +54,7 @@ export async function viewStored(options: StoredViewOptions): Promise<View> {
   })
   const sight = sightIn(definition, runId, agent, options.type ?? typeOf(machine, agent))
   if (atSeq !== undefined) return new BoardView(board, sight)
-  const { board: shared } = await loadGlobals(store, globalsId(tenant))
+  const { board: shared } = await loadGlobals({ store, runId: globalsId(tenant) })
   return new BoardView(board.withGlobals(shared.globals), sight)
 }
 

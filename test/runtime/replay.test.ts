@@ -247,6 +247,43 @@ describe('a run that is replayed with the workflow it was made with', () => {
   })
 })
 
+describe('a run that is replayed when changes to global entries were dropped', () => {
+  const board = defineContext({
+    note: entry(z.string()),
+    top: entry(z.number(), { scope: 'global', merge: 'max' }),
+  })
+  const counting = board.workflow({ name: 'counting' }).createMachine({ id: 'counting' })
+  const quiet = defineContext({ note: entry(z.string()) })
+  const noting = quiet.workflow({ name: 'noting' }).createMachine({ id: 'noting' })
+
+  it('goes on from where they are known again, if it uses them at all', async () => {
+    const clock = createTestClock()
+    const store = createVolatileStore()
+    const keeping = { snapshots: { everyRecords: 6, keep: 1 }, retention: { keepRecords: 0 } }
+    const runtime = await createRuntime({ store, clock, ...keeping })
+    const run = await runtime.start(counting, { runId: 'r' })
+    const without = await runtime.start(noting, { runId: 'n' })
+    const other = await runtime.start(counting, { runId: 'other' })
+    await run.update({ top: 100 })
+    await without.update({ note: 'early' })
+    for (let top = 101; top <= 110; top++) {
+      await clock.advance(1)
+      await other.update({ top })
+    }
+    await clock.advance(1)
+    await run.update({ top: 7, note: 'late' })
+    expect(run.get('top')).toBe(110)
+    await without.update({ note: 'late' })
+    expect(await replayRun({ store, workflow: counting, runId: 'r' })).toEqual({
+      runId: 'r',
+      records: 1,
+      takenOver: [{ seq: 2, why: 'the global entries of until then were dropped' }],
+      difference: undefined,
+    })
+    expect(await replayRun({ store, workflow: noting, runId: 'n' })).toMatchObject({ records: 3, takenOver: [] })
+  })
+})
+
 describe('a run that is replayed with another workflow', () => {
   it.each<[what: string, variant: Variant, difference: object]>([
     ['another guard', { limit: 1 }, { key: 'list', message: '"list" changes now' }],
