@@ -1,6 +1,6 @@
 // Runs of a database, as people name them.
 import { CallboardError } from '../base/index.ts'
-import { isGlobals } from '../runtime/index.ts'
+import { isGlobals } from '../ledger/index.ts'
 import type { RunFilter, RunSummary } from '../store/index.ts'
 import type { Database } from './database.ts'
 import { visibleText } from './visible-text.ts'

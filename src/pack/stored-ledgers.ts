@@ -2,6 +2,7 @@
 // one has happened there.
 import { CallboardError, isCallboardError } from '../base/index.ts'
 import { Board, Catalogue } from '../context/index.ts'
+import { isGlobals } from '../ledger/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { RunSummary, Store, StoredSnapshot } from '../store/index.ts'
 import type { PackableRun, PackedEpisode } from './form.ts'
@@ -21,7 +22,7 @@ export interface StoredLedger {
 
 /** A run and everything below it, the run first. @throws CallboardError `run.unknown`, `pack.trimmed` */
 export async function readLedgers(store: Store, runId: string): Promise<readonly StoredLedger[]> {
-  const summary = runId.startsWith('global:') ? undefined : await store.summary(runId)
+  const summary = isGlobals(runId) ? undefined : await store.summary(runId)
   if (summary === undefined)
     throw new CallboardError('run.unknown', `there is no run ${runId} to pack; list() of its store lists them`, {
       runId,

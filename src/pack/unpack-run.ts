@@ -5,9 +5,8 @@
 // Deadlines keep their instants: what was due on the way is due at once.
 import { CallboardError, isCallboardError, randomIds, systemClock } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
-import { isWellFormedKey } from '../context/index.ts'
 import type { Cell } from '../context/index.ts'
-import { renamedId } from '../ledger/index.ts'
+import { assertRunId, renamedId } from '../ledger/index.ts'
 import type { LedgerRecord, Renaming } from '../ledger/index.ts'
 import { readLedger } from '../store/index.ts'
 import type { Batch, RunSummary, Store } from '../store/index.ts'
@@ -90,16 +89,6 @@ export async function unpackRun(
     children: children.map((child) => child.runId),
     hints,
   }
-}
-
-/** As the runtime has it. */
-function assertRunId(runId: string): void {
-  if (isWellFormedKey(runId) && !runId.startsWith('global:')) return
-  throw new CallboardError(
-    'run.invalid-id',
-    'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
-    { runId },
-  )
 }
 
 function existsError(cause: CallboardError): CallboardError {

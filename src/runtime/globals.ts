@@ -2,7 +2,7 @@
 // that changed them, with snapshots and a retention like that of a run.
 import { Board, Catalogue, Shelf } from '../context/index.ts'
 import type { CellChange } from '../context/index.ts'
-import { withoutPrevious } from '../ledger/index.ts'
+import { globalsId, withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { Batch } from '../store/index.ts'
 import { loadRun } from './load-run.ts'
@@ -11,19 +11,8 @@ import type { RunState } from './run-state.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import type { SnapshotKeeping, SnapshotSource } from './snapshot-taker.ts'
 
-const PREFIX = 'global:'
 /** Entries are checked by the catalogues of the runs that write them. */
 const CATALOGUE = new Catalogue({})
-
-/** Whether an id is that of the ledger of global entries. */
-export function isGlobals(runId: string): boolean {
-  return runId.startsWith(PREFIX)
-}
-
-/** The id of the ledger of a tenant's global entries. */
-export function globalsId(tenant: string): string {
-  return `${PREFIX}${tenant}`
-}
 
 /** What a store has of a ledger of global entries: they are on its board. */
 export function loadGlobals(options: Omit<LoadOptions, 'catalogue'>): Promise<RunState> {

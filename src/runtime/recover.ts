@@ -1,6 +1,6 @@
 import { CallboardError } from '../base/index.ts'
+import { isGlobals } from '../ledger/index.ts'
 import type { Damage, RunSummary, Store } from '../store/index.ts'
-import { isGlobals } from './globals.ts'
 import { LEFT_STATE } from './invocations.ts'
 import type { Run } from './run.ts'
 import type { RunCore } from './run-core.ts'

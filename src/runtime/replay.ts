@@ -21,12 +21,12 @@ import { reviveError } from './describe-event.ts'
 import type { RecordedError } from './describe-event.ts'
 import { Engine } from './engine.ts'
 import type { EngineHost, EngineOrigin } from './engine.ts'
-import { readGlobalHistory } from './global-history.ts'
-import type { GlobalHistory } from './global-history.ts'
 import { invocationName } from './invocation-name.ts'
-import { firstKeptSeq, loadRun } from './load-run.ts'
+import { loadRun } from './load-run.ts'
 import type { MachineSnapshot } from './machine-snapshot.ts'
 import { PhaseMarks } from './phase-marks.ts'
+import { readReplaySource } from './replay-source.ts'
+import type { ReplaySource } from './replay-source.ts'
 import { remakeUpdate } from './replay-update.ts'
 import { definitionOf } from './runtime-errors.ts'
 import type { Turn } from './turn.ts'
@@ -65,31 +65,21 @@ export interface ReplayDifference {
  * @throws CallboardError what the store throws; `run.trimmed` where neither the first records nor a snapshot are kept
  */
 export async function replayRun(options: ReplayOptions): Promise<ReplayReport> {
-  const { store, runId } = options
-  const keptSeq = (await firstKeptSeq(store, runId)) - 1
-  const kept = await store.read(runId, { afterSeq: keptSeq })
-  const history = await readGlobalHistory(store, definitionOf(options.workflow), options.tenant)
-  const skipped = kept.findLast(({ at }) => at < history.since)
-  const trimmedSeq = skipped?.seq ?? keptSeq
-  const others = history.records.filter(({ asked }) => {
-    const by = asked as { readonly runId?: unknown; readonly seq?: unknown }
-    return by.runId !== runId || Number(by.seq) <= trimmedSeq
-  })
-  const records = skipped === undefined ? kept : kept.slice(kept.indexOf(skipped) + 1)
-  const replay = new Replay(options, records, { ...history, records: others })
-  if (skipped !== undefined) replay.takeOver(skipped.seq, 'the global entries of until then were dropped')
-  return replay.run(trimmedSeq)
+  const { store, workflow, runId, tenant } = options
+  const source = await readReplaySource(store, runId, { definition: definitionOf(workflow), tenant })
+  return new Replay(options, source).run()
 }
 
 class Replay {
   readonly #options: ReplayOptions
   readonly #definition: WorkflowDefinition
+  /** The seq of the first record. */
+  readonly #firstSeq: number
   readonly #records: readonly LedgerRecord[]
   readonly #others: readonly LedgerRecord[]
   readonly #takenOver: { readonly seq: number; readonly why: string }[] = []
   readonly #versions = new Map<string, Map<number, Cell>>()
   #engine: Engine | undefined
-  #firstSeq = 1
   #globals: Shelf
   #nextOther = 0
   #invocations = 0
@@ -98,23 +88,18 @@ class Replay {
   #failure: unknown
   #machine = ''
 
-  /** @param globals with records of others only, but for those before the first of the run's */
-  constructor(options: ReplayOptions, records: readonly LedgerRecord[], globals: GlobalHistory) {
+  constructor(options: ReplayOptions, { afterSeq, passedOver, records, globals, others }: ReplaySource) {
     this.#options = options
     this.#definition = definitionOf(options.workflow)
+    this.#firstSeq = afterSeq + 1
     this.#records = records
-    this.#globals = globals.base
-    this.#others = globals.records
+    this.#globals = globals
+    this.#others = others
+    if (passedOver) this.#takenOver.push({ seq: afterSeq, why: 'the global entries of until then were dropped' })
   }
 
-  /** What was asked until then is not done again. */
-  takeOver(seq: number, why: string): void {
-    this.#takenOver.push({ seq, why })
-  }
-
-  async run(trimmedSeq: number): Promise<ReplayReport> {
-    this.#firstSeq = trimmedSeq + 1
-    if (trimmedSeq > 0) await this.#goOnFrom(trimmedSeq)
+  async run(): Promise<ReplayReport> {
+    if (this.#firstSeq > 1) await this.#goOnFrom(this.#firstSeq - 1)
     let same = 0
     for (const record of this.#records) {
       const difference = await this.#replay(record)
@@ -139,7 +124,7 @@ class Replay {
     if (this.#made.length === 0) {
       const why = await this.#do(record)
       if (why !== undefined) {
-        this.takeOver(seq, why)
+        this.#takenOver.push({ seq, why })
         await this.#goOnFrom(seq)
         return undefined
       }

@@ -1,10 +1,8 @@
 // What a runtime answers about runs it does not know, or cannot make.
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError } from '../base/index.ts'
-import { isWellFormedKey } from '../context/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
-import { isGlobals } from './globals.ts'
 
 /** @throws CallboardError `workflow.unknown` for a plain machine */
 export function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
@@ -14,16 +12,6 @@ export function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
     'workflow.unknown',
     `machine "${machine.id}" is not a workflow; make it with defineContext(…).workflow(…).createMachine(…)`,
     { machine: machine.id },
-  )
-}
-
-/** @throws CallboardError `run.invalid-id` */
-export function assertRunId(runId: string): void {
-  if (isWellFormedKey(runId) && !isGlobals(runId)) return
-  throw new CallboardError(
-    'run.invalid-id',
-    'a run id is a non-empty, well-formed text of at most 1,024 characters that does not begin with "global:"',
-    { runId },
   )
 }
 

@@ -2,11 +2,12 @@
 import { CallboardError } from '../base/index.ts'
 import { Access, BoardView, Filters, Sight } from '../context/index.ts'
 import type { View } from '../context/index.ts'
+import { globalsId } from '../ledger/index.ts'
 import type { MachineState } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
 import { accessRulesOf } from '../workflow/index.ts'
 import type { PersonTarget, WorkflowDefinition } from '../workflow/index.ts'
-import { globalsId, loadGlobals } from './globals.ts'
+import { loadGlobals } from './globals.ts'
 import { loadRun } from './load-run.ts'
 import type { RunState } from './run-state.ts'
 

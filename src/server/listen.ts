@@ -35,6 +35,8 @@ const LOOPBACK_ADDRESSES: ReadonlySet<string> = new Set([LOOPBACK, '::1', 'local
 /** Addresses that mean every one of the machine: nobody reaches a server by such a name. */
 const EVERY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 const GRACE_MS = 3_000
+/** Longer than proxies keep a connection that is idle (a minute mostly): who closes it first must not be the server. */
+const KEEP_ALIVE_MS = 65_000
 
 /**
  * Opens the doors of a runtime on an address.
@@ -63,7 +65,12 @@ export async function openServer(options: ServerOptions): Promise<HttpServer> {
   })
   const server = createServer(
     // Whoever asks without a Host is answered below, with a body.
-    { maxHeaderSize: limits.headerBytes, requestTimeout: limits.requestTimeoutMs, requireHostHeader: false },
+    {
+      maxHeaderSize: limits.headerBytes,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      requireHostHeader: false,
+    },
     (request, response) => {
       underWay.add(response)
       response.on('close', () => {

@@ -1,7 +1,7 @@
 // Runs: how operations get hold of one.
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError, isCallboardError, toTagged } from '../base/index.ts'
-import { isGlobals } from '../runtime/index.ts'
+import { isGlobals } from '../ledger/index.ts'
 import type { Run } from '../runtime/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'

@@ -3,7 +3,7 @@
 //   F2. A ledger is imported as a whole or not at all, and only if every line of it is what was once written.
 import { CallboardError } from '../base/index.ts'
 import { Board, Catalogue } from '../context/index.ts'
-import { ledgerToJsonl, readJsonl, recordProblem, renamedId, renameRecord } from '../ledger/index.ts'
+import { assertRunId, ledgerToJsonl, readJsonl, recordProblem, renamedId, renameRecord } from '../ledger/index.ts'
 import type {
   FoldedState,
   JsonlHeader,
@@ -50,11 +50,15 @@ export interface ImportOptions extends JsonlOptions {
  * Stores what `exportLedger` wrote as a run.
  *
  * @throws CallboardError `ledger.refused` (details: `line`) for a text that was cut off or changed, or was never a
- *   ledger; `ledger.not-jsonl`, `ledger.newer-format`, `ledger.wrong-key`; `store.conflict` when there is such a run
+ *   ledger; `ledger.not-jsonl`, `ledger.newer-format`, `ledger.wrong-key`; `store.conflict` when there is such a run; `run.invalid-id`
  */
 export async function importLedger(store: Store, text: string, options: ImportOptions = {}): Promise<RunSummary> {
   const { runId: to, ...rest } = options
-  const batch = readLedger(text, { ...rest, rename: ({ runId }) => ({ from: runId, to: to ?? runId }) })
+  const rename = ({ runId }: JsonlHeader): Renaming => {
+    assertRunId(to ?? runId)
+    return { from: runId, to: to ?? runId }
+  }
+  const batch = readLedger(text, { ...rest, rename })
   await store.append([batch])
   return batch.summary
 }

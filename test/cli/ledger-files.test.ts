@@ -59,6 +59,13 @@ describe('callboard import', () => {
     expect((await callboard(['runs'], folder)).stdout).toContain('\ncopy ')
   })
 
+  it.each(['', '..', 'global:default'])('refuses "%s" as the id of a run', async (as) => {
+    const { folder } = await makeExport()
+    const { code, stderr } = await callboard(['import', 'deal.jsonl', '--as', as], folder)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^error: deal\.jsonl: a run id is a non-empty[^\n]+; give another with --as\n$/)
+  })
+
   it('refuses what was changed or cut off, naming the line, and stores nothing of it', async () => {
     const { folder, text } = await makeExport()
     const files = {

@@ -1,6 +1,5 @@
 // A door on a free port of this machine, for clients that speak HTTP.
-import { toNodeHandler } from '@modelcontextprotocol/node'
-import type { NodeIncomingMessageLike } from '@modelcontextprotocol/node'
+import { getRequestListener } from '@hono/node-server'
 import type { McpCaller, McpDoor } from 'callboard/mcp'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -12,13 +11,13 @@ export interface Listening {
 
 /** @param callerOf who asks, as whoever mounts a door knows it: here, from a header */
 export async function listen(door: McpDoor, callerOf: (request: Request) => McpCaller | undefined): Promise<Listening> {
-  const handle = toNodeHandler({
-    fetch: (request) => {
-      const caller = callerOf(request)
-      return door.fetch(request, caller === undefined ? {} : { caller })
-    },
-  })
-  const server = createServer((request, response) => void handle(request as NodeIncomingMessageLike, response))
+  const answer = (request: Request): Promise<Response> => {
+    const caller = callerOf(request)
+    return door.fetch(request, caller === undefined ? {} : { caller })
+  }
+  // As in our own server: its clean-up resets a connection now and then in the middle of the next request.
+  const handle = getRequestListener(answer, { overrideGlobalObjects: false, autoCleanupIncoming: false })
+  const server = createServer((request, response) => void handle(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {

@@ -159,7 +159,7 @@ describe('starting a run', () => {
 
   it('refuses ids that are none, and machines that are no workflow', async () => {
     const { runtime } = await createWorld()
-    for (const runId of ['', '\ud800', 'x'.repeat(2000)])
+    for (const runId of ['', '\ud800', 'x'.repeat(2000), '.', '..', 'global:default'])
       expect((await refusalOf(runtime.start(idle(board), { runId }))).code).toBe('run.invalid-id')
     const plain = setup({}).createMachine({ id: 'plain' })
     const error = await refusalOf(runtime.start(plain as never, {} as never))

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { CallboardError, isCallboardError } from '../../base/index.ts'
-import { isGlobals } from '../../runtime/index.ts'
 import { importLedger } from '../../store/index.ts'
 import { databaseOption, openDatabase } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
@@ -27,8 +26,6 @@ export function importCommand(terminal: Terminal, end: (code: number) => void): 
     .option('--json', 'write one JSON document')
     .action(async (file: string, { db, as, json = false }: ImportCommandOptions) => {
       const text = await readText(file, terminal)
-      if (as !== undefined && (as === '' || isGlobals(as)))
-        throw new CallboardError('cli.import', `"${as}" cannot be the id of a run; choose another`, { runId: as })
       await using database = await openDatabase(db, terminal)
       const options = as === undefined ? {} : { runId: as }
       const { runId, seq, status } = await importLedger(database.store, text, options).catch((error: unknown) => {
@@ -59,6 +56,10 @@ function whyNot(error: unknown, file: string): unknown {
     const { runId } = error.details
     const message = `there is a run ${String(runId)} already; import it under another id with --as`
     return new CallboardError('cli.import', message, { runId }, { cause: error })
+  }
+  if (isCallboardError(error, 'run.invalid-id')) {
+    const message = `${file}: ${error.message}; give another with --as`
+    return new CallboardError('cli.import', message, error.details, { cause: error })
   }
   if (!isCallboardError(error) || !error.code.startsWith('ledger.')) return error
   return new CallboardError('cli.import', `${file}: ${error.message}`, { file, ...error.details }, { cause: error })
