@@ -51,6 +51,11 @@ export class Invocations implements InvocationHost {
     return this.#children.size > 0
   }
 
+  /** Whether the run goes on, but not from here. */
+  get isLeft(): boolean {
+    return this.#isLeft
+  }
+
   isAwaiting(runId: string): boolean {
     return this.#children.has(runId)
   }

@@ -452,6 +452,8 @@ export class RunCore implements EngineHost {
   #letGo(error: CallboardError): void {
     if (this.#end !== undefined) return
     this.#isLost = true
+    // Before their actors are stopped: of a run that goes on elsewhere, child runs go on as well.
+    this.#invocations.stopAll(error)
     this.#engine.halt()
     this.#finish({ kind: 'failed', error })
   }
@@ -768,7 +770,7 @@ export class RunCore implements EngineHost {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
+    if (!this.#invocations.isLeft) this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.#waits?.rejectAll(() => reason)
     this.#waitNotes?.end()
     this.#requests?.withdrawAll(reason)

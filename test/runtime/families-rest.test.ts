@@ -9,6 +9,7 @@ import { freshPath, openStore } from '../store/world.ts'
 import { createTestClock } from '../support/clock.ts'
 import type { TestClock } from '../support/clock.ts'
 import { createWorld } from './world.ts'
+import type { World } from './world.ts'
 
 const board = defineContext({ answer: entry(z.string(), { outside: true }), result: entry(z.string()) })
 
@@ -163,6 +164,27 @@ describe('a run with a child run', () => {
       expect(outputs).toEqual(['the office said yes', 'said no'])
     }
   })
+})
+
+it('a run that another process has gone on with is given up here, and its child goes on', async () => {
+  const path = freshPath()
+  const worlds = await Promise.all(
+    [1, 2].map(async () => createWorld({ store: await openStore(path), workflows: [office] })),
+  )
+  const [here, there] = worlds as [World, World]
+  await here.runtime.start(office, { runId: 'o' })
+  await here.clock.settle()
+  await (await there.runtime.open('o')).update({ result: 'from there' })
+  await here.runtime.open('o')
+  await here.clock.settle()
+  await there.clock.settle()
+  expect((await here.runtime.list()).map(({ runId, status }) => [runId, status])).toEqual([
+    ['o', 'active'],
+    [CLERK_OF_OFFICE, 'active'],
+  ])
+  await answer(here.runtime, CLERK_OF_OFFICE, 'yes')
+  await here.clock.settle()
+  expect((await here.runtime.open('o')).get('result')).toBe('said yes')
 })
 
 describe('a child run that was to be stopped when the process ended', () => {
