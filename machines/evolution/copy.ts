@@ -18,11 +18,14 @@ export interface WorkingCopy {
 }
 
 const PREFIX = 'callboard-evolution-'
-const LEFT_OUT = new Set(['.git', '.hg', '.svn', 'dist', 'build', 'coverage', '.cache', '.turbo', '.next', '.vite'])
+const VERSION_CONTROL = ['.git', '.hg', '.svn']
+const OUTPUT = ['dist', 'build', 'coverage', '.cache', '.turbo', '.next', '.vite']
+/** `.callboard` is where this very run is kept. */
+const LEFT_OUT = new Set([...VERSION_CONTROL, ...OUTPUT, '.callboard'])
 const BYTES_PER_FILE = 5_000_000
 
 /**
- * Copies a project to a temporary folder: everything but version control, output folders and large files. Folders called
+ * Copies a project to a temporary folder: everything but version control, output folders, stored runs and large files. Folders called
  * node_modules are linked, so that compiler and tests run in the copy; links that lead out of the project are left out.
  */
 export async function makeCopy(

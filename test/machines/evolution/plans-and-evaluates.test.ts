@@ -183,6 +183,7 @@ it('copies what a project needs, links its packages, and lets nothing lead out',
     'data.json': '{}',
     'dist/out.js': 'x',
     '.git/config': 'x',
+    '.callboard/callboard.db': 'x',
     'node_modules/p/index.js': 'x',
     'packages/q/node_modules/r/index.js': 'x',
     'large.bin': 'x'.repeat(2000),
@@ -198,7 +199,9 @@ it('copies what a project needs, links its packages, and lets nothing lead out',
   expect(existsSync(join(directory, 'packages/q/node_modules/r/index.js'))).toBe(true)
   expect(readlinkSync(join(directory, 'links/inside'))).toBe('../data.json')
   expect(
-    ['dist', '.git', 'links/outside', 'links/broken', 'large.bin'].filter((file) => existsSync(join(directory, file))),
+    ['dist', '.git', '.callboard', 'links/outside', 'links/broken', 'large.bin'].filter((file) =>
+      existsSync(join(directory, file)),
+    ),
   ).toEqual([])
   expect(skipped.map(({ file }) => file).sort()).toEqual(['large.bin', 'links/broken', 'links/outside'])
 })

@@ -142,3 +142,29 @@ describe('npm start -- --model, killed with -9 in the middle and gone on with by
     expect(server.asked).toHaveLength(2)
   })
 })
+
+describe('npm start -- --model, failed because the model could not be asked', () => {
+  it('goes on in a fork from before that, and asks nothing a second time that was answered', async () => {
+    const server = await openAiServer(READS, { status: 401 }, ANSWERS)
+    const root = makeShop()
+    const callboard = (...args: readonly string[]): Promise<Ended> =>
+      start('dist/cli/main.js', [...args], { cwd: root, env: KEY }).ended
+    const failed = await npmStart(root, server).ended
+    expect({ code: failed.code, asked: server.asked.length }).toEqual({ code: 1, asked: 2 })
+    expect(failed.stderr).toMatch(/^error: run run_\w+: step "model#2" of writer [^\n]+\(status 401\)[^\n]*\n$/)
+
+    const [run] = JSON.parse((await callboard('runs', '--json')).stdout) as readonly { readonly runId: string }[]
+    const runId = run?.runId ?? ''
+    const lines = (await callboard('ledger', runId)).stdout.split('\n')
+    const before = lines.findIndex((line) => line.includes('step model#2, attempt 1 begun'))
+    const ended = await callboard('fork', runId, String(before))
+
+    expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code: 0, stderr: '' })
+    expect(ended.stdout).toMatch(/\nsuccess: the goals are reached to 100 % on average\n/)
+    expect(readFileSync(join(root, 'out/changes.patch'), 'utf8')).toContain('Reads what a customer typed.')
+    const prompts = promptsOf(server.asked)
+    expect(prompts).toHaveLength(3)
+    expect(prompts[2]).toBe(prompts[1])
+    expect(prompts[1]).not.toBe(prompts[0])
+  })
+})
