@@ -1,10 +1,11 @@
 // Kills real processes and holds what they had said against what the ledger says in the end.
-import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { ensureBuilt, ROOT } from '../support/built-package.ts'
+import { ensureBuilt } from '../support/built-package.ts'
+import { live, randomFrom } from './live.ts'
+import type { Death } from './live.ts'
 
 const POINTS = [
   'append:before',
@@ -31,49 +32,10 @@ const MOST_LIVES = 200
 
 beforeAll(ensureBuilt)
 
-/** What a life of the child said before it ended, and whether it was killed. */
-interface Life {
-  readonly lines: readonly string[]
-  readonly errors: string
-  readonly killed: boolean
-}
-
 /** One run over all its lives. */
 interface Outcome {
   readonly kills: number
   readonly problems: readonly string[]
-}
-
-/** How a life ends: at the count-th passing of a fault point, or when it has said so many lines. */
-type Death = { readonly fault: string } | { readonly afterLines: number } | undefined
-
-function live(folder: string, death: Death, bug: string | undefined): Promise<Life> {
-  return new Promise((resolve) => {
-    const child = spawn(
-      process.execPath,
-      ['test/crash/crash.child.ts', join(folder, 'run.db'), join(folder, 'effects')],
-      {
-        cwd: ROOT,
-        env: {
-          ...process.env,
-          ...(death !== undefined && 'fault' in death ? { CALLBOARD_FAULT: death.fault } : {}),
-          ...(bug === undefined ? {} : { CALLBOARD_BUG: bug }),
-        },
-      },
-    )
-    let out = ''
-    let errors = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      out += text
-      if (death !== undefined && 'afterLines' in death && out.split('\n').length > death.afterLines)
-        child.kill('SIGKILL')
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
-    child.on('close', (_code, signal) => {
-      // A line that was cut off was not said.
-      resolve({ lines: out.split('\n').slice(0, -1), errors, killed: signal === 'SIGKILL' })
-    })
-  })
 }
 
 /** Lets a run live and die until it is done, and looks for what must not be. */
@@ -86,7 +48,11 @@ async function runThrough(deaths: readonly Death[], bug?: string): Promise<Outco
   let executed = 0
   try {
     for (let count = 0; count < MOST_LIVES; count++) {
-      const { lines, errors, killed } = await live(folder, deaths[count], bug)
+      const { lines, errors, killed } = await live(
+        ['test/crash/crash.child.ts', join(folder, 'run.db'), join(folder, 'effects')],
+        deaths[count],
+        bug,
+      )
       if (errors !== '') problems.push(errors)
       if (killed) kills += 1
       const executions = effectsOf(folder)
@@ -135,17 +101,6 @@ function wrongIn({ items, total, ticks }: Output, acknowledged: ReadonlySet<stri
     ...(total === all.length ? [] : [`the total is ${total}, not ${all.length}`]),
     ...(ticks === TICKS ? [] : [`there were ${ticks} ticks, not ${TICKS}`]),
   ]
-}
-
-/** Numbers that look random and are the same each time (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 let killed = 0
