@@ -72,12 +72,15 @@ describe('a wait', () => {
     expect(JSON.stringify(answer.body)).not.toContain('later')
   })
 
-  it('ends when the server does', async () => {
-    const world = await begin()
+  it('ends when the server does, which is no failure, nor is who comes too late', async () => {
+    const failures: unknown[] = []
+    const world = await begin({ onFailure: (error) => failures.push(error) })
     const waiting = world.ask('GET', '/api/runs/r1/waits/notes?timeoutMs=50000')
     await world.clock.advance(1)
     world.app.close()
     expect((await waiting).body.code).toBe('server.stopping')
+    expect((await world.ask('GET', '/api/runs')).status).toBe(503)
+    expect(failures).toEqual([])
   })
 })
 
