@@ -42,10 +42,10 @@ export async function recoverRuns(store: Store, host: RecoveryHost): Promise<Rec
     const run = await host.open(runId)
     // What was to tell them that they are not waited for any more may have been interrupted. Asked before the run can rest.
     const core = host.atWork(runId)
-    const own = (children.get(runId) ?? []).map((child) => ({ ...child, isAwaited: core?.isAwaiting(child.runId) }))
-    for (const { runId: childId, isAwaited } of own) {
-      if (isAwaited !== true) await attempt(childId, () => host.stop(childId, LEFT_STATE))
-      else if (children.has(childId)) await attempt(childId, () => goOn(childId))
+    const own = (children.get(runId) ?? []).map((child) => [child.runId, core?.isAwaiting(child.runId)] as const)
+    for (const [childId, isAwaited] of own) {
+      if (isAwaited === false) await attempt(childId, () => host.stop(childId, LEFT_STATE))
+      else if (isAwaited === true && children.has(childId)) await attempt(childId, () => goOn(childId))
     }
     return run
   }
@@ -57,9 +57,12 @@ export async function recoverRuns(store: Store, host: RecoveryHost): Promise<Rec
   }
   const ids = new Set(active.map(({ runId }) => runId))
   for (const { runId, parent } of active) {
-    if (parent !== undefined && !ids.has(parent.runId)) {
-      await attempt(runId, () => host.stop(runId, `its parent run ${parent.runId} has ended`))
-    }
+    if (parent === undefined || ids.has(parent.runId)) continue
+    await attempt(runId, async () => {
+      // One that cannot be read is not one that has ended.
+      const above = await store.summary(parent.runId)
+      if (above?.status !== 'active') await host.stop(runId, `its parent run ${parent.runId} has ended`)
+    })
   }
   return { runs, resting, failures }
 }

@@ -1,4 +1,5 @@
 // Runs with child runs rest as others do: parent and child each by itself, and who rests hears of the other's end.
+import { DatabaseSync } from 'node:sqlite'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
@@ -215,5 +216,28 @@ describe('a child run that was to be stopped when the process ended', () => {
       await clock.settle()
       expect((await store.summary(CLERK_OF_OFFICE))?.status).toBe('stopped')
     }
+  })
+
+  it.each([
+    ['row', `UPDATE runs SET workflow = 'nope' WHERE run_id = 'o'`],
+    [
+      'first record',
+      `UPDATE records SET body = 'nope' WHERE run = (SELECT id FROM runs WHERE run_id = 'o') AND seq = 1`,
+    ],
+  ])('is left alone where its parent cannot be read, because its %s is damaged', async (_what, damage) => {
+    const path = freshPath()
+    const store = await openStore(path)
+    const { runtime, clock } = await createWorld({ store })
+    await runtime.start(office, { runId: 'o' })
+    await clock.settle()
+    await runtime.close()
+    await store.close()
+    const db = new DatabaseSync(path)
+    db.exec(damage)
+    db.close()
+    const next = await createWorld({ store: await openStore(path), workflows: [office] })
+    const { failures } = await next.runtime.recover()
+    expect(failures.map(({ error }) => (error as { code: string }).code)).toContain('store.damaged')
+    expect((await next.runtime.store.summary(CLERK_OF_OFFICE))?.status).toBe('active')
   })
 })
