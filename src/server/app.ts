@@ -194,7 +194,7 @@ export class ServerApp {
       })
     }
     try {
-      if (this.#isClosed) throw new CallboardError(STOPPING, 'the server is stopping', {})
+      if (this.#isClosed) throw new CallboardError('server.stopping', 'the server is stopping', {})
       this.#guard.assertPlace(c.req.raw)
       if (operation.access !== 'public') {
         const address = c.env?.incoming?.socket?.remoteAddress ?? 'unknown'
@@ -269,7 +269,7 @@ export class ServerApp {
   #problemOf(error: unknown, requestId: string, caller: Caller): Problem {
     const problem = problemFor(caller, error)
     // Whoever comes while it stops is sent away: nothing has failed.
-    const isFailure = problem.status >= FAILED && problem.code !== STOPPING
+    const isFailure = problem.status >= FAILED && problem.code !== 'server.stopping'
     if (isFailure) this.#options.onFailure?.(error, requestId)
     return problem
   }
@@ -315,7 +315,6 @@ export function createApp(options: AppOptions): ServerApp {
 const nothing: OpenHouse = () => Promise.resolve(undefined)
 const UNKNOWN_CALLER: Caller = { ...LOCAL_CALLER, name: 'unknown', role: 'reader' }
 const REFUSALS: ReadonlySet<number> = new Set([401, 403, 421, 429])
-const STOPPING = 'server.stopping'
 const FAILED = 500
 const NOT_MODIFIED = 304
 const NO_CONTENT = 204

@@ -9,6 +9,7 @@ import { SERVER_LIMITS } from '../../src/server/limits.ts'
 import { streamEvents } from '../../src/server/sse.ts'
 import { Streams } from '../../src/server/streams.ts'
 import { createTestClock } from '../support/clock.ts'
+import { idOf } from '../support/token.ts'
 import { begin, follow } from './stream-reader.ts'
 import { createHouse } from './world.ts'
 
@@ -20,7 +21,7 @@ describe('a stream', () => {
     const added = world.token('operator')
     const { reader } = await follow(world, path, { token: added })
     await reader.until(() => reader.events.length === 1)
-    world.book.revokeToken(added.split('_')[1] ?? '', world.clock.now())
+    world.book.revokeToken(idOf(added), world.clock.now())
     await world.clock.advance(999)
     await reader.until(() => reader.hasEnded)
     await (await world.runtime.open('r1')).update({ notes: ['after'] } as never)

@@ -3,6 +3,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createApp, openBook, ROLES } from 'callboard/server'
 import type { AppOptions, Role, SessionsDoor } from 'callboard/server'
+import { secretOf } from '../support/token.ts'
 import { askApp, createHouse, createServerWorld } from './world.ts'
 import type { Answered, World } from './world.ts'
 
@@ -244,7 +245,7 @@ describe('the server', () => {
     const made = await world.ask('POST', '/api/tokens', { token: admin, body: { name: 'ann', role: 'reader' } })
     expect(made.body.token).toMatch(/^cbt_/)
     expect((await world.ask('GET', '/api/runs', { token: made.body.token })).status).toBe(200)
-    const secret = made.body.token.split('_').at(-1) as string
+    const secret = secretOf(made.body.token as string)
     const shown = [
       (await world.ask('GET', '/api/tokens', { token: admin })).body,
       (await world.ask('GET', '/api/audit', { token: admin })).body,

@@ -81,6 +81,3 @@ export async function mount(options: Partial<ServerOptions> = {}): Promise<Mount
       }),
   }
 }
-
-/** The id of a token. */
-export const idOf = (token: string): string => token.split('_')[1] ?? ''

@@ -3,7 +3,8 @@ import type { Client } from '@modelcontextprotocol/client'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ROLES } from 'callboard/server'
 import { call } from '../mcp/team.ts'
-import { idOf, INITIALIZE, mount } from './mcp-world.ts'
+import { idOf } from '../support/token.ts'
+import { INITIALIZE, mount } from './mcp-world.ts'
 import { createHouse } from './world.ts'
 
 const toolsOf = async (client: Client): Promise<readonly string[]> =>

@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openBook, openServer } from 'callboard/server'
 import type { HttpServer } from 'callboard/server'
+import { idOf } from '../support/token.ts'
 import { begin, follow, seqs } from './stream-reader.ts'
 import { createHouse } from './world.ts'
 
@@ -70,7 +71,7 @@ describe('the stream of a run', () => {
     const { reader } = await follow(world, '/api/runs/r1/stream', { token })
     const other = await follow(world, '/api/runs/r1/stream', { token: world.token('reader') })
     await reader.until(() => reader.events.length === 1)
-    world.book.revokeToken(token.split('_')[1] ?? '', world.clock.now())
+    world.book.revokeToken(idOf(token), world.clock.now())
     await world.clock.advance(999)
     await reader.until(() => reader.hasEnded)
     expect(other.reader.hasEnded).toBe(false)

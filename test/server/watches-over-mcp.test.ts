@@ -1,7 +1,8 @@
 // What MCP clients do wrong is logged, and what waits for them ends when they have gone or may not wait any more.
 import { describe, expect, it, vi } from 'vitest'
 import { call } from '../mcp/team.ts'
-import { idOf, INITIALIZE, mount } from './mcp-world.ts'
+import { idOf } from '../support/token.ts'
+import { INITIALIZE, mount } from './mcp-world.ts'
 import type { Mounted } from './mcp-world.ts'
 
 const VERSION = { 'mcp-protocol-version': '2025-06-18' }
