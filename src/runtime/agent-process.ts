@@ -144,6 +144,9 @@ export class AgentProcess {
     } catch (error) {
       this.#end(this.#abort.signal.aborted ? 'stopped' : 'failed')
       throw error
+    } finally {
+      // Steps that it has left under way.
+      if (this.#busy > 0) this.#abort.abort(this.#endedError())
     }
   }
 
@@ -229,20 +232,19 @@ export class AgentProcess {
       waitForAny: ((keys: readonly string[], options: WaitOptions = {}) =>
         this.#awaited_(this.#waits.waitForKeys(keys, 'any', options))) as AnyContext['waitForAny'],
       update: (changes, options) =>
-        this.#update(changes, options).then((result) => {
-          if (result.kind === 'refused') throw refusalError(result, this.#core.runId)
-          return result
-        }),
-      tryUpdate: (changes, options) => this.#update(changes, options),
-      step: (name, run, options) => this.#runStep(name, run, options),
+        harmless(
+          this.#update(changes, options).then((result) => {
+            if (result.kind === 'refused') throw refusalError(result, this.#core.runId)
+            return result
+          }),
+        ),
+      tryUpdate: (changes, options) => harmless(this.#update(changes, options)),
+      step: (name, run, options) => harmless(this.#runStep(name, run, options)),
       on: (patterns, handler, options) => this.#subscribe(patterns, handler, options),
       ask: ((key: string, options?: AskOptions) => this.#ask({ key }, options)) as AnyContext['ask'],
       askForEvent: ((event: string, options?: AskOptions) =>
         this.#ask({ event }, options)) as AnyContext['askForEvent'],
-      send: async (event) => {
-        this.assertRunning()
-        await this.#working(this.#core.send(event))
-      },
+      send: (event) => harmless(this.#send(event)),
       progress: (progress) => this.#core.onProgress(this, progress),
       signal: this.#abort.signal,
     } satisfies Omit<AnyContext, 'memory'>
@@ -255,10 +257,15 @@ export class AgentProcess {
     if (this.#ended === undefined) return
     const { reason } = this.#abort.signal as { readonly reason: unknown }
     if (reason instanceof Error) throw reason
-    throw new CallboardError(
+    throw this.#endedError()
+  }
+
+  #endedError(): CallboardError {
+    const { runId } = this.#core
+    return new CallboardError(
       'agent.ended',
-      `agent ${this.id} of run ${this.#core.runId} has ended; nothing it started may go on`,
-      { runId: this.#core.runId, agent: this.id },
+      `agent ${this.id} of run ${runId} has ended; nothing it started may go on`,
+      { runId, agent: this.id },
     )
   }
 
@@ -328,7 +335,12 @@ export class AgentProcess {
     if (this.#awaited > 0) this.#core.onAgentWaits()
   }
 
-  #runStep<Result>(
+  async #send(event: Parameters<AnyContext['send']>[0]): Promise<void> {
+    this.assertRunning()
+    await this.#working(this.#core.send(event))
+  }
+
+  async #runStep<Result>(
     name: string,
     run: (context: StepContext) => Result | Promise<Result>,
     options: StepOptions = {},
@@ -348,9 +360,14 @@ export class AgentProcess {
       random,
       record: (line: object) => this.#core.record('step', this.id, line),
     }
-    return this.#working(runStep(host, stepKey, this.#surrounded(stepKey, run), options)).finally(() => {
+    try {
+      return await this.#working(runStep(host, stepKey, this.#surrounded(stepKey, run), options))
+    } catch (error) {
+      this.assertRunning()
+      throw error
+    } finally {
       if (this.#step === stepKey) this.#step = undefined
-    })
+    }
   }
 
   #surrounded<Result>(name: string, run: (context: StepContext) => Result): (context: StepContext) => Result {
@@ -395,4 +412,13 @@ export class AgentProcess {
     if ('key' in target) this.read(target.key)
     return answer
   }
+}
+
+/**
+ * What agents begin and await later, or never, may have failed before: that must not end the process, in which other runs
+ * are at work. Whoever awaits it hears of it, and the ledger has it.
+ */
+function harmless<Result>(promise: Promise<Result>): Promise<Result> {
+  promise.catch(() => {})
+  return promise
 }

@@ -12,6 +12,7 @@ import { isConcernedBy } from './rest.ts'
 import type { Rest } from './rest.ts'
 import type { Seat } from './seat.ts'
 import { pauseAfter } from './store-failure.ts'
+import { whenSettled } from './when-settled.ts'
 
 export interface RosterHost {
   readonly store: Store
@@ -209,13 +210,10 @@ export class Roster {
   onQuiet(): void {
     if (this.#active.size <= this.#host.maxActive || this.#isSweeping) return
     this.#isSweeping = true
-    // A tick that is asked for by a promise runs when all at hand have settled: whoever was given something to do is at it.
-    void Promise.resolve().then(() =>
-      process.nextTick(() => {
-        this.#isSweeping = false
-        this.#sweep()
-      }),
-    )
+    whenSettled(() => {
+      this.#isSweeping = false
+      this.#sweep()
+    })
   }
 
   /** R1. Those that are busy are asked again when it is their turn next time. */

@@ -61,6 +61,7 @@ import { tellOfWait } from './wait-message.ts'
 import { WaitNotes } from './wait-notes.ts'
 import { ViewCache } from './view-cache.ts'
 import type { ViewSlot } from './view-cache.ts'
+import { whenSettled } from './when-settled.ts'
 
 /** With what a run is made. */
 export interface RunSeed {
@@ -111,6 +112,7 @@ export class RunCore implements EngineHost {
   #ended: PromiseWithResolvers<RunEnd> | undefined
   #end: RunEnd | undefined
   #isLost = false
+  #isJudging = false
   #beginning: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   #resting: Resting | undefined
@@ -491,6 +493,7 @@ export class RunCore implements EngineHost {
       this.#end !== undefined ||
       this.#stopping !== undefined ||
       this.#committedSeq === 0 ||
+      this.#isJudging ||
       this.#holds > 0 ||
       !this.#invocations.areChildrenSettled ||
       !this.#engine.isSettled ||
@@ -559,8 +562,14 @@ export class RunCore implements EngineHost {
   }
 
   onAgentWaits(): void {
-    queueMicrotask(() => this.#endDeadlock())
-    this.#services.onQuiet()
+    if (this.#isJudging) return
+    this.#isJudging = true
+    // Not before the agents' code has gone on with what it was just given.
+    whenSettled(() => {
+      this.#isJudging = false
+      this.#endDeadlock()
+      this.#services.onQuiet()
+    })
   }
 
   onAgentEnded(process: AgentProcess, how: string, reason = this.#cancelled(process.id)): void {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineContext, entry, isCallboardError } from 'callboard'
 import type { CallboardError, WaitForGraph, Workflow } from 'callboard'
-import { fromPromise } from 'xstate'
+import { enqueueActions, fromPromise } from 'xstate'
 import { createGate, createWorld, refusalOf, together } from './world.ts'
 
 const board = defineContext({
@@ -171,6 +171,23 @@ describe('no deadlock is declared', () => {
     expect(await observe(together(board, { races }))).toEqual(PATIENT)
   })
 
+  it('before an agent that waits has gone on with what its step gave', async () => {
+    const { runtime } = await createWorld()
+    const gate = createGate<string>()
+    const layThenWait = board.agent({
+      reads: ['hen'],
+      writes: ['egg'],
+      run: async ({ step, update, waitFor }) => {
+        const lay = async (): Promise<unknown> => update({ egg: await step('lay', () => gate.passed) })
+        await Promise.all([waitFor('hen'), lay()])
+      },
+    })
+    const run = await runtime.start(together(board, { layThenWait, hatches }))
+    gate.open('fresh')
+    await run.done
+    expect(run.get('hen')).toBe('from fresh')
+  })
+
   it('while a delayed transition is pending', async () => {
     const { runtime, clock } = await createWorld()
     const workflow = board.workflow({ agents: { waitsForEgg } }).createMachine({
@@ -261,27 +278,50 @@ describe('no deadlock is declared', () => {
     expect(await observe(together(board, { a: reads('news') }))).toEqual(PATIENT)
   })
 
-  it('while the machine takes an event that writes the key, or leads to an agent that does', async () => {
-    const laysFirst = board.agent({ writes: ['egg'], run: async ({ update }) => void (await update({ egg: 'x' })) })
-    const direct = board.workflow({ agents: { waitsForEgg } }).createMachine({
-      invoke: { src: 'waitsForEgg' },
-      on: { lay: { actions: board.write({ egg: 'by event' }) } },
-    })
-    const byAgent = board.workflow({ agents: { waitsForEgg, laysFirst } }).createMachine({
-      invoke: { src: 'waitsForEgg' },
-      initial: 'a',
-      states: { a: { on: { lay: 'b' } }, b: { invoke: { src: 'laysFirst' } } },
-    })
-    for (const workflow of [direct, byAgent]) {
+  describe('while the machine takes an event that', () => {
+    const lays = board.write({ egg: 'laid' })
+    const laysByName = { lay: lays } as never
+    const laysFirst = board.agent({ writes: ['egg'], run: async ({ update }) => void (await update({ egg: 'laid' })) })
+    const looks = board.agent({ run: () => 'looked' })
+    const events = { go: z.unknown(), on: z.unknown() }
+    const made = board.workflow({ agents: { waitsForEgg, laysFirst, looks }, events, actions: laysByName })
+    const b = { to: { on: { go: 'b' } } }
+    it.each<[string, Readonly<Record<string, object>>]>([
+      ['writes the key', { a: { on: { go: { actions: lays } } } }],
+      ['writes it by a named action', { a: { on: { go: { actions: 'lay' } } } }],
+      [
+        'writes it among other actions',
+        { a: { on: { go: { actions: enqueueActions(({ enqueue }) => enqueue(lays)) } } } },
+      ],
+      ['leads to an agent that does', { a: b.to, b: { invoke: { src: 'laysFirst' } } }],
+      ['leaves a state that does', { a: { ...b.to, exit: lays }, b: {} }],
+      ['enters a state that does', { a: b.to, b: { entry: lays } }],
+      ['leads to a state that goes on and does', { a: b.to, b: { always: { target: 'c', actions: lays } }, c: {} }],
+      ['leads to a state that does after a while', { a: b.to, b: { after: { 5: { actions: lays } } } }],
+      [
+        'leads to an agent after which it is done',
+        { a: b.to, b: { invoke: { src: 'looks', onDone: { actions: lays } } } },
+      ],
+      ['leads to another event that does', { a: b.to, b: { on: { on: { actions: lays } } } }],
+      [
+        'leads into a state whose parent does',
+        { a: b.to, b: { initial: 'c', on: { on: { actions: lays } }, states: { c: {} } } },
+      ],
+    ])('%s', async (_, states) => {
       const { runtime, clock } = await createWorld()
-      const run = await runtime.start(workflow)
+      const run = await runtime.start(
+        made.createMachine({
+          type: 'parallel',
+          states: { waiting: { invoke: { src: 'waitsForEgg' } }, laying: { initial: 'a', states } },
+        } as never),
+      )
       await clock.settle()
       expect(run.status).toBe('active')
-      expect(await run.send({ type: 'lay' })).toBe(true)
-      await run.waitFor('egg')
-      await clock.settle()
-      expect(run.explain().agents.find(({ id }) => id === 'waitsForEgg')?.status).toBe('finished')
-    }
+      await run.send({ type: 'go' })
+      await clock.advance(5)
+      if (run.get('egg') === undefined) await run.send({ type: 'on' })
+      expect(await run.waitFor('egg')).toBe('laid')
+    })
   })
 
   it('for a condition over the whole view: what would meet it cannot be known', async () => {
@@ -298,7 +338,7 @@ it('an event that neither writes the key nor leads to a writer does not keep a d
   const workflow = board.workflow({ agents: { waitsForEgg } }).createMachine({
     initial: 'a',
     invoke: { src: 'waitsForEgg' },
-    states: { a: { on: { other: 'b' } }, b: {} },
+    states: { a: { on: { other: 'b' } }, b: { on: { other: 'a' } }, c: { entry: board.write({ egg: 'by nobody' }) } },
   })
   const run = await runtime.start(workflow)
   expect((await refusalOf(run.done)).code).toBe('wait.deadlock')

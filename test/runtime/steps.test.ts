@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineContext, entry } from 'callboard'
@@ -243,6 +244,53 @@ describe('a step', () => {
     expect(run.get('result')).toEqual([1])
     const asked = (await run.ledger()).flatMap((record) => (record.kind === 'step' ? [record.asked] : []))[1]
     expect(asked).toMatchObject({ result: { list: [1], when: new Date(0) } })
+  })
+
+  it('that is awaited later, or never, harms nobody when its agent is stopped before', async () => {
+    const { runtime } = await createWorld()
+    const [begun, gate] = [createGate<AbortSignal>(), createGate()]
+    const prepares = board.agent({
+      reads: ['result'],
+      writes: ['result'],
+      run: async ({ step, update, send, waitFor }) => {
+        const prepared = step('work', ({ signal }) => {
+          begun.open(signal)
+          return gate.passed
+        })
+        void step('fails', () => Promise.reject(new Error('no')))
+        void send({ type: 'unknown' })
+        void update({ result: 1n << 1n }, { expectedSeq: 99 })
+        await waitFor('result')
+        await prepared
+      },
+    })
+    const run = await runtime.start(together(board, { prepares }))
+    const signal = await begun.passed
+    await run.stop()
+    expect(signal.aborted).toBe(true)
+    // An unhandled rejection would fail the test run.
+    await setImmediate()
+  })
+
+  it('that is under way when its agent returns ends with it', async () => {
+    const { runtime } = await createWorld()
+    const [begun, gate] = [createGate<AbortSignal>(), createGate()]
+    const left: Promise<unknown>[] = []
+    const hurries = board.agent({
+      run: async ({ step }) => {
+        left.push(
+          step('work', ({ signal }) => {
+            begun.open(signal)
+            return gate.passed
+          }),
+        )
+        await begun.passed
+      },
+    })
+    const run = await runtime.start(together(board, { hurries }))
+    await run.done
+    expect((await begun.passed).aborted).toBe(true)
+    expect((await refusalOf(left[0]!)).code).toBe('agent.ended')
   })
 
   it('of one name may run many times in parallel, each for itself', async () => {
