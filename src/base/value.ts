@@ -81,10 +81,10 @@ export function ownValue(object: Readonly<Record<string, unknown>>, key: string)
 }
 
 function unsupported(what: string, path: readonly (string | number)[]): CallboardError {
-  const place = path.length === 0 ? 'the value itself' : `at ${formatPath(path)}`
+  const place = path.length === 0 ? '' : ` at ${formatPath(path)}`
   return new CallboardError(
     'value.unsupported',
-    `${what} ${place} cannot be kept: use plain data (JSON, Date, Map, Set, bigint, typed arrays)`,
+    `${what}${place} cannot be kept: use plain data (JSON, Date, Map, Set, bigint, typed arrays)`,
     { path, what },
   )
 }

@@ -141,5 +141,5 @@ export function evictionReasonOf({ entry }: Cell): EvictionReason | undefined {
 
 /** The limit, not how much is there: that would tell an agent of what it cannot see. */
 function fullRule(limit: LimitName, limits: RoomLimits): string {
-  return `the entries of the run may have ${String(limits[limit])} ${COUNTED[limit]} (limits.${limit}), and nothing less important than what this update writes can be evicted to make room; write less, drop something, give it a higher priority, or raise the limit`
+  return `the run may have ${String(limits[limit])} ${COUNTED[limit]} (limits.${limit}), and nothing less important than what this update writes can be evicted to make room; write less, drop something, give it a higher priority, or raise the limit`
 }

@@ -213,7 +213,7 @@ export class AgentProcess {
     if (parsed.success) return parsed.data
     throw new CallboardError(
       'agent.input',
-      `run ${this.#core.runId}: agent ${this.id} was invoked with an input that does not fit its schema ${describeIssue(parsed.error)}`,
+      `run ${this.#core.runId}: agent ${this.id} was invoked with an input that does not fit its schema: ${describeIssue(parsed.error)}`,
       { runId: this.#core.runId, agent: this.id },
     )
   }

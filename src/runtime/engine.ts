@@ -367,27 +367,26 @@ export class Engine implements InnerHost, MachineDriver {
     const isUpdate = event.type === UPDATE_EVENT
     const begun = isUpdate ? before : this.#withBegunBoard(before)
     const stage = isUpdate && this.#isBoardOnly(before) ? undefined : new Stage(scope)
-    let after: MachineSnapshot
     try {
-      after =
+      const made =
         stage === undefined
           ? withBoard(before, applyUpdate(before.context.board, event as unknown as UpdateEvent))
           : transitMachine(this.#machine, begun, event, stage.scope)
+      // A transition that only acts gives back the very same snapshot.
+      if (stage?.acted !== true && isSameSnapshot(begun, made)) {
+        request?.settle(undefined)
+        return before
+      }
+      const after = endPhase(before, made)
+      stage?.applyTimers(this.timers, after.context.board.at, (ring) => ring())
+      if (after.status !== 'active') this.timers.clear()
+      this.#recordTransition(before, after, event, request, stage?.takeEffects() ?? NO_EFFECTS)
+      return after
     } catch (error) {
       request?.refuse(error)
       queueMicrotask(() => this.#host.onFailed(error))
       throw error
     }
-    // A transition that only acts gives back the very same snapshot.
-    if (stage?.acted !== true && isSameSnapshot(begun, after)) {
-      request?.settle(undefined)
-      return before
-    }
-    after = endPhase(before, after)
-    stage?.applyTimers(this.timers, after.context.board.at, (ring) => ring())
-    if (after.status !== 'active') this.timers.clear()
-    this.#recordTransition(before, after, event, request, stage?.takeEffects() ?? NO_EFFECTS)
-    return after
   }
 
   /**
@@ -423,6 +422,8 @@ export class Engine implements InnerHost, MachineDriver {
     const accepted = isSimple ? first : joined(transcript.map(({ result }) => result))
     const update = event.type === UPDATE_EVENT ? (event as unknown as UpdateEvent).update : undefined
     const changesGlobals = board.globals !== this.#host.globals()
+    // Before anything says that it has happened: it may not be recordable.
+    const machine = this.timers.hasChanged || isMachineChanged(before, after) ? this.#machineState(after) : undefined
     if (changesGlobals) this.#host.stageGlobals(board.globals)
     this.#latest = after
     this.#enqueue({
@@ -446,7 +447,7 @@ export class Engine implements InnerHost, MachineDriver {
       conflicts: accepted.conflicts,
       refusals: first?.kind === 'refused' ? [first] : NO_REFUSALS,
       changesGlobals,
-      machine: this.timers.hasChanged || isMachineChanged(before, after) ? this.#machineState(after) : undefined,
+      machine,
       settle: request?.settle,
       refuse: request?.refuse,
     })
@@ -463,7 +464,9 @@ export class Engine implements InnerHost, MachineDriver {
     const newest = (actor: AnyActorRef): unknown =>
       actor === root ? snapshot : (this.#inner?.snapshotOf(actor) ?? actor.getSnapshot())
     const timers = this.timers.record((actor) => isInTree(actor, newest))
-    return machineStateOf(this.#actor.logic, snapshot, timers, this.#host.invocationCount())
+    const { logic } = this.#actor
+    const invocations = this.#host.invocationCount()
+    return machineStateOf({ runId: this.#host.runId, logic, snapshot, timers, invocations })
   }
 
   /** What a phase calls for is stored together with the transition that begins or ends it. */

@@ -1,6 +1,14 @@
 // The machine's side of a run: its snapshot as XState has it, what a record keeps of it, and what a change of it means.
 import type { AnyActorLogic, Snapshot } from 'xstate'
-import { CallboardError, fromTagged, isCallboardError, toTagged } from '../base/index.ts'
+import {
+  admitValue,
+  CallboardError,
+  fromTagged,
+  isCallboardError,
+  isPlainObject,
+  MAX_DEPTH,
+  toTagged,
+} from '../base/index.ts'
 import type { Board } from '../context/index.ts'
 import type { MachineState } from '../ledger/index.ts'
 import { leavesPhase } from './phase.ts'
@@ -33,13 +41,37 @@ export interface RestorableState {
   readonly machine: MachineState
 }
 
-/** What a record keeps of a machine: everything needed to go on from here but the board. */
-export function machineStateOf(
-  logic: AnyActorLogic,
-  snapshot: MachineSnapshot,
-  timers: MachineState['timers'],
-  invocations: number,
-): MachineState {
+/** What a machine is at a time, and what belongs to it. */
+export interface MachineMoment {
+  readonly runId: string
+  readonly logic: AnyActorLogic
+  readonly snapshot: MachineSnapshot
+  readonly timers: MachineState['timers']
+  readonly invocations: number
+}
+
+/**
+ * What a record keeps of a machine: everything needed to go on from here but the board.
+ *
+ * @throws CallboardError `run.not-recordable`
+ */
+export function machineStateOf(moment: MachineMoment): MachineState {
+  try {
+    return stateOf(moment)
+  } catch (error) {
+    const { runId } = moment
+    // XState looks for actors in the context, without end where that is a circle.
+    const why = error instanceof RangeError ? 'its context holds a cycle' : String((error as Error).message)
+    throw new CallboardError(
+      'run.not-recordable',
+      `run ${runId}: the state of its machine cannot be recorded: ${why}; keep plain data in the machine's context, and name its actors in workflow({ agents })`,
+      { runId },
+      { cause: error },
+    )
+  }
+}
+
+function stateOf({ logic, snapshot, timers, invocations }: MachineMoment): MachineState {
   const {
     context,
     children,
@@ -51,12 +83,33 @@ export function machineStateOf(
     status: snapshot.status,
     value: snapshot.value,
     persisted: { ...rest, historyValue: orNothing(rest.historyValue), children: mapValues(children, withPlainError) },
-    context: orNothing(extra),
+    context: orNothing(keptContext(extra)),
     timers,
     invocations,
     output: snapshot.status === 'done' ? snapshot.output : undefined,
     error: snapshot.status === 'error' ? describeError(snapshot.error) : undefined,
   }
+}
+
+/** A copy of the machine's own context that nobody can change; errors as what they say, because `assign` often keeps them. */
+function keptContext(context: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (Object.keys(context).length === 0) return context
+  try {
+    return keep({ context })
+  } catch {
+    return keep({ context: withSaidErrors(context, 0) as typeof context })
+  }
+}
+
+/** Under its name, for the place in a refusal. */
+const keep = <Context extends object>(named: { readonly context: Context }): Context =>
+  (admitValue(named).value as typeof named).context
+
+function withSaidErrors(value: unknown, depth: number): unknown {
+  if (value instanceof Error) return { name: value.name, ...describeError(value) }
+  if (depth > MAX_DEPTH) return value
+  if (Array.isArray(value)) return value.map((item) => withSaidErrors(item, depth + 1))
+  return isPlainObject(value) ? mapValues(value, (part) => withSaidErrors(part, depth + 1)) : value
 }
 
 /** XState's persisted snapshot, made from what a record keeps. Fresh in every part: restoring writes into it. */

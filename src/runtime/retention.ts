@@ -51,6 +51,16 @@ export function assertCount(name: string, count: number, least: number): number 
   )
 }
 
+/** @throws CallboardError `runtime.option` unless it is a number of milliseconds from 0 on, or infinite */
+export function assertDuration(name: string, ms: number): number {
+  if (ms >= 0) return ms
+  throw new CallboardError(
+    'runtime.option',
+    `createRuntime({ ${name} }) is ${String(ms)}; give milliseconds from 0 on, or Infinity`,
+    { name },
+  )
+}
+
 const AUTOMATIC = 'auto:'
 
 /** The id of a snapshot that nobody asked for. */

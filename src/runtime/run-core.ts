@@ -761,7 +761,11 @@ export class RunCore implements EngineHost {
   }
 
   onFailed(error: unknown): void {
-    if (this.#end !== undefined) return
+    if (this.#end !== undefined) {
+      // An action of the transition that ended it: its end is in the ledger already.
+      this.#services.topics.emit('failure', { topic: 'action', error })
+      return
+    }
     const described = describeError(error)
     const wasStopped = this.#engine.isStopped
     this.#isLost = wasStopped

@@ -233,7 +233,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
 
   /**
    * Answers an open request, once.
-   * @throws CallboardError `request.not-open`; `request.refused` when the answer was not accepted (the request stays open)
+   * @throws CallboardError `request.not-open`; `request.refused`, or `event.invalid` for an event's payload, when the answer was not accepted (the request stays open)
    */
   answer(id: string, value: unknown, { by = 'person' }: { readonly by?: string } = {}): Promise<void> {
     return this.#during((core) => answerRequest(core, id, value, by))

@@ -29,7 +29,7 @@ import { readToOpen } from './open-run.ts'
 import type { StoredRun } from './open-run.ts'
 import { recoverRuns } from './recover.ts'
 import type { Recovered } from './recover.ts'
-import { assertCount, keepingRules } from './retention.ts'
+import { assertCount, assertDuration, keepingRules } from './retention.ts'
 import { Roster } from './roster.ts'
 import type { RunState } from './run-state.ts'
 import type { CloseOptions, RuntimeOptions, StartArguments } from './runtime-options.ts'
@@ -93,7 +93,7 @@ export class Runtime {
       topics,
       memory: options.memory,
       inspect: options.inspect === undefined ? undefined : guardInspector(options.inspect, topics),
-      waitTimeoutMs: options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS,
+      waitTimeoutMs: assertDuration('waitTimeoutMs', options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS),
       nextUpdateId: () => `u${++this.#updates}`,
       track,
       startChild: (machine, seed, isOver) => insist(() => this.#beginOrOpen(machine, seed), this.#services, isOver),

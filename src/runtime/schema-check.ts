@@ -17,7 +17,7 @@ export function parseInput({ input: schema, name }: WorkflowDefinition, runId: s
   if (parsed.success) return parsed.data
   throw new CallboardError(
     'run.input',
-    `run ${runId}: the input of ${name} does not fit its schema ${describeIssue(parsed.error)}`,
+    `run ${runId}: the input of ${name} does not fit its schema: ${describeIssue(parsed.error)}`,
     { runId },
   )
 }
@@ -29,7 +29,7 @@ export function parseOutput({ output: schema, name }: WorkflowDefinition, runId:
   if (parsed.success) return parsed.data
   throw new CallboardError(
     'run.output',
-    `run ${runId}: the output of ${name} does not fit its schema ${describeIssue(parsed.error)}`,
+    `run ${runId}: the output of ${name} does not fit its schema: ${describeIssue(parsed.error)}`,
     { runId },
   )
 }
@@ -64,7 +64,7 @@ export function parseEvent(
   if (parsed.success) return { ...(parsed.data as object), type }
   throw new CallboardError(
     'event.invalid',
-    `run ${runId}: event "${type}" does not fit its schema ${describeIssue(parsed.error)}`,
+    `run ${runId}: event "${type}" does not fit its schema: ${describeIssue(parsed.error)}`,
     { runId, type },
   )
 }

@@ -203,11 +203,32 @@ export interface WorkflowDefinition {
 }
 
 const definitions = new WeakMap<object, WorkflowDefinition>()
+/** Of machines with other actors than those of their workflow, by their implementations. */
+const changed = new WeakMap<object, WorkflowDefinition>()
 
 /** The definition behind a machine, also of one that was changed by `provide()`; undefined for a plain machine. */
 export function workflowOf(machine: AnyActorLogic): WorkflowDefinition | undefined {
-  const config = (machine as { readonly config?: unknown }).config
-  return typeof config === 'object' && config !== null ? definitions.get(config) : undefined
+  const { config, implementations } = machine as Partial<AnyStateMachine>
+  const definition = typeof config === 'object' && config !== null ? definitions.get(config) : undefined
+  if (definition === undefined || implementations === undefined) return definition
+  const provided = implementations.actors as Readonly<Record<string, AnyActorLogic>>
+  const { actors } = definition
+  const names = Object.keys(actors)
+  if (names.every((name) => provided[name] === actors[name])) return definition
+  const known = changed.get(implementations)
+  if (known !== undefined) return known
+  const made = {
+    ...definition,
+    ...named(Object.fromEntries(names.map((name) => [name, provided[name] as AnyActorLogic]))),
+  }
+  changed.set(implementations, made)
+  return made
+}
+
+function named(actors: Readonly<Record<string, AnyActorLogic>>): Pick<WorkflowDefinition, 'actors' | 'agents'> {
+  const agents = new Map<string, AgentDefinition>()
+  for (const [name, logic] of Object.entries(actors)) if (isAgentLogic(logic)) agents.set(name, logic.definition)
+  return { actors, agents }
 }
 
 /** With what a run begins; handed to the context of the machine's first snapshot. */
@@ -275,16 +296,13 @@ function createWorkflowMachine(board: Catalogue, options: UntypedOptions, config
     ...withInternalEvents(withReadableIds(config)),
     context,
   } as never) as unknown as AnyStateMachine
-  const agents = new Map<string, AgentDefinition>()
-  for (const [name, logic] of Object.entries(actors)) if (isAgentLogic(logic)) agents.set(name, logic.definition)
   definitions.set(machine.config, {
     name: options.name ?? machine.id,
     version: options.version ?? machine.version ?? '1',
     catalogue,
     // The runtime hands over what the types promise; the definition itself is kept untyped.
     compact: limits?.compact as Compact | undefined,
-    agents,
-    actors,
+    ...named(actors),
     input: options.input,
     output: options.output,
     events: options.events,

@@ -53,7 +53,7 @@ describe('what an entry may hold', () => {
     // oxlint-disable-next-line no-sparse-arrays
     ['a hole in a list', { list: [1, , 3] }, 'a hole at list[1]'],
     ['a function inside a map', new Map([['do', () => {}]]), 'a function at do'],
-    ['undefined by itself', undefined, 'undefined the value itself'],
+    ['undefined by itself', undefined, 'undefined cannot be kept'],
     ['a key that needs quotes', { 'a b': { c: NaN } }, 'NaN at ["a b"].c'],
   ])('refuses %s and says where it is', (_what, value, place) => {
     expect(refusalOf(value)).toContain(place)

@@ -183,7 +183,7 @@ describe('a module that cannot be run is answered with one line and exit code 2'
     [['--input', '{'], '--input is not JSON'],
     [['--input', '@gone.json'], 'cannot read the input "gone.json"; name a file after @'],
     [[], 'the input of greeting does not fit its schema'],
-    [['--input', '{"name":3}'], 'the input of greeting does not fit its schema at name'],
+    [['--input', '{"name":3}'], 'the input of greeting does not fit its schema: at name'],
   ])('greeting.ts %j', async (args, line) => {
     const { code, stdout, stderr } = await callboard(['run', 'greeting.ts', ...args], makeFolder(files))
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

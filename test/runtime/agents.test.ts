@@ -92,7 +92,7 @@ it('an agent invoked with an input that does not fit fails with where it does no
   const run = await runtime.start(workflow)
   const error = await refusalOf(run.done)
   expect(error.code).toBe('agent.input')
-  expect(error.message).toContain('agent takes was invoked with an input that does not fit its schema at list.1')
+  expect(error.message).toContain('agent takes was invoked with an input that does not fit its schema: at list.1')
 })
 
 it('progress is told on the topic and in the explanation, and is not in the ledger', async () => {

@@ -530,6 +530,8 @@ describe('when something goes wrong', () => {
 })
 
 it('a limit that makes no sense is refused', async () => {
+  for (const waitTimeoutMs of [-1, Number.NaN])
+    expect((await refusalOf(createWorld({ waitTimeoutMs }))).code).toBe('runtime.option')
   for (const maxActiveRuns of [0, -1, 1.5, Number.NaN])
     expect((await refusalOf(createWorld({ maxActiveRuns }))).code).toBe('runtime.option')
 })

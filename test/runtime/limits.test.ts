@@ -105,7 +105,7 @@ describe('a workflow with limits', () => {
     expect(result).toMatchObject({ kind: 'refused', reason: 'limit', key: 'note.b' })
     expect(result).toHaveProperty(
       'message',
-      'outside may not write "note.b": the entries of the run may have 3 entries (limits.maxEntries), and nothing less important than what this update writes can be evicted to make room; write less, drop something, give it a higher priority, or raise the limit',
+      'outside may not write "note.b": the run may have 3 entries (limits.maxEntries), and nothing less important than what this update writes can be evicted to make room; write less, drop something, give it a higher priority, or raise the limit',
     )
     expect(keysOf(run)).toEqual(['charter', 'note.a', 'summary'])
     expect(await run.evictions()).toEqual([])

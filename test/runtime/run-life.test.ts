@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { setup } from 'xstate'
+import { assign, setup } from 'xstate'
 import { createRuntime, createVolatileStore, defineContext, entry, isCallboardError } from 'callboard'
 import { createGate, createWorld, idle, refusalOf, together } from './world.ts'
 
@@ -52,7 +52,7 @@ describe('run.done', () => {
     await run.send({ type: 'leave' })
     const error = await refusalOf(run.done)
     expect(error.code).toBe('run.output')
-    expect(error.message).toContain('run r1: the output of greeting does not fit its schema at text')
+    expect(error.message).toContain('run r1: the output of greeting does not fit its schema: at text')
     expect(run.status).toBe('error')
   })
 
@@ -83,6 +83,71 @@ describe('run.done', () => {
     await expect(run.done).rejects.toThrow('boom')
     expect(run.status).toBe('error')
     expect((await runtime.list())[0]?.status).toBe('error')
+  })
+
+  it('stays what it is when an action throws that ended the run; the topic `failure` tells of it', async () => {
+    const { runtime } = await createWorld()
+    const told: unknown[] = []
+    runtime.on('failure', (failure) => told.push(failure))
+    const explode = (): void => {
+      throw new RangeError('boom')
+    }
+    const workflow = board.workflow({ actions: { explode } }).createMachine({
+      initial: 'a',
+      states: { a: { on: { go: { target: 'b', actions: 'explode' } } }, b: { type: 'final' } },
+    })
+    const run = await runtime.start(workflow)
+    await run.send({ type: 'go' })
+    await run.done
+    expect(told).toEqual([{ topic: 'action', error: new RangeError('boom') }])
+  })
+
+  it.each([
+    ['a function', () => ({ call: () => 1 }), 'a function at context.kept.call cannot be kept'],
+    ['an instance', () => new URL('http://127.0.0.1/'), 'an instance of URL at context.kept cannot be kept'],
+    [
+      'a circle',
+      () => {
+        const circle: Record<string, unknown> = {}
+        return Object.assign(circle, { circle })
+      },
+      'its context holds a cycle',
+    ],
+  ])('rejects when its machine keeps %s in its context, and nobody is left waiting', async (_, make, why) => {
+    const { runtime } = await createWorld()
+    const workflow = board
+      .workflow({ context: () => ({ kept: undefined as unknown }) })
+      .createMachine({ initial: 'a', states: { a: { on: { go: { actions: assign({ kept: make }) } } } } })
+    const run = await runtime.start(workflow, { runId: 'r1' })
+    const refused = await refusalOf(run.send({ type: 'go' }))
+    expect(refused.code).toBe('run.not-recordable')
+    expect(refused.message).toContain(`run r1: the state of its machine cannot be recorded: ${why}`)
+    expect(await refusalOf(run.done)).toBe(refused)
+    expect((await runtime.list())[0]?.status).toBe('error')
+    expect((await refusalOf(run.send({ type: 'go' }))).code).toBe('run.finished')
+  })
+
+  it('comes all the same when its machine keeps an error in its context: a store has what it says', async () => {
+    const store = createVolatileStore()
+    const { runtime } = await createWorld({ store })
+    const fails = board.agent({ run: () => Promise.reject(new Error('no luck')) })
+    const workflow = board
+      .workflow({ agents: { fails }, context: () => ({ error: undefined as unknown }) })
+      .createMachine({
+        initial: 'a',
+        states: {
+          a: {
+            invoke: { src: 'fails', onError: { target: 'b', actions: assign({ error: ({ event }) => event.error }) } },
+          },
+          b: { type: 'final' },
+        },
+      })
+    const run = await runtime.start(workflow)
+    await run.done
+    const { machine } = (await run.ledger()).findLast((record) => record.machine !== undefined) ?? {}
+    expect(machine?.context).toEqual({
+      error: { name: 'CallboardError', code: 'agent.failed', message: 'agent fails failed: no luck' },
+    })
   })
 
   it('rejects with what a guard threw', async () => {
@@ -127,7 +192,7 @@ describe('starting a run', () => {
     const { runtime } = await createWorld()
     const error = await refusalOf(runtime.start(greeting, { input: { name: 7 } as never, runId: 'r1' }))
     expect(error.code).toBe('run.input')
-    expect(error.message).toContain('run r1: the input of greeting does not fit its schema at name')
+    expect(error.message).toContain('run r1: the input of greeting does not fit its schema: at name')
     expect(await runtime.list()).toEqual([])
     expect(runtime.get('r1')).toBeUndefined()
   })
@@ -157,6 +222,19 @@ describe('starting a run', () => {
     expect(runtime.get('r1')?.get('note')).toBe('still mine')
   })
 
+  it('invokes the agents that `provide` put in place of others', async () => {
+    const { runtime } = await createWorld()
+    const real = board.agent({ run: (): Promise<string> => new Promise(() => {}) })
+    const stub = board.agent({
+      writes: ['note'],
+      run: async ({ update }) => void (await update({ note: 'by a stub' })),
+    })
+    const workflow = together(board, { writer: real })
+    const run = await runtime.start(workflow.provide({ actors: { writer: stub } } as never) as typeof workflow)
+    await run.done
+    expect(run.get('note')).toBe('by a stub')
+  })
+
   it('refuses ids that are none, and machines that are no workflow', async () => {
     const { runtime } = await createWorld()
     for (const runId of ['', '\ud800', 'x'.repeat(2000), '.', '..', 'global:default'])
@@ -182,7 +260,7 @@ describe('events from outside', () => {
     expect(unknown.message).toBe('run r1: workflow greeting declares no event "sing"; declared are greet, leave')
     const invalid = await refusalOf(run.send({ type: 'greet', with: 7 }))
     expect(invalid.code).toBe('event.invalid')
-    expect(invalid.message).toContain('run r1: event "greet" does not fit its schema at with')
+    expect(invalid.message).toContain('run r1: event "greet" does not fit its schema: at with')
     expect((await refusalOf(run.send({ type: 'toString' }))).code).toBe('event.unknown')
     expect(run.seq).toBe(1)
   })

@@ -136,7 +136,7 @@ describe('a refused update', () => {
       [{ tasks: [1, { run: () => 1 }] }, 'a function at tasks[1].run'],
       [{ at: new Date(Number.NaN) }, 'an invalid Date at at'],
       [[1, Number.NaN], 'NaN at [1]'],
-      [new URL('https://example.org'), 'an instance of URL the value itself'],
+      [new URL('https://example.org'), 'an instance of URL cannot be kept'],
       ['\ud800', 'not well-formed Unicode'],
     ]
     for (const [value, place] of cases) {
