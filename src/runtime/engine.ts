@@ -15,6 +15,7 @@ import type { MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
 import type { DefinitionStamp, UpdateEvent } from '../workflow/index.ts'
 import { isInTree, pathOf } from './actor-path.ts'
+import { breath } from './breath.ts'
 import { describeEvent } from './describe-event.ts'
 import { beginMachine, provideActors, transitMachine } from './derive-machine.ts'
 import type { MachineDriver, RunMachine } from './derive-machine.ts'
@@ -497,6 +498,8 @@ export class Engine implements InnerHost, MachineDriver {
         return
       }
       for (const turn of turns) this.#settle(turn)
+      const pause = breath(this.#host.clock.now())
+      if (pause !== undefined) await pause
     }
     this.#flushing = false
   }
