@@ -44,7 +44,7 @@ export const PROTECTED_NAMES: readonly string[] = Object.freeze(['session_id', '
 
 /**
  * Opens a context, or begins one: `await openContext({ id: 'session-7', store })`.
- * @throws CallboardError `context.checkpoints`; `update.refused` for an initial value that cannot be kept
+ * @throws CallboardError `context.checkpoints`; `context.taken` when a run of another workflow has the id; `update.refused` for an initial value that cannot be kept
  */
 export async function openContext(options: ContextOptions): Promise<DurableContext> {
   const { id, initial = {}, protectedNames = PROTECTED_NAMES, checkpointEvery = Number.POSITIVE_INFINITY } = options
@@ -75,6 +75,12 @@ function createOwn(workflow: ContextWorkflow, { store, clock, retention }: Conte
 }
 
 async function find(runtime: Runtime, id: string): Promise<Run<unknown, DurableContextValues> | undefined> {
+  // Looked at before it is opened: opening a run goes on with it.
+  const workflow = (await runtime.store.summary(id))?.workflow
+  if (workflow !== undefined && workflow !== 'context') {
+    const message = `${id} is a run of the workflow ${workflow}, and no context; choose another id`
+    throw new CallboardError('context.taken', message, { contextId: id, workflow })
+  }
   try {
     return (await runtime.open(id)) as unknown as Run<unknown, DurableContextValues>
   } catch (error) {

@@ -46,6 +46,8 @@ type Writes = Record<string, unknown>
 
 const CHECKPOINT = 'checkpoint'
 const BY = 'orchestrator'
+/** Each time another process was faster; who loses so often is told of the last. */
+const MOST_TRIES = 1_000
 
 export class DurableContext {
   readonly #fields: DurableContextFields
@@ -275,14 +277,14 @@ export class DurableContext {
     return true
   }
 
-  /** On what is stored; again where another process was faster. */
+  /** On what is stored; again where another process was faster, and not for ever. */
   async #updateFresh(make: () => Writes): Promise<Accepted> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       if (this.#fields.runtime.store.traits.shared) await this.refresh()
       try {
         return await this.run.update(make() as never, { by: BY })
       } catch (error) {
-        if (!isCallboardError(error, 'store.conflict')) throw error
+        if (!isCallboardError(error, 'store.conflict') || tries === MOST_TRIES) throw error
       }
     }
   }

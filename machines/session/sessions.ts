@@ -2,6 +2,8 @@
 //   S1. What is over is gone for readers at that instant, whether or not anybody has collected it.
 //   S2. Nobody is told of anything before it is stored, and of nothing that was no change.
 //   S3. A session that is over never comes back: the next write begins a new one.
+//   S4. A run of another workflow is no session, whatever its id: it is not shown, not ended and not forgotten here.
+//   S5. What others are faster at is tried again, and not for ever.
 // Collecting forgets sessions that are over, in the store too; it is never needed for S1.
 import { CallboardError, drop, isCallboardError, put } from 'callboard'
 import type { Clock, Policy, PolicyName, Run, Runtime, RunSummary, Workflow } from 'callboard'
@@ -61,7 +63,10 @@ type SessionRun = Run<unknown, SessionValues>
 type Writes = Readonly<Record<`data.${string}`, unknown>>
 
 const RUN_PREFIX = 'session:'
+const WORKFLOW = 'session'
 const SECOND_MS = 1_000
+/** Each time somebody else was faster; who loses so often is told. */
+const MOST_TRIES = 1_000
 
 export class Sessions {
   readonly #fields: SessionsFields
@@ -76,13 +81,16 @@ export class Sessions {
     this.#collectLater()
   }
 
-  /** Begins a session; false when it is there already, with everything in it. @throws CallboardError `session.limit` */
+  /**
+   * Begins a session; false when it is there already, with everything in it.
+   * @throws CallboardError `session.limit`; `session.taken` when a run of another workflow has its id; `session.busy`
+   */
   async create(id: string): Promise<boolean> {
     const { isNew } = await this.#beginOrFind(id)
     return isNew
   }
 
-  /** Sets one key. A session that is not there is created. @throws CallboardError `session.reserved-key`, `update.refused` */
+  /** Sets one key. A session that is not there is created. @throws CallboardError `session.reserved-key`, `session.taken`, `session.busy`, `update.refused` */
   async set(id: string, key: string, value: unknown): Promise<void> {
     await this.#write(id, { [entryOf(key)]: put(value, { policy: 'replace' }) })
     this.#tell(id, 'set_context', { [key]: value })
@@ -91,7 +99,7 @@ export class Sessions {
   /**
    * Merges a part into what is there, at every depth: objects key by key, anything else is replaced. A session that is not
    * there is created; a part with nothing in it changes nothing.
-   * @throws CallboardError `session.reserved-key`, `update.refused`
+   * @throws CallboardError `session.reserved-key`, `session.taken`, `session.busy`, `update.refused`
    */
   async update(id: string, part: SessionData): Promise<void> {
     const writes = Object.entries(part).map(([key, value]) => [entryOf(key), put(value, { policy: 'deep' })])
@@ -188,7 +196,7 @@ export class Sessions {
   }
 
   async #write(id: string, writes: Writes): Promise<void> {
-    for (;;) {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
       await this.#beginOrFind(id)
       const changes = { ...writes, touched: put(true, this.#lifetime()) } as never
       const written = await this.#withRun(id, async (run) => {
@@ -198,14 +206,16 @@ export class Sessions {
       // Somebody has deleted it meanwhile, or its time was over.
       if (written === true) return
     }
+    throw busyError(id)
   }
 
   /** The session, alive; one that was not is begun anew. */
   async #beginOrFind(id: string): Promise<{ readonly isNew: boolean }> {
     const { runtime, workflow } = this.#fields
     const runId = runIdOf(id)
-    for (;;) {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
       if ((await this.#find(id)) !== undefined) return { isNew: false }
+      await this.#refuseTaken(id)
       await this.#removeEnded(runId)
       await this.#refuseTooMany()
       try {
@@ -218,22 +228,38 @@ export class Sessions {
       this.#tell(id, 'create_session', null)
       return { isNew: true }
     }
+    throw busyError(id)
   }
 
   /** The run of a session that is alive. */
   async #find(id: string): Promise<SessionRun | undefined> {
+    const runId = runIdOf(id)
+    // Looked at before it is opened: opening a run goes on with it.
+    if ((await this.#workflowOf(runId)) !== WORKFLOW) return undefined
     try {
-      const run = (await this.#fields.runtime.open(runIdOf(id))) as unknown as SessionRun
-      return run.status === 'active' && run.get('touched') === true ? run : undefined
+      const run = (await this.#fields.runtime.open(runId)) as unknown as SessionRun
+      return run.workflow === WORKFLOW && run.status === 'active' && run.get('touched') === true ? run : undefined
     } catch (error) {
       if (isCallboardError(error, 'run.unknown')) return undefined
       throw error
     }
   }
 
+  async #workflowOf(runId: string): Promise<string | undefined> {
+    return (await this.#fields.runtime.store.summary(runId))?.workflow
+  }
+
+  async #refuseTaken(id: string): Promise<void> {
+    const runId = runIdOf(id)
+    const workflow = await this.#workflowOf(runId)
+    if (workflow === undefined || workflow === WORKFLOW) return
+    const message = `session ${id} cannot begin: its run ${runId} is one of the workflow ${workflow}; choose another id, or remove that run`
+    throw new CallboardError('session.taken', message, { sessionId: id, runId, workflow })
+  }
+
   /** Does it with the run as it is in the store, once more when another process was faster; undefined when it is over. */
   async #withRun<Result>(id: string, action: (run: SessionRun) => Promise<Result>): Promise<Result | undefined> {
-    for (;;) {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
       const run = await this.#find(id)
       if (run === undefined) return undefined
       try {
@@ -242,6 +268,7 @@ export class Sessions {
         if (!isCallboardError(error, 'store.conflict') && !isCallboardError(error, 'run.finished')) throw error
       }
     }
+    throw busyError(id)
   }
 
   async #removeEnded(runId: string): Promise<boolean> {
@@ -289,8 +316,10 @@ export class Sessions {
     )
   }
 
-  #summaries(): Promise<readonly RunSummary[]> {
-    return this.#fields.runtime.list({ workflow: 'session' })
+  /** Runs of the workflow that somebody started under an id of theirs are no sessions: nobody could ask for them. */
+  async #summaries(): Promise<readonly RunSummary[]> {
+    const runs = await this.#fields.runtime.list({ workflow: WORKFLOW })
+    return runs.filter(({ runId }) => runId.startsWith(RUN_PREFIX))
   }
 
   #isAlive(summary: RunSummary): boolean {
@@ -343,6 +372,11 @@ async function endIfUnchanged(run: SessionRun, version: number): Promise<boolean
     if (isCallboardError(error, 'store.conflict') || isCallboardError(error, 'run.finished')) return false
     throw error
   }
+}
+
+function busyError(id: string): CallboardError {
+  const message = `session ${id}: ${MOST_TRIES} times others began, changed or ended it first; try again when there is less going on`
+  return new CallboardError('session.busy', message, { sessionId: id })
 }
 
 /** The policy is asked about the keys of its user. */

@@ -35,6 +35,9 @@ interface Patched {
   readonly ws: WorkingSet
 }
 
+/** Each time another process was faster; who loses so often is told of the last. */
+const MOST_TRIES = 1_000
+
 export interface TasksFields {
   readonly runtime: Runtime
   readonly workflow: TaskWorkflow
@@ -162,15 +165,15 @@ export class Tasks {
     return run as unknown as TaskRun
   }
 
-  /** Does it with the run as it is in the store; once more when another process was faster. */
+  /** Does it with the run as it is in the store; again when another process was faster, and not for ever. */
   async #withRun<Result>(runId: string, action: (run: TaskRun) => Promise<Result>): Promise<Result> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       const run = await this.#open(runId)
       try {
         return await action(run)
       } catch (error) {
         const isLost = isCallboardError(error, 'store.conflict') || isCallboardError(error, 'run.finished')
-        if (!isLost || !(await this.#goesOn(runId))) throw error
+        if (!isLost || tries === MOST_TRIES || !(await this.#goesOn(runId))) throw error
       }
     }
   }

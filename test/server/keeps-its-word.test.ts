@@ -290,4 +290,15 @@ describe('a run over HTTP', () => {
     expect((await ask('DELETE', '/api/sessions/ann')).status).toBe(204)
     expect((await ask('GET', '/api/sessions/ann')).body.code).toBe('session.unknown')
   })
+
+  it('answers who writes to a session whose id a run of another workflow has, and leaves that run alone', async () => {
+    const { ask } = await createServerWorld()
+    await ask('POST', '/api/runs', { body: { workflow: 'desk', runId: 'session:zed' } })
+    const patched = await ask('PATCH', '/api/sessions/zed', { body: { part: { a: 1 } } })
+    expect(patched).toMatchObject({ status: 409, body: { code: 'session.taken' } })
+    expect((await ask('GET', '/api/sessions/zed')).status).toBe(404)
+    expect((await ask('DELETE', '/api/sessions/zed')).status).toBe(404)
+    expect((await ask('GET', '/api/sessions')).body.items).toEqual([])
+    expect((await ask('GET', '/api/runs/session:zed')).body).toMatchObject({ workflow: 'desk', status: 'active' })
+  })
 })

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createVolatileStore, importLedger } from 'callboard'
+import { CallboardError, createVolatileStore, defineContext, importLedger } from 'callboard'
 import type { Store } from 'callboard'
 import { context as workflow, openContext } from 'callboard/machines/context'
 import type { ContextOptions, DurableContext } from 'callboard/machines/context'
@@ -159,6 +159,18 @@ describe('a durable context', () => {
     expect((await openContext({ id: 'mine', runtime })).get('a')).toBe(1)
   })
 
+  it('is not opened under the id of a run of another workflow, which stays as it is', async () => {
+    const other = defineContext({})
+      .workflow({ name: 'other' })
+      .createMachine({ id: 'other', initial: 'a', states: { a: {} } })
+    const { runtime } = await createWorld({ workflows: [workflow, other] })
+    const { seq } = await runtime.start(other, { runId: 'mine' })
+    await expect(openContext({ id: 'mine', runtime })).rejects.toThrow(
+      'mine is a run of the workflow other, and no context; choose another id',
+    )
+    expect(runtime.get('mine')).toMatchObject({ workflow: 'other', status: 'active', seq })
+  })
+
   it('keeps to its limits: the oldest names make room, what is protected never does', async () => {
     const context = await open({ limits: { maxEntries: 2 }, initial: { session_id: 's' } })
     await context.set('one', 1)
@@ -259,4 +271,16 @@ describe('checkpoints', () => {
     expect(context.toObject()).toEqual({ count: 4 })
     expect((await refusalOf(open({ id: 'other', checkpointEvery: 0.5 }))).code).toBe('context.checkpoints')
   })
+})
+
+it('a write that others are always faster than ends, and says what it lost to', async () => {
+  const context = await open()
+  let tries = 0
+  const update = (): Promise<never> => {
+    tries += 1
+    return Promise.reject(new CallboardError('store.conflict', 'somebody was faster', {}))
+  }
+  Object.defineProperty(context.run, 'update', { value: update })
+  await expect(context.set('a', 1)).rejects.toMatchObject({ code: 'store.conflict' })
+  expect(tries).toBe(1_000)
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createRuntime } from 'callboard'
+import { CallboardError, createRuntime, defineContext } from 'callboard'
 import { createSessions, session } from 'callboard/machines/session'
 import { freshPath, openStore } from '../../store/world.ts'
 import { refusalOf } from '../../runtime/world.ts'
@@ -235,4 +235,76 @@ describe('sessions in a file', () => {
     await sessions.close()
     expect((await runtime.open('session:s')).status).toBe('active')
   })
+})
+
+describe('runs of another workflow under the id of a session', () => {
+  const board = defineContext({})
+  const desk = board.workflow({ name: 'desk' }).createMachine({
+    id: 'desk',
+    initial: 'open',
+    states: { open: { on: { stop: 'closed' } }, closed: { type: 'final' } },
+  })
+
+  it('are no sessions: writing says so, and they are neither shown nor ended nor forgotten', async () => {
+    const runtime = await createRuntime({ workflows: [session, desk] })
+    onTestFinished(() => runtime.close())
+    const sessions = await createSessions({ runtime, collectEveryMs: false, lifetimeMs: 1 })
+    const run = await runtime.start(desk, { runId: 'session:zed' })
+    for (const status of ['active', 'done']) {
+      await expect(sessions.update('zed', { a: 1 })).rejects.toMatchObject({ code: 'session.taken' })
+      await expect(sessions.create('zed')).rejects.toThrow(
+        'session zed cannot begin: its run session:zed is one of the workflow desk; choose another id, or remove that run',
+      )
+      expect(await sessions.get('zed')).toEqual({})
+      expect(await sessions.info('zed')).toBeUndefined()
+      expect(await sessions.list()).toEqual([])
+      expect(await sessions.collect()).toEqual([])
+      expect(await sessions.delete('zed')).toBe(false)
+      await expect(sessions.merge('zed', 'ann')).rejects.toMatchObject({ code: 'session.unknown' })
+      expect((await runtime.open('session:zed')).status).toBe(status)
+      await run.send({ type: 'stop' }).catch(() => {})
+    }
+    await runtime.remove('session:zed')
+    expect(await sessions.create('zed')).toBe(true)
+  })
+
+  it('are not opened either, be their workflow known or not', async () => {
+    const path = freshPath()
+    const before = await createRuntime({ store: await openStore(path), workflows: [desk] })
+    await before.start(desk, { runId: 'session:zed' })
+    await before.close()
+    const sessions = await createSessions({ store: await openStore(path) })
+    onTestFinished(() => sessions.close())
+    expect(await sessions.get('zed')).toEqual({})
+    await expect(sessions.set('zed', 'a', 1)).rejects.toMatchObject({ code: 'session.taken' })
+  })
+
+  it('do not make sessions of runs that somebody began under an id without their prefix', async () => {
+    const runtime = await createRuntime({ workflows: [session] })
+    onTestFinished(() => runtime.close())
+    const sessions = await createSessions({ runtime, collectEveryMs: false })
+    await runtime.start(session, { runId: 'somebody-elses', input: {} })
+    expect(await sessions.list()).toEqual([])
+  })
+})
+
+it('a write that others are always faster than ends, and says so', async () => {
+  const runtime = await createRuntime({ workflows: [session] })
+  onTestFinished(() => runtime.close())
+  let begun = 0
+  const start = (): Promise<never> => {
+    begun += 1
+    return Promise.reject(new CallboardError('run.exists', 'somebody was faster', {}))
+  }
+  // Each time it is begun by somebody, and over again when it is looked at.
+  const raced = new Proxy(runtime, {
+    get: (target, name) => {
+      if (name === 'start') return start
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const sessions = await createSessions({ runtime: raced, collectEveryMs: false })
+  await expect(sessions.set('ann', 'a', 1)).rejects.toMatchObject({ code: 'session.busy' })
+  expect(begun).toBe(1_000)
 })
