@@ -71,6 +71,15 @@ export function agentFor(
   throw new CallboardError('agent.unknown', `there is no agent "${asked.id}" here`, { agent: asked.id })
 }
 
+/**
+ * What is shown of an agent's view. What is sensitive in it was granted to the agent itself; whoever looks over its shoulder
+ * has no grant.
+ * @throws CallboardError `server.forbidden`
+ */
+export function showsOfView(caller: Caller, asked: boolean | undefined): { readonly secrets: boolean } {
+  return caller.role === 'agent' && asked !== true ? { secrets: true } : mayShowSecrets(caller, asked)
+}
+
 /** What has `secrets` in its query. @throws CallboardError `server.forbidden` */
 export function mayShowSecrets({ role }: Caller, asked: boolean | undefined): { readonly secrets: boolean } {
   if (asked === true && role !== 'admin') {

@@ -15,10 +15,16 @@ export interface ViewStream {
   readonly agent: AgentIdentity
   /** The view that the reader has; it begins with the whole view where that is another one. */
   readonly seen: number | undefined
+  readonly shows: Shows
+}
+
+/** Whether the reader is shown what is sensitive. */
+interface Shows {
+  readonly secrets: boolean
 }
 
 export async function* viewEvents(
-  { run, feed, agent, seen }: ViewStream,
+  { run, feed, agent, seen, shows }: ViewStream,
   context: StreamContext,
 ): AsyncGenerator<Block> {
   const look = (): View => run.view(agent.id, agent.type)
@@ -26,7 +32,7 @@ export async function* viewEvents(
   try {
     let view = look()
     if (view.seq !== seen) {
-      const whole = await context.make(() => wholeBlock((view = look())))
+      const whole = await context.make(() => wholeBlock((view = look()), shows))
       if (whole === undefined) return
       yield whole
     }
@@ -35,7 +41,7 @@ export async function* viewEvents(
       const { seq } = run
       const next = look()
       if (next !== view) {
-        const change = changeBlock(view, next)
+        const change = changeBlock(view, next, shows)
         view = next
         if (change !== undefined) yield change
         continue
@@ -52,25 +58,34 @@ export async function* viewEvents(
   }
 }
 
-const wholes = new WeakMap<View, WeakRef<Block>>()
+/** What was made for some reader, for all others who are shown the same. */
+interface Made {
+  readonly wholes: WeakMap<View, WeakRef<Block>>
+  /** By the view after it: what it is a change of, and the event. */
+  readonly changes: WeakMap<View, { readonly before: WeakRef<View>; readonly block: WeakRef<Block> }>
+}
+
+const withSecrets: Made = { wholes: new WeakMap(), changes: new WeakMap() }
+const redacted: Made = { wholes: new WeakMap(), changes: new WeakMap() }
+const madeFor = ({ secrets }: Shows): Made => (secrets ? withSecrets : redacted)
 
 /** A view, made once while it is being sent to somebody. */
-function wholeBlock(view: View): Block {
+function wholeBlock(view: View, shows: Shows): Block {
+  const { wholes } = madeFor(shows)
   const known = wholes.get(view)?.deref()
   if (known !== undefined) return known
-  const block = eventOf('view', view.seq, viewToWire(view))
+  const block = eventOf('view', view.seq, viewToWire(view, shows))
   wholes.set(view, new WeakRef(block))
   return block
 }
 
-/** By the view after it: what it is a change of, and the event; undefined where there is nothing to tell. */
-const changes = new WeakMap<View, { readonly before: WeakRef<View>; readonly block: WeakRef<Block> }>()
-
-function changeBlock(before: View, after: View): Block | undefined {
+/** Undefined where there is nothing to tell. */
+function changeBlock(before: View, after: View, shows: Shows): Block | undefined {
+  const { changes } = madeFor(shows)
   const known = changes.get(after)
   const block = known?.before.deref() === before ? known.block.deref() : undefined
   if (block !== undefined) return block
-  const change = changeBetween(before, after)
+  const change = changeBetween(before, after, shows)
   // The view was only computed anew: telling so would tell of what others do.
   if (before.seq === after.seq && change.entries.length === 0 && change.gone.length === 0) return undefined
   const made = eventOf('change', after.seq, change)
@@ -82,13 +97,14 @@ function changeBlock(before: View, after: View): Block | undefined {
 function changeBetween(
   before: View,
   after: View,
+  shows: Shows,
 ): { readonly seq: number; readonly entries: readonly object[]; readonly gone: readonly string[] } {
   const old = new Map(before.entries().map((entry): [string, Entry] => [entry.key, entry]))
   const changed = after.entries().filter((entry) => old.get(entry.key) !== entry)
   const kept = new Set(after.keys())
   return {
     seq: after.seq,
-    entries: changed.map((entry) => entryToWire(entry, { secrets: true })),
+    entries: changed.map((entry) => entryToWire(entry, shows)),
     gone: [...old.keys()].filter((key) => !kept.has(key)),
   }
 }

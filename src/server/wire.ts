@@ -56,9 +56,12 @@ export function entryToWire({ value, expiresAt, holder, ...entry }: Entry, shows
   }
 }
 
-/** A view as its agent sees it; what is sensitive in it was granted. */
-export function viewToWire(view: View): { readonly seq: number; readonly entries: readonly Wire[] } {
-  return { seq: view.seq, entries: view.entries().map((entry) => entryToWire(entry, { secrets: true })) }
+/** What an agent sees. */
+export function viewToWire(
+  view: View,
+  shows: { readonly secrets: boolean },
+): { readonly seq: number; readonly entries: readonly Wire[] } {
+  return { seq: view.seq, entries: view.entries().map((entry) => entryToWire(entry, shows)) }
 }
 
 export function summaryToWire({ parent, labels, ...summary }: RunSummary): Wire {

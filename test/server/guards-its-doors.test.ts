@@ -3,6 +3,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createApp, openBook, ROLES } from 'callboard/server'
 import type { AppOptions, Role, SessionsDoor } from 'callboard/server'
+import { follow } from './stream-reader.ts'
 import { secretOf } from '../support/token.ts'
 import { askApp, createHouse, createServerWorld } from './world.ts'
 import type { Answered, World } from './world.ts'
@@ -223,6 +224,66 @@ describe('an agent’s token', () => {
       told.push(answers)
     }
     expect(told[1]).toEqual(told[0])
+  })
+})
+
+describe('a sensitive value', () => {
+  async function hide(): Promise<World & { readonly put: (value: string) => Promise<Answered> }> {
+    const world = await createServerWorld()
+    const admin = world.token('admin')
+    await world.ask('POST', '/api/runs', { token: admin, body: { workflow: 'desk', runId: 'r1' } })
+    const put = (value: string): Promise<Answered> =>
+      world.ask('PUT', '/api/runs/r1/entries/secret', { token: admin, body: { value } })
+    await put('opensesame')
+    return { ...world, put }
+  }
+  const run = '/api/runs/r1'
+  const doors = [`${run}/views/keeper`, `${run}/waits/secret?timeoutMs=0&agent=keeper`]
+
+  it('is shown to the agent with the grant, and to nobody who looks over its shoulder', async () => {
+    const { ask, token } = await hide()
+    const agent = token('agent', { agent: 'keeper' })
+    for (const path of doors)
+      expect(JSON.stringify((await ask('GET', path, { token: agent })).body)).toContain('opensesame')
+    for (const role of ['reader', 'operator', 'admin'] as const) {
+      const looking = token(role)
+      for (const path of [...doors, `${run}/views/keeper?at=2`, `${run}/views/keeper/prompt?maxTokens=1000`]) {
+        const { status, body } = await ask('GET', path, { token: looking })
+        expect([status, JSON.stringify(body)], `${path} as ${role}`).toEqual([
+          200,
+          expect.stringContaining('[redacted'),
+        ])
+        expect(JSON.stringify(body), `${path} as ${role}`).not.toContain('opensesame')
+      }
+    }
+  })
+
+  it('is shown to an admin who asks, and asking is nothing for others', async () => {
+    const { ask, token } = await hide()
+    const [admin, operator] = [token('admin'), token('operator')]
+    for (const path of [...doors, `${run}/views/keeper?at=2`]) {
+      const asking = `${path}${path.includes('?') ? '&' : '?'}secrets=true`
+      expect(JSON.stringify((await ask('GET', asking, { token: admin })).body)).toContain('opensesame')
+      expect((await ask('GET', asking, { token: operator })).status, asking).toBe(403)
+    }
+  })
+
+  it('is shown in the stream of a view to those who are shown it in the view', async () => {
+    const world = await hide()
+    const streamed = async (path: string, text: string): Promise<string> => {
+      const { reader, close } = await follow(world, path, { token: text })
+      await world.put(`opensesame ${reader.events.length}`)
+      await world.clock.settle()
+      await close()
+      expect(reader.events.map(({ event }) => event)).toEqual(['view', 'change'])
+      return JSON.stringify(reader.events)
+    }
+    const stream = `${run}/views/keeper/stream`
+    expect(await streamed(stream, world.token('agent', { agent: 'keeper' }))).not.toContain('redacted')
+    for (const role of ['reader', 'operator', 'admin'] as const)
+      expect(await streamed(stream, world.token(role)), role).not.toContain('opensesame')
+    expect(await streamed(`${stream}?secrets=true`, world.token('admin'))).not.toContain('redacted')
+    expect((await world.ask('GET', `${stream}?secrets=true`, { token: world.token('reader') })).status).toBe(403)
   })
 })
 

@@ -26,13 +26,14 @@ export const board = defineContext({
 
 const writer = board.agent({ reads: ['plan', 'notes', 'draft'], writes: ['notes', 'draft'], run: () => {} })
 const reviewer = board.agent({ reads: ['notes'], writes: ['notes'], run: () => {} })
+const keeper = board.agent({ reads: ['secret'], writes: [], grants: { sensitive: ['secret'] }, run: () => {} })
 
 /** Open until it is sent `stop`; asks a person when it is sent `ask`. */
 export const desk = board
   .workflow({
     name: 'desk',
     input: z.object({ title: z.string().optional() }).optional(),
-    agents: { writer, reviewer, person: board.person('approval', { question: 'send it?' }) },
+    agents: { writer, reviewer, keeper, person: board.person('approval', { question: 'send it?' }) },
   })
   .createMachine({
     id: 'desk',

@@ -4,7 +4,7 @@ import type { Run } from '../../runtime/index.ts'
 import { placeOfNumber, sortedPage } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Call, Operation } from '../operation.ts'
-import { agentFor, openRun } from '../runs.ts'
+import { agentFor, openRun, showsOfView } from '../runs.ts'
 import { EntryShape, Json, pageOf, paging, ViewShape, flag, wholeNumber } from '../shapes.ts'
 import { waitForEntry } from '../wait.ts'
 import { entryToWire, fromWire, toWire, viewToWire } from '../wire.ts'
@@ -30,21 +30,23 @@ export const agentOperations: readonly Operation[] = [
     path: '/api/runs/{runId}/views/{agent}',
     access: 'sight',
     tag: 'agents',
-    summary: 'What an agent sees now, or saw at a point; the view’s own seq is the ETag',
-    query: z.strictObject({ type: z.string().optional(), at: z.string().optional() }),
+    summary:
+      'What an agent sees now, or saw at a point; the view’s own seq is the ETag; sensitive values only for the agent itself, and for admins who ask',
+    query: z.strictObject({ type: z.string().optional(), at: z.string().optional(), secrets: flag.optional() }),
     answers: { 200: { description: 'its view', schema: ViewShape }, 304: { description: 'nothing in it has changed' } },
     handle: async ({ house, params, query, caller }) => {
       const { id, type } = agentFor(caller, { id: params.agent, type: query.type })
+      const shows = showsOfView(caller, query.secrets)
       const run = await openRun(house, params.runId)
       if (query.at === undefined) {
         const view = run.view(id, type)
-        return { version: view.seq, body: viewToWire(view) }
+        return { version: view.seq, body: viewToWire(view, shows) }
       }
       if (caller.role === 'agent') {
         throw new CallboardError('server.forbidden', 'an agent is shown its view of now only', {})
       }
       run.view(id, type)
-      return { body: viewToWire(await run.viewAt(id, pointOf(query.at))) }
+      return { body: viewToWire(await run.viewAt(id, pointOf(query.at)), shows) }
     },
   }),
   operation({
@@ -73,6 +75,7 @@ export const agentOperations: readonly Operation[] = [
       fresh: flag.optional(),
       agent: z.string().optional(),
       type: z.string().optional(),
+      secrets: flag.optional(),
     }),
     answers: {
       200: {
@@ -88,13 +91,13 @@ export const agentOperations: readonly Operation[] = [
       const { timeoutMs = DEFAULT_WAIT_MS, since = 0, fresh = false } = query
       const asked = query.agent ?? caller.agent?.id
       const agent = asked === undefined ? undefined : agentFor(caller, { id: asked, type: query.type })
+      const shows = showsOfView(caller, query.secrets)
       const run = await openRun(house, params.runId)
       const read = agent === undefined ? workflowReading(run) : agentReading(run, agent)
       const entry = await untilCut(call, (signal) =>
         waitForEntry(run, params.key, { read, timeoutMs, since, fresh, signal, clock: services.clock }),
       )
-      if (entry !== undefined)
-        return { body: { kind: 'found', entry: entryToWire(entry, { secrets: agent !== undefined }) } }
+      if (entry !== undefined) return { body: { kind: 'found', entry: entryToWire(entry, shows) } }
       const error = `run ${params.runId}: "${params.key}" did not come within ${timeoutMs} ms; ask again`
       return { body: { kind: 'timeout', code: 'wait.timeout', error } }
     },

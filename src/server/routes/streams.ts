@@ -3,8 +3,8 @@ import { CallboardError } from '../../base/index.ts'
 import { readRecords } from '../../runtime/index.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import { agentFor, openRun, summaryOf } from '../runs.ts'
-import { wholeNumber } from '../shapes.ts'
+import { agentFor, openRun, showsOfView, summaryOf } from '../runs.ts'
+import { flag, wholeNumber } from '../shapes.ts'
 import { allRunsEvents } from '../stream-of-all.ts'
 import { runEvents } from '../stream-of-run.ts'
 import { viewEvents } from '../stream-of-view.ts'
@@ -48,17 +48,18 @@ export const streamOperations: readonly Operation[] = [
     access: 'sight',
     tag: 'streams',
     summary: 'The view of an agent, then what changes in it; agents see their own only',
-    query: z.strictObject({ type: z.string().optional() }),
+    query: z.strictObject({ type: z.string().optional(), secrets: flag.optional() }),
     answers: streamed,
     handle: async (call) => {
       const { house, params, query, caller, request, services } = call
       const agent = agentFor(caller, { id: params.agent, type: query.type })
+      const shows = showsOfView(caller, query.secrets)
       const run = await openRun(house, params.runId)
       // An unknown agent is said now, not in the stream.
       run.view(agent.id, agent.type)
       const seen = numberIn(request.headers.get('last-event-id'))
       const feed = services.feeds.of(house.runtime)
-      return streamEvents(call, (context) => viewEvents({ run, feed, agent, seen }, context))
+      return streamEvents(call, (context) => viewEvents({ run, feed, agent, seen, shows }, context))
     },
   }),
   operation({
