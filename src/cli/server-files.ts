@@ -1,5 +1,6 @@
 // Server files: what a server keeps beside a database. The database is that of the tenant `default`; every other tenant
 // has a folder of its own, so that nothing of one can get into another.
+import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { CallboardError } from '../base/index.ts'
 
@@ -25,9 +26,22 @@ export function tenantFile(db: string, tenant: string): string {
   return join(folder, `${name}-tenants`, tenant, basename(db))
 }
 
+/** The tenants that have a database, in the order of their names. */
+export function tenantsBeside(db: string, cwd: string): readonly string[] {
+  const file = resolve(cwd, db)
+  const { folder, name } = partsOf(file)
+  const tenants = join(folder, `${name}-tenants`)
+  if (!existsSync(tenants)) return []
+  return readdirSync(tenants)
+    .filter((tenant) => TENANT.test(tenant) && existsSync(tenantFile(file, tenant)))
+    .toSorted()
+}
+
+const TENANT = /^[a-z0-9][a-z0-9-]{0,62}$/
+
 /** A tenant's name is a folder's: small letters, digits and -. @throws CallboardError `cli.tenant` */
 export function assertTenant(tenant: string): string {
-  if (/^[a-z0-9][a-z0-9-]{0,62}$/.test(tenant)) return tenant
+  if (TENANT.test(tenant)) return tenant
   const message = `"${tenant}" is no name of a tenant; it has small letters, digits and -, at most 63`
   throw new CallboardError('cli.tenant', message, { tenant })
 }

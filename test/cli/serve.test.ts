@@ -1,5 +1,5 @@
 // `callboard serve` as its users run it: in a process of its own, ended by a signal.
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -20,6 +20,25 @@ const writer = board.agent({ reads: ['notes'], writes: ['notes'], run: () => {} 
 export const desk = board
   .workflow({ name: 'desk', agents: { writer } })
   .createMachine({ id: 'desk', initial: 'open', states: { open: { on: { stop: 'closed' } }, closed: { type: 'final' } } })
+`
+
+/** Agents at work when their process ends; the next one does not know one of the workflows. */
+const WORKING = `
+import { defineContext } from 'callboard'
+
+const board = defineContext({})
+const isInterrupted = process.env.INTERRUPTED === '1'
+const worker = board.agent({
+  reads: [],
+  writes: [],
+  run: () => (isInterrupted ? new Promise(() => {}) : void console.log('theirs goes on')),
+})
+const workflow = (name) =>
+  board
+    .workflow({ name, agents: { worker } })
+    .createMachine({ id: name, initial: 'open', states: { open: { invoke: { src: 'worker' } } } })
+export const desk = workflow('desk')
+export const gone = isInterrupted ? workflow('gone') : undefined
 `
 
 /** As if the package were not installed. */
@@ -156,6 +175,25 @@ describe('callboard serve', () => {
     expect(seen.status).toBe(404)
     expect((await served.end()).code).toBe(0)
     expect(readdirSync(join(folder, '.callboard/callboard-tenants/theirs'))).toContain('callboard.db')
+  })
+
+  it('goes on with the runs of every tenant when it starts, whether anybody of theirs asks or not', async () => {
+    const folder = makeFolder({ 'desk.mjs': WORKING })
+    const { stdout } = await callboard(['token', 'add', 'ann', '--role', 'admin', '--tenant', 'theirs'], folder)
+    const authorization = `Bearer ${stdout.trim()}`
+    const before = await serve(folder, [], { INTERRUPTED: '1' })
+    for (const workflow of ['desk', 'gone'])
+      await post(`${before.url}/api/runs`, { workflow, runId: workflow }, { authorization })
+    expect((await before.end()).code).toBe(0)
+    // One that cannot be opened keeps the others from nothing.
+    mkdirSync(join(folder, '.callboard/callboard-tenants/broken'))
+    writeFileSync(join(folder, '.callboard/callboard-tenants/broken/callboard.db'), 'nothing that SQLite knows')
+    const after = await serve(folder)
+    await after.seen('theirs goes on')
+    const { code, stderr } = await after.end()
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^run gone of tenant theirs is left alone: .*gone/m)
+    expect(stderr).toMatch(/^tenant broken is left alone: /m)
   })
 
   it('reads the variables of AoS, and says at the start what is wrong with them', async () => {

@@ -9,8 +9,9 @@ import { loadDoors } from '../load-doors.ts'
 import type { Doors } from '../load-doors.ts'
 import { openHouse } from '../open-house.ts'
 import type { OpenedHouse } from '../open-house.ts'
+import { Tenants } from '../open-tenants.ts'
 import { readServerSettings } from '../server-settings.ts'
-import { assertTenant, bookFile, tenantFile } from '../server-files.ts'
+import { bookFile } from '../server-files.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface ServeOptions {
@@ -64,36 +65,30 @@ async function serve(
 ): Promise<void> {
   // Commands that have nothing to do with a server do not load one.
   const { openBook, openServer } = await import('../../server/index.ts')
-  const opened: OpenedHouse[] = []
-  const open = async (file: string): Promise<OpenedHouse> => {
-    const house = await openHouse(file, { terminal, doors, settings })
-    opened.push(house)
-    return house
-  }
-  const tell = (error: unknown, what: string): void =>
-    void terminal.err.write(`${what}: ${describeError(error).message}\n`)
+  const open = (file: string): Promise<OpenedHouse> => openHouse(file, { terminal, doors, settings })
+  const tenants = new Tenants({ terminal, db, open })
   try {
-    const own = await open(db)
+    const own = await tenants.openDefault()
+    await tenants.openAll()
     using book = openBook(bookFile(db, terminal.cwd), { key: keyIn(terminal) })
     await using server = await openServer({
-      ...own.house,
+      ...own,
       book,
       port,
       host,
       hosts: name,
       origins: origin,
       testMode: settings.testMode,
-      openTenant: async (tenant) => (await open(tenantFile(db, assertTenant(tenant)))).house,
-      onFailure: (error, requestId) => tell(error, requestId),
+      openTenant: (tenant) => tenants.find(tenant),
+      onFailure: (error, requestId) => void terminal.err.write(`${requestId}: ${describeError(error).message}\n`),
     })
-    for (const { runId, error } of own.failures) tell(error, `run ${runId} is left alone`)
     terminal.out.write(`callboard serves ${db} on ${server.url} (documentation: ${server.url}/docs)\n`)
     if (!book.hasTokens) {
       terminal.out.write('there are no tokens: whoever reaches it may do everything; only this machine does\n')
     }
     await signalled
   } finally {
-    for (const house of opened.toReversed()) await house.close()
+    await tenants.close()
   }
 }
 
