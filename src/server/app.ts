@@ -30,6 +30,7 @@ import { bodyOf, problemFor } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { readBytes, readJson } from './body.ts'
 import { ownOperations } from './routes/index.ts'
+import { assertConcerned } from './runs.ts'
 import type { ServerServices } from './services.ts'
 import { Streams } from './streams.ts'
 import { Throttle } from './throttle.ts'
@@ -219,6 +220,8 @@ export class ServerApp {
   ): Promise<Response> {
     const request = c.req.raw
     const house = await this.#houseOf(caller.tenant)
+    const runId = ids['runId'] ?? ids['run_id']
+    if (runId !== undefined) await assertConcerned(house, caller, runId)
     const sent = await this.#bodyOf(operation, request)
     const call: Call<unknown, unknown, unknown> = {
       params: ids,

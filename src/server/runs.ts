@@ -17,6 +17,30 @@ export async function openRun({ runtime }: House, runId: string): Promise<Run> {
   return runtime.open(runId)
 }
 
+/**
+ * A run whose workflow does not know the caller's type of agent is not there for it, just as one that does not exist.
+ * @throws CallboardError `run.unknown`
+ */
+export async function assertConcerned(house: House, { agent }: Caller, runId: string): Promise<void> {
+  if (agent === undefined) return
+  const { workflow } = await summaryOf(house, runId)
+  const definition = house.workflows.map(workflowOf).find((known) => known?.name === workflow)
+  const isConcerned = definition?.agents.has(agent.type) ?? (await isKnownTo(house, agent, runId))
+  if (!isConcerned) throw unknownRun(runId)
+}
+
+/** Of runs whose workflow cannot be started here, only they themselves say it: child runs, say. */
+async function isKnownTo(house: House, { id, type }: AgentIdentity, runId: string): Promise<boolean> {
+  try {
+    const run = await openRun(house, runId)
+    run.view(id, type)
+    return true
+  } catch {
+    // Why a run cannot be opened is nothing for an agent that it may not concern.
+    return false
+  }
+}
+
 /** What the store knows of a run, without opening it. @throws CallboardError `run.unknown` */
 export async function summaryOf({ runtime }: House, runId: string): Promise<RunSummary> {
   const summary = isGlobals(runId) ? undefined : await runtime.store.summary(runId)

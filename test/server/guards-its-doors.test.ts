@@ -1,11 +1,13 @@
 // Who may do what. The matrix is made from the OpenAPI document: every operation with no token, a wrong one, each role, and
 // another tenant.
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { defineContext, entry } from 'callboard'
 import { createApp, openBook, ROLES } from 'callboard/server'
 import type { AppOptions, Role, SessionsDoor } from 'callboard/server'
 import { follow } from './stream-reader.ts'
+import { z } from 'zod'
 import { secretOf } from '../support/token.ts'
-import { askApp, createHouse, createServerWorld } from './world.ts'
+import { askApp, createHouse, createServerWorld, desk } from './world.ts'
 import type { Answered, World } from './world.ts'
 
 interface DocumentedOperation {
@@ -128,6 +130,62 @@ describe('every operation of the document', () => {
     }
     expect(seen).toHaveLength(cells.length * (4 + ROLES.length))
     book.close()
+  })
+})
+
+/** What is sent where an agent may send something. */
+const BODIES: Readonly<Record<string, unknown>> = {
+  'PUT /api/runs/{runId}/entries/{key}': { value: ['a'] },
+  'PATCH /api/runs/{runId}/entries/{key}': { value: ['a'] },
+  'POST /api/runs/{runId}/updates': { set: { notes: ['a'] } },
+  'POST /api/runs/{runId}/events': { type: 'stop' },
+  'POST /api/runs/{runId}/memory/batches': {
+    changes: [{ op: 'add', kind: 'semantic', scope: 'global', text: 'a', rationale: 'b' }],
+  },
+}
+const QUERIES: Readonly<Record<string, string>> = {
+  'GET /api/runs/{runId}/views/{agent}/prompt': '?maxTokens=100',
+  'GET /api/runs/{runId}/waits/{key}': '?timeoutMs=0',
+}
+
+describe('a run whose workflow does not know an agent’s type', () => {
+  it('is not there for the agent’s token, whatever operation it tries', async () => {
+    const board = defineContext({ notes: entry(z.array(z.string()), { outside: true }) })
+    const writer = board.agent({ reads: ['notes'], writes: ['notes'], run: () => {} })
+    const shape = { initial: 'open', states: { open: { on: { stop: 'closed' } }, closed: { type: 'final' } } } as const
+    const child = board.workflow({ name: 'child', agents: { writer } }).createMachine({ id: 'child', ...shape })
+    const world = await createServerWorld({ workflows: [desk] })
+    await world.runtime.start(desk, { runId: 'r1' })
+    // Cannot be started over HTTP, and is there all the same.
+    await world.runtime.start(child, { runId: 'r2' })
+    const ended = await world.runtime.start(desk, { runId: 'r3' })
+    await ended.stop()
+    const stranger = world.token('agent', { agent: 'critic' })
+    const onlyDesk = world.token('agent', { agent: 'reviewer' })
+    const cells = (await operationsOf(world)).filter(
+      ({ path, operation }) => path.includes('{runId}') && operation['x-callboard-roles'].includes('agent'),
+    )
+    expect(cells.length).toBeGreaterThan(10)
+    const answered = async ({ method, path }: Cell, runId: string, token: string): Promise<unknown> => {
+      const what = `${method} ${path}`
+      const asked = pathOf(path, runId) + (QUERIES[what] ?? '')
+      const body = BODIES[what] ?? (['GET', 'DELETE'].includes(method) ? undefined : {})
+      const { status, headers, body: said } = await world.ask(method, asked, { token, body })
+      const text = JSON.stringify({ ...said, requestId: undefined }).replaceAll(runId, '<id>')
+      return [status, headers.get('etag'), text]
+    }
+    for (const cell of cells) {
+      const what = `${cell.method} ${cell.path}`
+      const absent = await answered(cell, 'nowhere', stranger)
+      expect(absent, what).toEqual([404, null, expect.stringContaining('run.unknown')])
+      for (const runId of ['r1', 'r2', 'r3']) expect(await answered(cell, runId, stranger), what).toEqual(absent)
+      expect(await answered(cell, 'r2', onlyDesk), what).toEqual(absent)
+    }
+    expect((await world.runtime.open('r1')).status).toBe('active')
+    // Those it concerns find it.
+    const asWriter = world.token('agent', { agent: 'writer' })
+    for (const runId of ['r1', 'r2', 'r3'])
+      expect((await world.ask('GET', `/api/runs/${runId}/views/writer`, { token: asWriter })).status).toBe(200)
   })
 })
 
