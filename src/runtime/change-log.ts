@@ -7,7 +7,9 @@ import { foldRecords } from '../ledger/index.ts'
 import type { FoldedState, LedgerRecord } from '../ledger/index.ts'
 import { describeReason } from './evictions.ts'
 import type { ForkLine } from './fork.ts'
+import type { EndLine } from './run-notes.ts'
 import type { RecordNote } from './record-note.ts'
+import { toldError } from './told-error.ts'
 
 export type LogOperation =
   /** An entry was there from the start of the run. */
@@ -109,11 +111,8 @@ function linesOf({ board }: FoldedState, record: LedgerRecord): readonly LogLine
     const { reason, metadata } = record.asked as { readonly reason: string; readonly metadata: object }
     lines.push(runLine(record, 'episode' in metadata ? 'episode' : 'snapshot', reason))
   } else if (record.kind === 'end') {
-    const { reason, error } = record.asked as {
-      readonly reason?: string
-      readonly error?: { readonly message: string }
-    }
-    lines.push(runLine(record, 'end', reason ?? error?.message))
+    const { reason, error } = record.asked as EndLine
+    lines.push(runLine(record, 'end', reason ?? (error === undefined ? undefined : toldError(error).message)))
   }
   return lines.map((line) => Object.freeze(line))
 }

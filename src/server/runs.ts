@@ -1,7 +1,8 @@
 // Runs: how operations get hold of one.
 import type { AnyStateMachine } from 'xstate'
-import { CallboardError, isCallboardError, toTagged } from '../base/index.ts'
+import { CallboardError, toTagged } from '../base/index.ts'
 import { isGlobals } from '../ledger/index.ts'
+import { describeFailure } from '../runtime/index.ts'
 import type { Run } from '../runtime/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
@@ -48,23 +49,21 @@ export async function summaryOf({ runtime }: House, runId: string): Promise<RunS
   return summary
 }
 
-/** A run with its state and what came of it. */
-export async function detailOf(house: House, run: Run): Promise<{ readonly version: number; readonly body: Wire }> {
+/** A run with its state and what came of it; what agents said of a failure is as secret as what they could see. */
+export async function detailOf(
+  house: House,
+  run: Run,
+  shows: { readonly secrets: boolean } = { secrets: false },
+): Promise<{ readonly version: number; readonly body: Wire }> {
   const summary = await summaryOf(house, run.id)
   const outcome =
     summary.status === 'active'
       ? { output: null, error: null }
       : await run.done.then(
           (output) => ({ output: toTagged(output), error: null }),
-          (error: unknown) => ({ output: null, error: describeEnd(error) }),
+          (error: unknown) => ({ output: null, error: describeFailure(error, shows) }),
         )
   return { version: summary.seq, body: { ...summaryToWire(summary), state: run.state ?? null, ...outcome } }
-}
-
-/** What agents throw may name anything: only what Callboard says is told. */
-function describeEnd(error: unknown): { readonly code: string; readonly message: string } {
-  if (isCallboardError(error)) return { code: error.code, message: error.message }
-  return { code: 'run.failed', message: 'the run failed; its ledger has the reason' }
 }
 
 export function unknownRun(runId: string): CallboardError {

@@ -1,7 +1,7 @@
 // Who may do what. The matrix is made from the OpenAPI document: every operation with no token, a wrong one, each role, and
 // another tenant.
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { defineContext, entry } from 'callboard'
+import { CallboardError, createRuntime, createVolatileStore, defineContext, entry } from 'callboard'
 import { createApp, openBook, ROLES } from 'callboard/server'
 import type { AppOptions, Role, SessionsDoor } from 'callboard/server'
 import { follow } from './stream-reader.ts'
@@ -342,6 +342,86 @@ describe('a sensitive value', () => {
       expect(await streamed(stream, world.token(role)), role).not.toContain('opensesame')
     expect(await streamed(`${stream}?secrets=true`, world.token('admin'))).not.toContain('redacted')
     expect((await world.ask('GET', `${stream}?secrets=true`, { token: world.token('reader') })).status).toBe(403)
+  })
+})
+
+describe('what an agent says of its failure', () => {
+  const board = defineContext({ secret: entry(z.string(), { sensitive: true }) })
+  const own = (secret: string): Error => new CallboardError('deploy.login', `refused ${secret}`)
+  const words: Readonly<
+    Record<string, (secret: string, step: (name: string, work: () => unknown) => unknown) => unknown>
+  > = {
+    throwing: (secret) => Promise.reject(new Error(`login with ${secret} was refused`)),
+    stepping: (secret, step) => step('login', () => Promise.reject(new Error(`refused ${secret}`))),
+    coding: (secret) => Promise.reject(own(secret)),
+  }
+  const workflows = Object.entries(words).map(([name, fail]) => {
+    const leaker = board.agent({
+      reads: ['secret'],
+      writes: [],
+      grants: { sensitive: ['secret'] },
+      run: async ({ view, step }) => void (await fail(view.getOrThrow('secret'), step)),
+    })
+    return board.workflow({ name, agents: { leaker } }).createMachine({
+      id: name,
+      entry: board.write({ secret: 'opensesame' }),
+      initial: 'going',
+      states: { going: { invoke: { src: 'leaker' } } },
+    })
+  })
+  const machine = board.workflow({ name: 'machine' }).createMachine({
+    id: 'machine',
+    entry: board.write({ secret: 'opensesame' }),
+    initial: 'open',
+    states: {
+      open: {
+        on: {
+          go: {
+            actions: ({ context }) => {
+              throw new Error(`refused ${context.board.get('secret')}`)
+            },
+          },
+        },
+      },
+    },
+  })
+  const told: Readonly<Record<string, object>> = {
+    throwing: { code: 'agent.failed', message: 'agent leaker failed; its ledger has the reason' },
+    stepping: {
+      code: 'step.failed',
+      message: 'run stepping: step "login" of leaker was tried once and failed; its ledger has the reason',
+    },
+    coding: { code: 'deploy.login', message: 'the run failed; its ledger has the reason' },
+    machine: { code: 'run.failed', message: 'the run failed; its ledger has the reason' },
+  }
+
+  it('is for admins who ask, and is in the ledger; others are told who has failed, also after a restart', async () => {
+    const store = createVolatileStore()
+    const known = [...workflows, machine]
+    for (const isRestarted of [false, true]) {
+      const runtime = await createRuntime({ store, workflows: known })
+      for (const one of isRestarted ? [] : known) {
+        const run = await runtime.start(one, { runId: one.id })
+        if (one === machine) await run.send({ type: 'go' }).catch(() => {})
+        await run.done.catch(() => {})
+      }
+      const world = await createServerWorld({ runtime, workflows: known })
+      const [reader, operator, admin] = [world.token('reader'), world.token('operator'), world.token('admin')]
+      for (const [name, error] of Object.entries(told)) {
+        const run = `/api/runs/${name}`
+        for (const token of [reader, operator, admin]) {
+          expect((await world.ask('GET', run, { token })).body, name).toMatchObject({ status: 'error', error })
+          for (const path of ['', '/log', '/changes', '/export', '/explain', '/entries', '/at/1', '/conflicts']) {
+            const { status, body } = await world.ask('GET', run + path, { token })
+            expect([status, JSON.stringify(body)], path).toEqual([200, expect.not.stringContaining('opensesame')])
+          }
+        }
+        const asked = await world.ask('GET', `${run}?secrets=true`, { token: admin })
+        expect(asked.body.error.message).toContain('opensesame')
+        expect((await world.ask('GET', `${run}?secrets=true`, { token: operator })).status).toBe(403)
+      }
+      await runtime.close()
+    }
   })
 })
 

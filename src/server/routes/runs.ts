@@ -4,8 +4,8 @@ import { structureOf, workflowOf } from '../../workflow/index.ts'
 import { pageAfter, pageOfGrowing, placeOfNumber } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import { detailOf, openRun, summaryOf, unknownRun, workflowNamed } from '../runs.ts'
-import { AnyObject, Json, pageOf, paging, RunDetailShape, RunShape, wholeNumber } from '../shapes.ts'
+import { detailOf, mayShowSecrets, openRun, summaryOf, unknownRun, workflowNamed } from '../runs.ts'
+import { AnyObject, flag, Json, pageOf, paging, RunDetailShape, RunShape, wholeNumber } from '../shapes.ts'
 import { fromWire, summaryToWire, toWire } from '../wire.ts'
 
 const WorkflowShape = z.object({
@@ -103,9 +103,13 @@ export const runOperations: readonly Operation[] = [
     path: '/api/runs/{runId}',
     access: 'read',
     tag: 'runs',
-    summary: 'One run',
+    summary: 'One run; why it failed in the words of an agent or a step only for admins who ask',
+    query: z.strictObject({ secrets: flag.optional() }),
     answers: { 200: { description: 'it', schema: RunDetailShape }, 304: { description: 'nothing has changed' } },
-    handle: async ({ house, params }) => detailOf(house, await openRun(house, params.runId)),
+    handle: async ({ house, params, query, caller }) => {
+      const shows = mayShowSecrets(caller, query.secrets)
+      return detailOf(house, await openRun(house, params.runId), shows)
+    },
   }),
   operation({
     method: 'delete',
