@@ -1,6 +1,7 @@
 // Server: the SDK's server with the tools and resources of one caller.
 import type { CallToolResult, McpServer } from '@modelcontextprotocol/server'
 import { isCallboardError } from '../base/index.ts'
+import { sentenceForAgents } from '../runtime/index.ts'
 import { auditCalls } from './audit.ts'
 import type { McpCaller } from './caller.ts'
 import { tellFault } from './fault.ts'
@@ -81,21 +82,26 @@ function registerTool(server: McpServer, desk: Desk, tool: Tool, onFailure: (err
     async (asked, { mcpReq: { signal } }) => {
       // Whoever has called it off is not answered, and whatever reason was given is no failure.
       const fail = (error: unknown): void => (signal.aborted ? undefined : onFailure(error))
-      return resultOf(() => tool.run(desk, asked, signal), fail)
+      return resultOf(() => tool.run(desk, asked, signal), { isAgent: desk.agent !== undefined, fail })
     },
   )
 }
 
 /** What went wrong because of what was asked is an answer; of everything else the client learns that it happened. */
-async function resultOf(run: () => Promise<ToolAnswer>, onFailure: (error: unknown) => void): Promise<CallToolResult> {
+async function resultOf(
+  run: () => Promise<ToolAnswer>,
+  { isAgent, fail }: { readonly isAgent: boolean; readonly fail: (error: unknown) => void },
+): Promise<CallToolResult> {
   try {
     const { data, text = jsonOf(data), hasFailed = false } = await run()
     return { content: [{ type: 'text', text }], structuredContent: { ...data }, isError: hasFailed }
   } catch (error) {
     const isKnown = isCallboardError(error)
-    if (!isKnown) onFailure(error)
+    if (!isKnown) fail(error)
     const code = isKnown ? error.code : 'error'
-    const message = isKnown ? error.message : 'something went wrong here; whoever runs this server is told what'
+    const told = isAgent ? sentenceForAgents(code) : undefined
+    const message =
+      told ?? (isKnown ? error.message : 'something went wrong here; whoever runs this server is told what')
     return { content: [{ type: 'text', text: message }], structuredContent: { code, message }, isError: true }
   }
 }

@@ -1,6 +1,7 @@
 // Problem: an error as an answer. Problem details (RFC 9457) with our codes; `detail` and `error` both, since some clients
 // read one and some the other. Nothing of the inside gets out: what is not a mistake of the caller has a fixed sentence.
 import { isCallboardError } from '../base/index.ts'
+import { sentenceForAgents } from '../runtime/index.ts'
 import type { Caller } from './caller.ts'
 
 export interface Problem {
@@ -150,19 +151,10 @@ export function problemOf(error: unknown): Problem {
   return { status, code, message }
 }
 
-/** What these say otherwise names agents, keys, events and workflows that are nothing for an agent. */
-const FOR_AGENTS: Readonly<Record<string, string>> = {
-  'agent.unknown': 'there is no such agent here',
-  'event.unknown': 'there is no such event here',
-  'run.definition-changed': 'the run cannot go on at the moment',
-  'run.migration-failed': 'the run cannot go on at the moment',
-  'workflow.unregistered': 'the run cannot go on at the moment',
-}
-
 /** What an error is to one caller. */
 export function problemFor({ role }: Pick<Caller, 'role'>, error: unknown): Problem {
   const problem = problemOf(error)
-  const message = role === 'agent' ? FOR_AGENTS[problem.code] : undefined
+  const message = role === 'agent' ? sentenceForAgents(problem.code) : undefined
   return message === undefined ? problem : { ...problem, message }
 }
 

@@ -60,6 +60,17 @@ describe('an agent by MCP', () => {
     expect(hidden).toMatchObject({ code: 'view.not-readable', isError: true })
   })
 
+  it('sends events, and is told neither which there are nor whether the machine took one', async () => {
+    const { run, connect } = await gather()
+    const client = await connect(PLANNER)
+
+    const unknown = await call(client, 'send_event', { runId: run.id, type: 'nonsense' })
+    const sent = await call(client, 'send_event', { runId: run.id, type: 'go on', payload: { why: 'it is good' } })
+
+    expect(unknown).toMatchObject({ code: 'event.unknown', message: 'there is no such event here', isError: true })
+    expect(sent).toMatchObject({ taken: null, isError: false })
+  })
+
   it('gets the same bytes whatever happens out of its sight', async () => {
     const told = async (hidden: string): Promise<string> => {
       const { run, connect } = await gather()

@@ -77,7 +77,7 @@ export const RUN_TOOLS: readonly Tool[] = [
   tool({
     name: 'send_event',
     title: 'Send an event',
-    description: 'Sends an event to the machine of a run and says whether the machine took it.',
+    description: 'Sends an event to the machine of a run and says whether the machine took it (null for agents).',
     callers: ACTS,
     effect: 'writes',
     input: z.strictObject({
@@ -88,7 +88,8 @@ export const RUN_TOOLS: readonly Tool[] = [
     run: async (desk, { runId: id, type, payload = {} }) => {
       const run = await desk.run(id)
       const taken = await run.send({ ...(fromTagged(payload) as object), type })
-      return { data: { taken } }
+      // Which events the machine takes tells of its state.
+      return { data: { taken: desk.agent === undefined ? taken : null } }
     },
   }),
   tool({
