@@ -11,7 +11,7 @@ import { DURATION_RULE, isDuration, LAST_INSTANT } from './lifetime.ts'
 import { admitMetadata } from './metadata.ts'
 import type { Policy } from './policy.ts'
 import { isPriority } from './priority.ts'
-import { refusalOf, Refused } from './refused.ts'
+import { listOf, notWritable, refusalOf, Refused } from './refused.ts'
 import { describeAddress, narrownessOf } from './scope.ts'
 import type { EntryAddress, Scope } from './scope.ts'
 import { Update } from './update.ts'
@@ -122,11 +122,7 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
   }
   const { definition } = known
   if (access !== undefined && !access.canWrite(key)) {
-    throw new Refused(
-      'not-writable',
-      key,
-      `the writes of agent type ${access.rules.type} are ${listOf(access.rules.writes)}`,
-    )
+    throw notWritable(key, access)
   }
   const write: Write = isMarked(asked) ? asked : { kind: 'put', value: asked, options: NO_OPTIONS }
   const address = resolveAddress(asking, definition, key, write)
@@ -171,10 +167,6 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
 const NO_OPTIONS: PutOptions = Object.freeze({})
 
 const isMarked = (asked: unknown): asked is Write => isWrite(asked)
-
-function listOf(patterns: readonly string[]): string {
-  return patterns.length === 0 ? 'empty' : patterns.map((pattern) => `"${pattern}"`).join(', ')
-}
 
 function expectedVersionOf(key: string, { expectedVersion }: UpdateOptions, write: Write): number | undefined {
   const own = write.kind === 'drop' ? undefined : write.options.expectedVersion

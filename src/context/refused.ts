@@ -1,4 +1,5 @@
 // The way out of an update that is being applied, with the reason. Never leaves this folder.
+import type { Access } from './access.ts'
 import { authorName } from './author.ts'
 import type { Author } from './author.ts'
 import type { Cell } from './entry.ts'
@@ -47,6 +48,21 @@ export function redactRefusal({ kind, reason, key, author }: Refusal): Refusal {
   return Object.freeze({ kind, reason, key, author, message: `${author} may not write "${key}": ${rule}` })
 }
 
+/** The key is not among the writes of the agent's type. */
+export function notWritable(key: string, { rules }: Access): Refused {
+  return new Refused('not-writable', key, `the writes of agent type ${rules.type} are ${listOf(rules.writes)}`)
+}
+
+/**
+ * A refusal as an agent that works elsewhere is told it. Which keys the catalogue knows is nothing for one that may not write
+ * them: an unknown key is refused like any other that is not among its writes.
+ */
+export function refusalForElsewhere(refusal: Refusal, { author, access }: { author: Author; access: Access }): Refusal {
+  const { reason, key } = refusal
+  const isOutOfReach = reason === 'unknown-key' && key !== undefined && !access.canWrite(key)
+  return isOutOfReach ? refusalOf(notWritable(key, access), author) : refusal
+}
+
 export function refusalOf({ reason, key, rule, actualVersion }: Refused, author: Author): Refusal {
   const by = authorName(author)
   const message = key === undefined ? `${by}: ${rule}` : `${by} may not write "${key}": ${rule}`
@@ -58,4 +74,8 @@ export function refusalOf({ reason, key, rule, actualVersion }: Refused, author:
     message,
     ...(actualVersion === undefined ? {} : { actualVersion }),
   })
+}
+
+export function listOf(patterns: readonly string[]): string {
+  return patterns.length === 0 ? 'empty' : patterns.map((pattern) => `"${pattern}"`).join(', ')
 }

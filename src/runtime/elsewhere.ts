@@ -1,5 +1,6 @@
 // Elsewhere: agents that work in another process and reach the run through a door. They write with the rights of their type
 // and are told what an agent here is told; what they had seen is not known, so they name no base.
+import { refusalForElsewhere } from '../context/index.ts'
 import type { Lineage, Sight, UpdateOptions } from '../context/index.ts'
 import type { UpdateResult } from '../workflow/index.ts'
 import type { RunCore } from './run-core.ts'
@@ -29,5 +30,5 @@ export async function updateFromElsewhere(
       typeof what === 'string' ? core.viewOf(process).has(what) : sight.admits(what),
   }
   const { result } = await core.updateAs(asker, changes, options)
-  return result
+  return result.kind === 'refused' ? refusalForElsewhere(result, asker) : result
 }

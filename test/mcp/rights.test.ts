@@ -46,6 +46,18 @@ describe('an agent by MCP', () => {
     expect(run.view('planner').get('planner.notes')).toBeUndefined()
   })
 
+  it('is not told which keys there are that it may not write', async () => {
+    const { run, connect } = await gather()
+    const client = await connect(PLANNER)
+    const tried = async (key: string): Promise<string> => {
+      const refused = await call(client, 'update', { runId: run.id, writes: [{ key, value: 'x' }] })
+      return JSON.stringify(refused).replaceAll(key, '<key>')
+    }
+    expect(await tried('nothing.there')).toBe(await tried('board.minutes'))
+    expect(await tried('board.minutes')).toContain('not-writable')
+    expect(await tried('plan.nothing')).toContain('unknown-key')
+  })
+
   it('waits for what it may see only, and is told so', async () => {
     const { run, connect } = await gather()
     const client = await connect(PLANNER)

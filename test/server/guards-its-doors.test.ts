@@ -249,6 +249,19 @@ describe('an agent’s token', () => {
     expect(forged.status).toBe(403)
   })
 
+  it('cannot tell which keys there are that it may not write', async () => {
+    const { ask, agent, operator } = await begin()
+    const tried = async (key: string): Promise<unknown> => {
+      const { status, body } = await ask('PUT', `/api/runs/r1/entries/${key}`, { token: agent, body: { value: ['a'] } })
+      return [status, JSON.stringify({ ...body, requestId: undefined }).replaceAll(key, '<key>')]
+    }
+    expect(await tried('nothing')).toEqual(await tried('plan'))
+    expect(await tried('plan')).toEqual([403, expect.stringContaining('not-writable')])
+    // Who may write from outside is told that there is no such key.
+    const said = await ask('PUT', '/api/runs/r1/entries/nothing', { token: operator, body: { value: 1 } })
+    expect(said.body.reason).toBe('unknown-key')
+  })
+
   it('cannot tell what it may not see: two histories that differ only there give it the same bytes', async () => {
     const told: unknown[] = []
     for (const isBusy of [false, true]) {
