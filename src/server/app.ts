@@ -26,7 +26,7 @@ import { McpDoors } from './mcp-doors.ts'
 import { paramsOf } from './operation.ts'
 import type { Answer, Call, Operation } from './operation.ts'
 import { expectedIn } from './precondition.ts'
-import { bodyOf, problemFor } from './problem.ts'
+import { bodyOf, isAos, problemFor } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { readBytes, readJson } from './body.ts'
 import { ownOperations } from './routes/index.ts'
@@ -343,9 +343,6 @@ function requestIdOf(c: Context<NodeEnv>): string {
 
 /** What a protocol behind a path writes, it tells itself. */
 const isWrite = ({ method, speaks }: Operation): boolean => method !== 'get' && speaks === undefined
-
-/** AoS clients have their surface at the root. */
-const isAos = (path: string): boolean => !path.startsWith('/api/') || path.startsWith('/api/context/')
 
 function queryOf(c: Context<NodeEnv>): Readonly<Record<string, string>> {
   return c.req.query()

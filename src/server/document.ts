@@ -4,6 +4,7 @@ import { rolesOf } from './caller.ts'
 import { paramsOf } from './operation.ts'
 import type { DocumentedAnswer, Operation } from './operation.ts'
 import { meaningOf } from './parameters.ts'
+import { isAos } from './problem.ts'
 
 /** Every problem, whatever its status. */
 export const ProblemBody = z
@@ -29,6 +30,7 @@ export const ProblemBody = z
   .meta({ id: 'Problem' })
 
 const SECURITY = 'token'
+const FAILED = 400
 
 type Schema = Readonly<Record<string, unknown>>
 
@@ -108,7 +110,7 @@ const TAGS: Readonly<Record<string, string>> = {
 
 function describe(operation: Operation, components: Components): object {
   const { path, access, tag, summary, body } = operation
-  const answers = { ...commonAnswers(operation), ...operation.answers }
+  const answers = Object.entries({ ...commonAnswers(operation), ...operation.answers })
   return {
     operationId: operationIdOf(operation),
     summary,
@@ -140,7 +142,10 @@ function describe(operation: Operation, components: Components): object {
           requestBody: { required: true, content: { 'application/json': { schema: components.add(body, 'input') } } },
         }),
     responses: Object.fromEntries(
-      Object.entries(answers).map(([status, answer]) => [status, responseOf(answer, components)]),
+      answers.map(([status, answer]) => [
+        status,
+        responseOf(Number(status) < FAILED ? answer : withProblem(path, answer), components),
+      ]),
     ),
   }
 }
@@ -186,6 +191,12 @@ function responseOf(
   return { description, content: { [type]: { schema: components.add(schema, 'output') } } }
 }
 
+/** What is refused is a problem, unless something else is said. */
+function withProblem(path: string, answer: DocumentedAnswer): DocumentedAnswer {
+  if (answer.schema !== undefined) return answer
+  return { ...answer, schema: ProblemBody, type: isAos(path) ? 'application/json' : 'application/problem+json' }
+}
+
 /** What any operation of this kind may answer. */
 function commonAnswers({
   access,
@@ -195,19 +206,14 @@ function commonAnswers({
   query,
   file,
 }: Operation): Readonly<Record<number, DocumentedAnswer>> {
-  const isOwn = path.startsWith('/api/') && !path.startsWith('/api/context/')
-  const problem = (description: string): DocumentedAnswer => ({
-    description,
-    schema: ProblemBody,
-    type: isOwn ? 'application/problem+json' : 'application/json',
-  })
+  const problem = (description: string): DocumentedAnswer => withProblem(path, { description })
   const hasParams = paramsOf(path).length > 0
   return {
     ...(access === 'public'
-      ? {}
+      ? { 403: problem('pages of that origin may not use this server') }
       : {
           401: problem('no token, or a wrong one'),
-          403: problem('the role of the token may not do this'),
+          403: problem('the role of the token may not do this, or pages of that origin may not'),
           429: problem('too many requests'),
         }),
     ...(hasParams ? { 404: problem('there is none of that id') } : {}),

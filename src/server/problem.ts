@@ -180,6 +180,14 @@ function isProblem(error: unknown): error is ThrownProblem {
   return typeof error === 'object' && error !== null && PROBLEM in error
 }
 
+/** Ours at the root, where AoS clients have their surface: what is not known there is theirs. */
+const OWN_PATHS: ReadonlySet<string> = new Set(['/health', '/openapi.json', '/mcp'])
+
+/** Whether a path is in the wire format of AoS or S1, whose problems are plain JSON. */
+export function isAos(path: string): boolean {
+  return path.startsWith('/api/context/') || !(path.startsWith('/api/') || OWN_PATHS.has(path))
+}
+
 /** The body of the answer. */
 export function bodyOf(problem: Problem, requestId: string): Readonly<Record<string, unknown>> {
   const { status, code, message, issues, fields } = problem

@@ -31,7 +31,7 @@ export const readmeOperations: readonly Operation[] = [
     access: 'read',
     tag: 'aos',
     summary: 'The working set of a task',
-    answers: { 200: { description: 'it', schema: WorkingSetShape } },
+    answers: { 200: { description: 'it', schema: WorkingSetShape }, 304: { description: 'nothing has changed' } },
     handle: async ({ house, params }) => {
       const ws = await workingSetOf(house, params.run_id, readmeMissing)
       return { version: ws._update_seq, body: ws }

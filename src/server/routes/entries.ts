@@ -28,7 +28,10 @@ export const entryOperations: readonly Operation[] = [
       prefix: z.string().optional(),
       secrets: flag.optional(),
     }),
-    answers: { 200: { description: 'a page of them', schema: pageOf(EntryShape) } },
+    answers: {
+      200: { description: 'a page of them', schema: pageOf(EntryShape) },
+      304: { description: 'nothing has changed' },
+    },
     handle: async ({ house, params, query, caller }) => {
       const { limit = DEFAULT_PAGE, cursor, prefix = '' } = query
       const shows = mayShowSecrets(caller, query.secrets)

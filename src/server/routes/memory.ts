@@ -95,7 +95,7 @@ export const memoryOperations: readonly Operation[] = [
     tag: 'memory',
     summary: 'One item, tombstones included',
     query: z.strictObject(reader),
-    answers: { 200: { description: 'it', schema: ItemShape } },
+    answers: { 200: { description: 'it', schema: ItemShape }, 304: { description: 'nothing has changed' } },
     handle: async (call) => {
       const item = await (await memoryFor(call, call.query)).get(call.params.memoryId)
       if (item === undefined) {

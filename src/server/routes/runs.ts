@@ -60,7 +60,10 @@ export const runOperations: readonly Operation[] = [
       runId: z.string().min(1).max(LONGEST_ID).optional(),
       labels: z.record(z.string(), z.string()).optional(),
     }),
-    answers: { 201: { description: 'it has begun', schema: RunDetailShape } },
+    answers: {
+      201: { description: 'it has begun', schema: RunDetailShape },
+      404: { description: 'there is no such workflow' },
+    },
     handle: async ({ house, body }) => {
       const { machine } = workflowNamed(house, body.workflow)
       const run = await house.runtime.start(machine, {
