@@ -4,11 +4,12 @@
 //   C3. It ends: by an answer, by the budget, by an answer that stays wrong, or with its agent.
 import type { LanguageModel, ModelMessage, ToolSet } from 'ai'
 import { CallboardError, isCallboardError, isPlainObject } from '../base/index.ts'
-import { BoardTools, failed } from './board-tools.ts'
+import { BoardTools } from './board-tools.ts'
 import type { AnyContext, BoardTool, ToolOutcome } from './board-tools.ts'
 import { markData } from './data-mark.ts'
 import { callModel } from './model-call.ts'
 import type { CallSettings, CallSetup, Reply, ToolRequest } from './model-call.ts'
+import { callOwnTool, outputOf, withoutExecution } from './own-tools.ts'
 import { dataFor, instructionsFor } from './prompt.ts'
 import { namedBy, objectSchema } from './rights.ts'
 import type { Rights } from './rights.ts'
@@ -86,7 +87,6 @@ export class Conversation {
       retries,
       timeoutMs,
       instructions: instructionsFor({ ...this.#setup, answer: schema }),
-      // A tool of one's own is executed here, as a step, and not by the SDK.
       tools: { ...withoutExecution(tools), ...this.#tools.describe(sdk) },
       answer: schema,
     }
@@ -124,30 +124,11 @@ export class Conversation {
   async #answerRequests(requests: readonly ToolRequest[]): Promise<void> {
     for (const request of requests) {
       this.#context.progress({ message: `calls ${request.name}` })
-      const outcome = (await this.#tools.call(request)) ?? (await this.#callOwn(request))
+      const outcome = await this.#tools.call(request)
+      const use = { tools: this.#setup.tools, request, messages: this.#messages }
+      const output = outcome === undefined ? await callOwnTool(this.#context, use) : outputOf(outcome)
       const { id: toolCallId, name: toolName } = request
-      const output = { type: outcome.failed ? 'error-text' : 'text', value: outcome.text } as const
       this.#messages.push({ role: 'tool', content: [{ type: 'tool-result', toolCallId, toolName, output }] })
-    }
-  }
-
-  /** A tool that the workflow's author gave. */
-  async #callOwn({ id, name, input }: ToolRequest): Promise<ToolOutcome> {
-    const execute = this.#setup.tools[name]?.execute
-    if (execute === undefined) return failed(new Error(`there is no tool "${name}"`))
-    const { step, signal } = this.#context
-    try {
-      return await step(`tool ${name}`, async ({ signal: abortSignal }): Promise<ToolOutcome> => {
-        const options = { toolCallId: id, messages: [...this.#messages], abortSignal, context: undefined }
-        const output: unknown = await execute(input as never, options as never)
-        return {
-          text: markData(typeof output === 'string' ? output : (JSON.stringify(output) ?? 'nothing')),
-          failed: false,
-        }
-      })
-    } catch (error) {
-      signal.throwIfAborted()
-      return failed(error)
     }
   }
 
@@ -179,12 +160,6 @@ export class Conversation {
 /** The SDK has answered an invalid call itself: the model is to see that. */
 function hasOpenToolMessage({ messages }: Reply): boolean {
   return messages.at(-1)?.role === 'tool'
-}
-
-function withoutExecution(tools: ToolSet): ToolSet {
-  return Object.fromEntries(
-    Object.entries(tools).map(([name, tool]) => [name, { ...tool, execute: undefined } as ToolSet[string]]),
-  )
 }
 
 function parseAnswer(text: string): Readonly<Record<string, unknown>> | undefined {

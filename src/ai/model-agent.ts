@@ -1,13 +1,13 @@
 // modelAgent: an agent whose work is done by a language model.
 import type { LanguageModel, ToolSet } from 'ai'
 import type { z } from 'zod'
-import { CallboardError } from '../base/index.ts'
 import type { AgentLogic, AgentOptions, ContextDefinition, Patterns, Selected } from '../workflow/index.ts'
-import { BOARD_TOOLS, TOOL_NAMES } from './board-tools.ts'
+import { BOARD_TOOLS } from './board-tools.ts'
 import type { AnyContext, BoardTool } from './board-tools.ts'
 import { Conversation } from './conversation.ts'
 import type { ModelOutcome, ModelSetup } from './conversation.ts'
 import type { CallSettings } from './model-call.ts'
+import { assertTools } from './own-tools.ts'
 import { assertBudget } from './usage.ts'
 import type { ModelBudget, ModelUsage } from './usage.ts'
 
@@ -33,7 +33,7 @@ export interface ModelAgentOptions<
   readonly answer?: readonly (keyof Selected<Values, Writes> & string)[]
   /** What it may do on the board; all of it unless given. */
   readonly boardTools?: readonly BoardTool[]
-  /** Tools of one's own. Each use is a step. */
+  /** Tools of one's own, with an `execute` and no `needsApproval`. Each use is a step. */
   readonly tools?: ToolSet
   readonly budget?: ModelBudget
   /** An entry made by `modelUsage()`: keeps what the calls cost, and makes the budget one of the whole run. */
@@ -98,17 +98,7 @@ function setupOf(
 ): Omit<ModelSetup, 'model' | 'instructions'> {
   const { budget = {}, tools = {}, usage, answer = [], boardTools = BOARD_TOOLS } = options
   assertBudget(budget)
-  const names: readonly string[] = Object.values(TOOL_NAMES)
-  const taken = Object.keys(tools).find((name) => names.includes(name))
-  if (taken !== undefined) {
-    throw new CallboardError(
-      'ai.option',
-      `a tool is called "${taken}", which is one of the board's; give it another name`,
-      {
-        tool: taken,
-      },
-    )
-  }
+  assertTools(tools)
   const withoutUsage = (patterns: readonly string[] = []): readonly string[] => patterns.filter((key) => key !== usage)
   return {
     catalogue,

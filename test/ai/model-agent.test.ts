@@ -258,6 +258,92 @@ describe('the tools of a model', () => {
     expect(new Set(steps.map(({ step }) => step))).toContain('tool weather')
   })
 
+  it('tell of their own what it wants the model to know, as data, and record nothing else', async () => {
+    const model = scriptedModel(
+      uses('customer', {}),
+      uses('letter', {}),
+      uses('numbers', {}),
+      uses('picture', {}),
+      uses('broken', {}),
+      uses('denied', {}),
+      { text: 'ok' },
+    )
+    const inputSchema = z.object({})
+    const execute = (): object => ({ password: 'swordfish' })
+    const tools = {
+      customer: tool({ inputSchema, execute, toModelOutput: () => ({ type: 'text', value: 'a customer\nsince May' }) }),
+      letter: tool({ inputSchema, execute, toModelOutput: async () => ({ type: 'error-text', value: 'no letter' }) }),
+      numbers: tool({ inputSchema, execute, toModelOutput: () => ({ type: 'json', value: { sum: 3 } }) }),
+      picture: tool({
+        inputSchema,
+        execute,
+        toModelOutput: () => ({
+          type: 'content',
+          value: [
+            { type: 'text', text: 'a map' },
+            { type: 'file', data: { type: 'data', data: 'aGk=' }, mediaType: 'image/png' },
+          ],
+        }),
+      }),
+      broken: tool({
+        inputSchema,
+        execute,
+        toModelOutput: () => {
+          throw new Error('no words')
+        },
+      }),
+      denied: tool({ inputSchema, execute, toModelOutput: () => ({ type: 'execution-denied', reason: 'not today' }) }),
+    }
+    const planner = modelAgent(board, { ...planning, model, tools })
+    const { runtime } = await createWorld()
+    const run = await runtime.start(together(board, { planner }))
+    await run.done
+    const given = callOf(model, 6).prompt.flatMap((message) => (message.role === 'tool' ? message.content : []))
+    expect(given.map((part) => part.type === 'tool-result' && part.output)).toMatchObject([
+      { type: 'text', value: '| a customer\n| since May\n' },
+      { type: 'error-text', value: '| no letter\n' },
+      { type: 'text', value: '| {"sum":3}\n' },
+      { type: 'content', value: [{ text: '| a map\n' }, { mediaType: 'image/png' }] },
+      { type: 'error-text', value: expect.stringContaining('no words') as string },
+      { type: 'execution-denied', reason: '| not today\n' },
+    ])
+    expect(JSON.stringify(await run.ledger())).not.toContain('"password"')
+  })
+
+  it('tell the last of what a generator gives', async () => {
+    const model = scriptedModel(uses('search', {}), { text: 'ok' })
+    const search = tool({
+      inputSchema: z.object({}),
+      async *execute() {
+        yield 'looking'
+        yield 'found it'
+      },
+    })
+    const planner = modelAgent(board, { ...planning, model, tools: { search } })
+    const { runtime } = await createWorld()
+    await (
+      await runtime.start(together(board, { planner }))
+    ).done
+    expect(toolAnswersIn(callOf(model, 1))).toEqual([{ type: 'text', text: '| found it\n' }])
+  })
+
+  it.each([
+    ['needs an approval', { needsApproval: true, execute: (): string => 'done' }],
+    ['needs an approval', { needsApproval: () => false, execute: (): string => 'done' }],
+    ['has no execute', {}],
+    ['wants a context', { contextSchema: z.object({ key: z.string() }), execute: (): string => 'done' }],
+  ])('of its own that %s are refused when the agent is made', (wrong, rest) => {
+    const drop = { inputSchema: z.object({}), ...rest } as never
+    expect(() => modelAgent(board, { ...planning, model: scriptedModel(), tools: { drop } })).toThrow(
+      expect.objectContaining({ code: 'ai.option', message: expect.stringContaining(`"drop" ${wrong}`) as string }),
+    )
+  })
+
+  it('of its own that say that they need no approval are taken', () => {
+    const look = tool({ inputSchema: z.object({}), needsApproval: false, execute: (): string => 'seen' })
+    expect(() => modelAgent(board, { ...planning, model: scriptedModel(), tools: { look } })).not.toThrow()
+  })
+
   it('may not take the name of one of the board’s', () => {
     const own = tool({ inputSchema: z.object({ at: z.string() }), execute: ({ at }) => at })
     expect(() => modelAgent(board, { ...planning, model: scriptedModel(), tools: { read_entries: own } })).toThrow(
