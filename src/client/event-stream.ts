@@ -1,7 +1,8 @@
 // Event stream: server-sent events as they come, over as many connections as it takes. What was got is not asked for again:
 // each connection begins after the last id.
 import { isCallboardError } from '../base/index.ts'
-import type { CallboardError, Clock } from '../base/index.ts'
+import type { Clock } from '../base/index.ts'
+import { isUnavailable, jsonOf } from './transport.ts'
 import type { Asked, Transport } from './transport.ts'
 
 export interface ServerEvent {
@@ -16,7 +17,10 @@ export interface FollowOptions extends Pick<Asked, 'path' | 'query'> {
   readonly signal: AbortSignal | undefined
 }
 
-/** @throws CallboardError what the server says to the request: it is not asked again; the reason of an abort ends it */
+/**
+ * @throws CallboardError what the server says to the request, unless it is that it cannot at the moment, and `client.answer`
+ * for what is no server: it is not asked again. An abort ends it.
+ */
 export async function* followEvents(
   transport: Transport,
   { path, query, end, signal }: FollowOptions,
@@ -34,7 +38,7 @@ export async function* followEvents(
         headers,
         signal,
       })
-      for await (const event of eventsIn(response, transport.clock)) {
+      for await (const event of eventsIn(response, transport)) {
         failures = 0
         lastId = event.id
         yield event
@@ -42,24 +46,21 @@ export async function* followEvents(
       }
     } catch (error) {
       if (isAborted()) return
-      if (isCallboardError(error) && !isWorthAnotherTry(error)) throw error
+      if (isCallboardError(error) && !isUnavailable(error.details['status'])) throw error
     }
     // The connection is gone, and the stream was not over.
     await transport.pause(failures++, signal).catch(() => undefined)
   }
 }
 
-const isWorthAnotherTry = ({ code }: CallboardError): boolean =>
-  code === 'server.stopping' || code === 'server.streams' || code === 'client.answer'
-
 /** A server gives a sign of life every 15 s; without one for so long, the connection is gone and nobody has said so. */
 const DEAD_MS = 60_000
 
-async function* eventsIn({ body }: Response, clock: Clock): AsyncGenerator<ServerEvent> {
+async function* eventsIn({ body, status }: Response, transport: Transport): AsyncGenerator<ServerEvent> {
   if (body === null) return
   // Put together at its end: an event of megabytes comes in many pieces.
   let pieces: string[] = []
-  for await (const piece of piecesOf(body, clock)) {
+  for await (const piece of piecesOf(body, transport.clock)) {
     const isEnd = piece.includes('\n\n') || (piece.startsWith('\n') && pieces.at(-1)?.endsWith('\n') === true)
     pieces.push(piece)
     if (!isEnd) continue
@@ -67,7 +68,9 @@ async function* eventsIn({ body }: Response, clock: Clock): AsyncGenerator<Serve
     pieces = [blocks.pop() ?? '']
     for (const block of blocks) {
       const event = parse(block)
-      if (event !== undefined) yield event
+      if (event === undefined) continue
+      if (event.data === undefined) throw transport.errorOf(undefined, status)
+      yield event
     }
   }
 }
@@ -90,7 +93,7 @@ async function* piecesOf(body: ReadableStream<Uint8Array>, clock: Clock): AsyncG
   }
 }
 
-/** Undefined for a comment. */
+/** Undefined for a comment; without data where that is no JSON. */
 function parse(block: string): ServerEvent | undefined {
   const fields = new Map<string, string>()
   for (const line of block.split('\n')) {
@@ -99,5 +102,5 @@ function parse(block: string): ServerEvent | undefined {
   }
   const [id, event, data] = [fields.get('id'), fields.get('event'), fields.get('data')]
   if (id === undefined || event === undefined || data === undefined) return undefined
-  return { id, event, data: JSON.parse(data) as unknown }
+  return { id, event, data: jsonOf(data) }
 }

@@ -27,10 +27,17 @@ interface Problem {
   readonly [field: string]: unknown
 }
 
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
 /** Attempts after the first, and the pause before the first of them, doubled for each further one. */
 const RETRIES = 4
 const PAUSE_MS = 200
-const UNAVAILABLE: ReadonlySet<number> = new Set([429, 502, 503, 504])
+const UNAVAILABLE: ReadonlySet<unknown> = new Set([429, 502, 503, 504])
+const NO_CONTENT = 204
+const EVENTS = 'text/event-stream'
 
 export class Transport {
   readonly #options: TransportOptions
@@ -43,25 +50,50 @@ export class Transport {
     return this.#options.clock
   }
 
-  /** The JSON of an answer; undefined where there is none. @throws CallboardError with the server's code; `client.unreachable` */
+  /**
+   * The JSON of an answer; undefined where there is none.
+   * @throws CallboardError with the server's code; `client.unreachable`, `client.answer`
+   */
   async ask(asked: Asked): Promise<unknown> {
     const key = asked.method === 'GET' ? {} : { 'idempotency-key': (this.#options.ids ?? randomIds).next('key') }
     for (let attempt = 0; ; attempt++) {
-      const response = await this.#tryOnce({ ...asked, headers: { ...asked.headers, ...key } }, attempt)
-      if (response === undefined) continue
-      const text = await response.text()
-      const said: unknown = text === '' ? undefined : JSON.parse(text)
-      if (response.ok) return said
-      if (UNAVAILABLE.has(response.status) && attempt < RETRIES) await this.pause(attempt, asked.signal)
-      else throw errorOf(said, response.status)
+      const answer = await this.#tryOnce({ ...asked, headers: { ...asked.headers, ...key } }, attempt)
+      if (answer === undefined) continue
+      const { status, text } = answer
+      if (status === NO_CONTENT) return undefined
+      const said = jsonOf(text)
+      if (isOk(status) && said !== undefined) return said
+      if (isUnavailable(status) && attempt < RETRIES) await this.pause(attempt, asked.signal)
+      else throw this.errorOf(said, status)
     }
   }
 
-  /** The answer to a request for a stream, once it is there. */
+  /** The answer to a request for a stream, once it is there. @throws CallboardError like `ask` */
   async open(asked: Asked): Promise<Response> {
-    const response = await this.#send({ ...asked, headers: { accept: 'text/event-stream', ...asked.headers } })
-    if (response.ok) return response
-    throw errorOf(JSON.parse(await response.text()), response.status)
+    const response = await this.#send({ ...asked, headers: { accept: EVENTS, ...asked.headers } })
+    const isStream = response.headers.get('content-type')?.startsWith(EVENTS) === true
+    if (response.ok && isStream) return response
+    // What is no stream and yet is fine may be of any length.
+    if (response.ok) void response.body?.cancel().catch(() => {})
+    throw this.errorOf(response.ok ? undefined : jsonOf(await response.text()), response.status)
+  }
+
+  /** What a server says of a mistake, as an error; `client.answer` where it is not in the words of one. */
+  errorOf(said: unknown, status: number): CallboardError {
+    const problem = (typeof said === 'object' && said !== null ? said : {}) as Partial<Problem>
+    const { code, error, reason, refusal, requestId } = problem
+    if (typeof code !== 'string' || typeof error !== 'string' || isOk(status)) {
+      const { url } = this.#options
+      const message = `${url} answered, with status ${status}, and not in the words of Callboard; check the url`
+      return new CallboardError('client.answer', message, { url, status })
+    }
+    const details = {
+      status,
+      requestId,
+      ...(reason === undefined ? {} : { reason }),
+      ...(refusal === undefined ? {} : { refusal }),
+    }
+    return new CallboardError(problem.code as string, error, details)
   }
 
   /** Before another attempt: longer each time. */
@@ -84,10 +116,11 @@ export class Transport {
     })
   }
 
-  /** Undefined where nobody answered and it is worth another attempt. */
-  async #tryOnce(asked: Asked, attempt: number): Promise<Response | undefined> {
+  /** The whole answer; undefined where it did not come, or not whole, and another attempt is worth it. */
+  async #tryOnce(asked: Asked, attempt: number): Promise<Answer | undefined> {
     try {
-      return await this.#send(asked)
+      const response = await this.#send(asked)
+      return { status: response.status, text: await response.text() }
     } catch (error) {
       if (asked.signal?.aborted === true) throw error
       if (attempt >= RETRIES) throw this.#unreachable(error)
@@ -120,21 +153,18 @@ export class Transport {
   }
 }
 
-function errorOf(said: unknown, status: number): CallboardError {
-  const problem = (typeof said === 'object' && said !== null ? said : {}) as Partial<Problem>
-  const { code, error, reason, refusal, requestId } = problem
-  if (typeof code !== 'string' || typeof error !== 'string') {
-    return new CallboardError('client.answer', `the server answered ${status}, and not in words of Callboard`, {
-      status,
-    })
+/** Whether it may pass: the server, or what is before it, asks for another attempt. */
+export const isUnavailable = (status: unknown): boolean => UNAVAILABLE.has(status)
+
+const isOk = (status: number): boolean => status >= 200 && status < 300
+
+/** Undefined for what is none: what answers is somebody else then. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
   }
-  const details = {
-    status,
-    requestId,
-    ...(reason === undefined ? {} : { reason }),
-    ...(refusal === undefined ? {} : { refusal }),
-  }
-  return new CallboardError(problem.code as string, error, details)
 }
 
 /** A part of a path. */

@@ -1,6 +1,7 @@
 // The client's side of a stream, over connections that do what they like.
 import { describe, expect, it } from 'vitest'
 import { createClient } from 'callboard/client'
+import { refusalOf } from '../runtime/world.ts'
 import { createTestClock } from '../support/clock.ts'
 
 const encoder = new TextEncoder()
@@ -13,7 +14,8 @@ function serverOf(bodies: readonly ReadableStream<Uint8Array>[]) {
   const asked: (string | null)[] = []
   const fetch: typeof globalThis.fetch = (_address, init) => {
     asked.push(new Headers(init?.headers).get('last-event-id'))
-    return Promise.resolve(new Response(bodies[asked.length - 1]))
+    const headers = { 'content-type': 'text/event-stream; charset=utf-8' }
+    return Promise.resolve(new Response(bodies[asked.length - 1], { headers }))
   }
   return { fetch, asked }
 }
@@ -36,7 +38,7 @@ function deadAfter(text: string, onCancel: () => void): ReadableStream<Uint8Arra
 }
 
 async function changesOf(
-  { fetch }: ReturnType<typeof serverOf>,
+  { fetch }: { readonly fetch: typeof globalThis.fetch },
   clock = createTestClock(),
 ): Promise<readonly unknown[]> {
   const changes: unknown[] = []
@@ -63,6 +65,34 @@ describe('events', () => {
       { seq: 2, author: 'ann' },
     ])
     expect(server.asked).toEqual([null, '1'])
+  })
+})
+
+describe('what answers in a stream’s place', () => {
+  const html = (status: number) => () => new Response('<html>', { status, headers: { 'content-type': 'text/html' } })
+  const garbled = () =>
+    new Response('id: 1\nevent: change\ndata: {"seq"\n\n', { headers: { 'content-type': 'text/event-stream' } })
+
+  it.each([
+    ['a page', html(200)],
+    ['a page that is not found', html(404)],
+    ['events of somebody else', garbled],
+  ])('is no Callboard, and not asked again: %s', async (_name, answer) => {
+    let asked = 0
+    const fetch = (): Promise<Response> => Promise.resolve((asked++, answer()))
+    const error = await refusalOf(changesOf({ fetch }))
+    expect(error).toMatchObject({ code: 'client.answer', details: { url: 'http://server' } })
+    expect(asked).toBe(1)
+  })
+
+  it('is asked again while it says that there is nobody at the moment', async () => {
+    const clock = createTestClock()
+    const good = serverOf([inPieces(change(1) + END, 100)])
+    const away = [html(502), html(503)]
+    const fetch: typeof globalThis.fetch = async (...args) => away.shift()?.() ?? good.fetch(...args)
+    const changes = changesOf({ fetch }, clock)
+    await clock.advance(10_000)
+    expect(await changes).toEqual([{ seq: 1, author: 'ann' }])
   })
 })
 
