@@ -205,10 +205,14 @@ function refused(keys: readonly string[], verb: string, patterns: readonly strin
   }
 }
 
+/** What is wrong with the input of a tool. */
+export function unfit(problem: string): ToolOutcome {
+  return { text: `refused: the input does not fit:\n${markData(problem)}`, failed: true }
+}
+
 /** What went wrong, as data: messages may quote what others wrote. */
 export function failed(error: unknown): ToolOutcome {
-  if (error instanceof z.ZodError)
-    return { text: `refused: the input does not fit:\n${markData(z.prettifyError(error))}`, failed: true }
+  if (error instanceof z.ZodError) return unfit(z.prettifyError(error))
   const code = isCallboardError(error) ? ` (${error.code})` : ''
   const message = error instanceof Error ? error.message : String(error)
   return { text: `failed${code}:\n${markData(message)}`, failed: true }

@@ -4,12 +4,13 @@
 //   C3. It ends: by an answer, by the budget, by an answer that stays wrong, or with its agent.
 import type { LanguageModel, ModelMessage, ToolSet } from 'ai'
 import { CallboardError, isCallboardError, isPlainObject } from '../base/index.ts'
-import { BoardTools } from './board-tools.ts'
+import { BoardTools, unfit } from './board-tools.ts'
 import type { AnyContext, BoardTool, ToolOutcome } from './board-tools.ts'
 import { markData } from './data-mark.ts'
 import { callModel } from './model-call.ts'
 import type { CallSettings, CallSetup, Reply, ToolRequest } from './model-call.ts'
 import { callOwnTool, outputOf, withoutExecution } from './own-tools.ts'
+import type { ToolOutput } from './own-tools.ts'
 import { dataFor, instructionsFor } from './prompt.ts'
 import { namedBy, objectSchema } from './rights.ts'
 import type { Rights } from './rights.ts'
@@ -123,13 +124,18 @@ export class Conversation {
 
   async #answerRequests(requests: readonly ToolRequest[]): Promise<void> {
     for (const request of requests) {
-      this.#context.progress({ message: `calls ${request.name}` })
-      const outcome = await this.#tools.call(request)
-      const use = { tools: this.#setup.tools, request, messages: this.#messages }
-      const output = outcome === undefined ? await callOwnTool(this.#context, use) : outputOf(outcome)
       const { id: toolCallId, name: toolName } = request
+      this.#context.progress({ message: `calls ${toolName}` })
+      const output = await this.#answerRequest(request)
       this.#messages.push({ role: 'tool', content: [{ type: 'tool-result', toolCallId, toolName, output }] })
     }
+  }
+
+  async #answerRequest(request: ToolRequest): Promise<ToolOutput> {
+    if (request.unfit !== undefined) return outputOf(unfit(request.unfit))
+    const outcome = await this.#tools.call(request)
+    if (outcome !== undefined) return outputOf(outcome)
+    return callOwnTool(this.#context, { tools: this.#setup.tools, request, messages: this.#messages })
   }
 
   /** Writes the answer to the board; gives what is wrong with it. */

@@ -4,6 +4,7 @@ import type { LanguageModel, LanguageModelCallOptions, ModelMessage, ToolSet } f
 import { estimateTokens } from '../context/index.ts'
 import type { AgentContext } from '../workflow/index.ts'
 import { callError, isWorthAnother } from './call-error.ts'
+import { recordableInput, recordablePart } from './recordable.ts'
 import type { Sdk } from './sdk.ts'
 
 /** What is passed on with every call, as the AI SDK takes it. */
@@ -29,6 +30,8 @@ export interface ToolRequest {
   readonly id: string
   readonly name: string
   readonly input: unknown
+  /** Why the input cannot be taken as it was sent. */
+  readonly unfit?: string
 }
 
 /** What came of a call, as it is recorded. */
@@ -109,9 +112,9 @@ async function ask(
   const { inputTokens, outputTokens } = await result.usage
   const responseMessages = await result.responseMessages
   return {
-    text,
+    text: recordablePart(text),
     requests: requestsIn(await result.toolCalls),
-    messages: responseMessages,
+    messages: recordablePart(responseMessages),
     finishReason: await result.finishReason,
     // Not every server counts; an estimate keeps the budget.
     inputTokens: inputTokens ?? estimateTokens(setup.instructions + JSON.stringify(messages)),
@@ -140,5 +143,9 @@ interface SdkToolCall {
 function requestsIn(calls: readonly SdkToolCall[]): readonly ToolRequest[] {
   return calls
     .filter(({ invalid, providerExecuted }) => invalid !== true && providerExecuted !== true)
-    .map(({ toolCallId: id, toolName: name, input }) => ({ id, name, input }))
+    .map(({ toolCallId, toolName, input }) => {
+      const { value, problem } = recordableInput(input)
+      const request = { id: recordablePart(toolCallId), name: recordablePart(toolName), input: value }
+      return problem === undefined ? request : { ...request, unfit: problem }
+    })
 }

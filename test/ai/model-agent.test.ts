@@ -200,6 +200,47 @@ describe('the tools of a model', () => {
     expect(texts[3]).toMatch(/delete_everything/)
   })
 
+  const nested = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`
+
+  it.each([
+    [
+      'half of a character',
+      'update_entries',
+      String.raw`{"plan.note":"\ud800"}`,
+      /"\\ud800" is not well-formed Unicode/,
+    ],
+    ['half of a character in a name', 'update_entries', String.raw`{"plan.\ud800":"x"}`, /not well-formed Unicode/],
+    ['lists in lists', 'read_entries', `{"keys":${nested(80)}}`, /nested deeper than 56 levels/],
+    ['lists in lists for a tool of its own', 'own', `{"list":${nested(56)}}`, /nested deeper than 56 levels/],
+    ['lists in lists that can just be kept', 'own', `{"list":${nested(55)}}`, /taken/],
+    ['half of a character for no tool', 'none', String.raw`{"a":"\ud800"}`, /unavailable tool 'none'/],
+  ])('tell of an input that no value can be, and the call counts: %s', async (_name, tool_, input, told) => {
+    const model = scriptedModel(uses(tool_, input), { text: 'ok' })
+    const own = tool({ inputSchema: z.object({ list: z.unknown() }), execute: (): string => 'taken' })
+    const planner = modelAgent(board, { ...planning, model, tools: { own }, usage: 'model.usage' })
+    const { runtime } = await createWorld()
+    const run = await runtime.start(together(board, { planner }))
+    await run.done
+    expect(toolAnswersIn(callOf(model, 1))[0]?.text).toMatch(told)
+    expect(sumUsage(run.get('model.usage')).calls).toBe(2)
+    expect(run.get('plan.note')).toBeUndefined()
+  })
+
+  it.each([
+    ['half of a character', '\ud800', 1],
+    ['an answer with half of a character', String.raw`{"plan.note":"\ud800"}`, 2],
+    ['an answer with half of a character in a name', String.raw`{"plan.\ud800":""}`, 2],
+    ['an answer of lists in lists', `{"plan.note":${nested(80)}}`, 2],
+  ])('and its texts may be anything: %s', async (_name, text, calls) => {
+    const model = scriptedModel({ text }, { text: '{"plan.note":"fine"}' })
+    const answer = calls === 1 ? [] : (['plan.note'] as const)
+    const planner = modelAgent(board, { ...planning, model, answer, usage: 'model.usage' })
+    const { runtime } = await createWorld()
+    const run = await runtime.start(together(board, { planner }))
+    await run.done
+    expect(sumUsage(run.get('model.usage')).calls).toBe(calls)
+  })
+
   it('ask a person, whose answer comes as data', async () => {
     const model = scriptedModel(uses('ask_person', { key: 'approval', question: 'Is this right?' }), { text: 'fine' })
     const planner = modelAgent(board, { instructions: 'Ask.', reads: ['approval'], model })
