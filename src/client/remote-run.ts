@@ -1,6 +1,7 @@
 // RemoteRun: a run elsewhere, in the words of one that is here. Nothing is kept: what is read is read there, and so it is a
 // promise.
 import { CallboardError, fromTagged, isCallboardError, toTagged } from '../base/index.ts'
+import { compareEntries } from '../context/index.ts'
 import type { Entry, Refusal, UpdateOptions } from '../context/index.ts'
 import type {
   Change,
@@ -115,7 +116,8 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
       if (event === 'view') entries = new Map()
       for (const key of gone) entries.delete(key)
       for (const entry of sent.map(entryFromWire)) entries.set(entry.key, entry)
-      yield new RemoteView(agentId, { seq, entries: [...entries.values()] })
+      // What was written again may have another place among those that were not.
+      yield new RemoteView(agentId, { seq, entries: [...entries.values()].toSorted(compareEntries) })
     }
   }
 

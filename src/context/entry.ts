@@ -55,10 +55,13 @@ export interface Cell {
   readonly lineage: Lineage
 }
 
-/** The order of entries everywhere: pinned, then priority, then newest, then key, then the narrowest scope. */
+/** The order of entries everywhere. */
 export function compareCells(one: Cell, other: Cell): number {
-  const a = one.entry
-  const b = other.entry
+  return compareEntries(one.entry, other.entry)
+}
+
+/** Pinned first, then by priority, then the newest, then by key, then the narrowest scope. */
+export function compareEntries(a: Entry, b: Entry): number {
   if (a === b) return 0
   if (a.pinned !== b.pinned) return a.pinned ? -1 : 1
   const byPriority = rankOf(a.priority) - rankOf(b.priority)

@@ -13,7 +13,7 @@ export type {
   EntryOptions,
 } from './catalogue.ts'
 export type { PathConflict } from './conflict.ts'
-export { entryToJson, entryOf, valueOf } from './entry.ts'
+export { compareEntries, entryToJson, entryOf, valueOf } from './entry.ts'
 export type { Cell, Entry, EntryInfo, Lineage } from './entry.ts'
 export { evictionReasonOf } from './evict.ts'
 export type { EvictionReason, LimitName, RoomLimits } from './evict.ts'

@@ -177,6 +177,23 @@ describe('a run elsewhere', () => {
     expect((await runtime.open('r1')).entry('any.a' as never)).toMatchObject({ version: 1 })
   })
 
+  it('is seen in the order in which its agent is shown it, however it came', async () => {
+    const { client } = await createWorld()
+    const run = await client.start(desk)
+    const views = run.views('writer')
+    expect((await views.next()).value?.keys()).toEqual([])
+    const write = async (changes: Parameters<typeof run.update>[0]): Promise<readonly string[] | undefined> => {
+      const [{ value: view }] = await Promise.all([views.next(), run.update(changes)])
+      expect(view?.keys()).toEqual((await run.view('writer')).keys())
+      return view?.keys()
+    }
+    expect(await write({ plan: { title: 'one' } })).toEqual(['plan'])
+    expect(await write({ notes: put(['first'], { priority: 'critical' }) })).toEqual(['notes', 'plan'])
+    expect(await write({ plan: put({ title: 'two' }, { priority: 'high' }) })).toEqual(['notes', 'plan'])
+    expect(await write({ notes: put(['last'], { priority: 'low' }) })).toEqual(['plan', 'notes'])
+    await views.return(undefined)
+  })
+
   it('is seen by an agent’s token as its agent', async () => {
     const { url, book, runtime } = await createWorld()
     const { text } = book.addToken(
