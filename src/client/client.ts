@@ -1,12 +1,13 @@
 // Client: a server's runs, in the words of a runtime.
 import type { AnyStateMachine } from 'xstate'
-import { CallboardError, systemClock, toTagged } from '../base/index.ts'
+import { CallboardError, systemClock } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
 import type { Labels, RunFilter, RunSummary } from '../store/index.ts'
 import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import { RemoteRun } from './remote-run.ts'
 import { Transport } from './transport.ts'
+import { valueToWire } from './writes.ts'
 
 export interface ClientOptions {
   /** Of the server: `http://127.0.0.1:8000`. */
@@ -45,7 +46,7 @@ export class Client {
   ): Promise<RunOf<Machine>> {
     const body = {
       workflow: typeof workflow === 'string' ? workflow : nameOf(workflow),
-      ...(input === undefined ? {} : { input: toTagged(input) }),
+      ...(input === undefined ? {} : { input: valueToWire(input) }),
       ...(runId === undefined ? {} : { runId }),
       ...(labels === undefined ? {} : { labels }),
     }

@@ -1,6 +1,6 @@
 // RemoteRun: a run elsewhere, in the words of one that is here. Nothing is kept: what is read is read there, and so it is a
 // promise.
-import { CallboardError, fromTagged, isCallboardError, toTagged } from '../base/index.ts'
+import { CallboardError, fromTagged, isCallboardError } from '../base/index.ts'
 import { compareEntries } from '../context/index.ts'
 import type { Entry, Refusal, UpdateOptions } from '../context/index.ts'
 import type {
@@ -19,12 +19,13 @@ import type {
 } from '../runtime/index.ts'
 import type { RunSummary } from '../store/index.ts'
 import type { Accepted, Changes, UpdateResult, WaitOptions } from '../workflow/index.ts'
+import { timeoutProblem } from '../waits/index.ts'
 import { followEvents } from './event-stream.ts'
 import { entryFromWire, RemoteView } from './remote-view.ts'
 import type { WireEntry } from './remote-view.ts'
 import { segment } from './transport.ts'
 import type { Asked, Transport } from './transport.ts'
-import { updateToWire } from './writes.ts'
+import { updateToWire, valueToWire } from './writes.ts'
 
 /** What is known of a run elsewhere. */
 export interface RemoteRunInfo extends RunSummary {
@@ -123,7 +124,7 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
 
   /** Writes entries, all or none, once. @throws CallboardError `update.refused`, `client.policy` */
   async update(changes: Changes<Values>, options: UpdateOptions = {}): Promise<Accepted> {
-    return (await this.#post('/updates', updateToWire(changes, options))) as Accepted
+    return (await this.#post('/updates', updateToWire({ runId: this.id, changes, options }))) as Accepted
   }
 
   /** Like `update`, but a refusal is a value. */
@@ -138,26 +139,33 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
 
   /** Sends an event to the machine; resolves to whether it was taken (for an agent's token: whether it may be). */
   async send({ type, ...payload }: { readonly type: string; readonly [field: string]: unknown }): Promise<boolean> {
-    const { taken } = (await this.#post('/events', { type, payload: toTagged(payload) })) as { taken: boolean | null }
+    const { taken } = (await this.#post('/events', { type, payload: valueToWire(payload) })) as {
+      taken: boolean | null
+    }
     return taken ?? true
   }
 
-  /** Waits for an entry. @throws CallboardError `wait.timeout`; the reason of an abort */
+  /** Waits for an entry. @throws CallboardError `wait.timeout`, `run.finished`; the reason of an abort */
   async waitFor<Key extends keyof Values & string>(
     key: Key,
     { timeoutMs = DEFAULT_WAIT_MS, fresh, since, signal, agent }: RemoteWaitOptions = {},
   ): Promise<Values[Key]> {
+    const runId = this.id
+    const problem = timeoutProblem(agent ?? 'outside', timeoutMs)
+    if (problem !== undefined) throw problem
     const until = this.#transport.clock.now() + timeoutMs
     for (;;) {
       const left = Math.max(0, until - this.#transport.clock.now())
-      const query = { timeoutMs: Math.min(left, LONGEST_WAIT_MS), fresh, since, agent }
+      // Over there, milliseconds are whole.
+      const query = { timeoutMs: Math.ceil(Math.min(left, LONGEST_WAIT_MS)), fresh, since, agent }
       const waited = (await this.#get(`/waits/${segment(key)}`, query, signal)) as
         | { readonly kind: 'found'; readonly entry: WireEntry }
-        | { readonly kind: 'timeout'; readonly error: string }
+        | { readonly kind: 'timeout'; readonly code: string; readonly error: string }
       if (waited.kind === 'found') return entryFromWire(waited.entry).value as Values[Key]
-      if (left <= LONGEST_WAIT_MS || (await this.info()).status !== 'active') {
-        throw new CallboardError('wait.timeout', waited.error, { runId: this.id, keys: [key], timeoutMs })
-      }
+      if (waited.code === 'run.finished') throw new CallboardError('run.finished', waited.error, { runId, key })
+      if (left > LONGEST_WAIT_MS) continue
+      const message = `run ${runId}: "${key}" did not come within ${timeoutMs} ms; raise timeoutMs, or handle its absence`
+      throw new CallboardError('wait.timeout', message, { runId, keys: [key], timeoutMs })
     }
   }
 
@@ -176,7 +184,7 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
 
   /** @throws CallboardError `request.not-open`, `request.refused` */
   async answer(id: string, answer: unknown): Promise<void> {
-    await this.#post(`/requests/${segment(id)}/answer`, { answer: toTagged(answer) })
+    await this.#post(`/requests/${segment(id)}/answer`, { answer: valueToWire(answer) })
   }
 
   /** Why the run does not move. */
@@ -196,12 +204,12 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
   }
 
   /** Decides a conflict anew, once. @throws CallboardError `conflict.unknown`, `conflict.resolved` */
-  resolveConflict(
+  async resolveConflict(
     id: string,
     decision: Exclude<Decision, { readonly policy: (...args: never) => unknown }>,
   ): Promise<Accepted> {
-    const body = 'policy' in decision ? decision : { value: toTagged(decision.value) }
-    return this.#post(`/conflicts/${segment(id)}/resolve`, body) as Promise<Accepted>
+    const body = 'policy' in decision ? decision : { value: valueToWire(decision.value) }
+    return (await this.#post(`/conflicts/${segment(id)}/resolve`, body)) as Accepted
   }
 
   snapshot(reason: string): Promise<SnapshotInfo> {

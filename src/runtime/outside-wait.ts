@@ -1,6 +1,7 @@
 // A wait of somebody outside for an entry, as the workflow sees it or with the eyes of an agent that works elsewhere.
 import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { Cell, Sight } from '../context/index.ts'
+import { timeoutProblem } from '../waits/index.ts'
 import type { WaitOptions } from '../workflow/index.ts'
 import type { RunCore } from './run-core.ts'
 
@@ -24,10 +25,14 @@ export async function waitFromOutside(
   { key, sight, timeoutMs = core.waitTimeoutMs, fresh = false, since = 0, signal }: OutsideWait,
 ): Promise<unknown> {
   if (sight !== undefined) assertAwaitable(core, sight, key)
+  const waiter = sight?.agentId ?? OUTSIDE
+  // Here, as what is left of it later on is never below 0.
+  const problem = timeoutProblem(waiter, timeoutMs)
+  if (problem !== undefined) throw problem
   const untilAt = core.clock.now() + timeoutMs
   const waitWith = (at: RunCore): Promise<unknown> =>
     at.waits.add({
-      waiter: sight?.agentId ?? OUTSIDE,
+      waiter,
       keys: [key],
       mode: 'one',
       read: (name) => (sight === undefined ? readAsWorkflow(at, name) : sight.find(at.readableBoard(), name)),

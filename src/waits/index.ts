@@ -2,5 +2,6 @@ export { buildWaitForGraph, deadlockError, describeGraph, graphFor } from './dea
 export type { WaitForGraph, WaitForNode } from './deadlock.ts'
 export { Subscriptions } from './subscriptions.ts'
 export type { DeliveryRecord, Notification, NotificationHandler, SubscriptionSpec } from './subscriptions.ts'
+export { timeoutProblem } from './timeout.ts'
 export { WaitTable } from './wait-table.ts'
 export type { ConditionSpec, Wait, WaitKeeper, WaitReader, WaitSpec } from './wait-table.ts'

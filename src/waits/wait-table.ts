@@ -3,10 +3,10 @@
 //   W2. Waits are looked at when they are made and after a commit, never in the middle of one.
 //   W3. A commit costs O(waits on the changed keys); an ended wait leaves no trace, timers and listeners included.
 // What an agent may see is decided by the reader it waits with; when a run is deadlocked, by the runtime.
-import { CallboardError } from '../base/index.ts'
-import type { Clock, Deadline, Deadlines } from '../base/index.ts'
+import type { CallboardError, Clock, Deadline, Deadlines } from '../base/index.ts'
 import { valueOf } from '../context/index.ts'
 import type { Cell, CellChange } from '../context/index.ts'
+import { timeoutProblem } from './timeout.ts'
 
 /** The eyes of the one who waits: what a key stands for now. */
 export type WaitReader = (key: string) => Cell | undefined
@@ -205,11 +205,8 @@ export class WaitTable {
     // A wait for nothing in particular is looked at whenever anything changes.
     const keys = named.length === 0 ? EVERY_KEY : named
     const { signal, timeoutMs, waiter } = spec
-    if (!(timeoutMs >= 0)) {
-      const rule = 'give milliseconds from 0 on, or Infinity for no limit'
-      const message = `${waiter} waits with a timeoutMs of ${timeoutMs}; ${rule}`
-      return Promise.reject(new CallboardError('wait.invalid-timeout', message, { agent: waiter, timeoutMs }))
-    }
+    const problem = timeoutProblem(waiter, timeoutMs)
+    if (problem !== undefined) return Promise.reject(problem)
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     const now = this.#clock.now()
     const wait = new PendingWait(this.#nextId++, spec, keys, now)

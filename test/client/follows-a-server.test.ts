@@ -1,7 +1,7 @@
 // The client over real connections: the words of a run that is here, for one that is elsewhere.
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createRuntime, drop, isCallboardError, patch, put } from 'callboard'
-import type { Runtime } from 'callboard'
+import type { Refusal, Runtime } from 'callboard'
 import { createClient } from 'callboard/client'
 import type { Client } from 'callboard/client'
 import { openBook, openServer } from 'callboard/server'
@@ -98,6 +98,52 @@ describe('a run elsewhere', () => {
     expect((await refusalOf(run.done())).code).toBe('run.stopped')
     const policy = await refusalOf(run.update({ plan: put({ title: 'a' }, { policy: () => ({ kind: 'keep' }) }) }))
     expect(policy.code).toBe('client.policy')
+  })
+
+  it('is waited for like one that is here, also when it has ended', async () => {
+    const { client, runtime } = await createWorld()
+    const run = await client.start(desk)
+    const here = (await runtime.open(run.id)) as unknown as typeof run
+    for (const one of [here, run]) {
+      for (const timeoutMs of [Number.NaN, -1])
+        expect((await refusalOf(one.waitFor('plan', { timeoutMs }))).code).toBe('wait.invalid-timeout')
+      const late = await refusalOf(one.waitFor('plan', { timeoutMs: 1.5 }))
+      expect(late).toMatchObject({ code: 'wait.timeout', details: { keys: ['plan'], timeoutMs: 1.5 } })
+    }
+    const waiting = refusalOf(run.waitFor('notes'))
+    await run.update({ plan: { title: 'here' } })
+    await run.stop()
+    expect(await waiting).toMatchObject({ code: 'run.finished' })
+    for (const one of [here, run]) {
+      expect(await refusalOf(one.waitFor('notes', { timeoutMs: 5_000 }))).toMatchObject({
+        code: 'run.finished',
+        message: `run ${run.id} has ended; "notes" will not come any more`,
+        details: { runId: run.id, key: 'notes' },
+      })
+      expect(await one.waitFor('plan')).toEqual({ title: 'here' })
+    }
+  })
+
+  it('is not written what cannot be kept, and says so in the words of one that is here', async () => {
+    const { client, runtime } = await createWorld()
+    const run = await client.start(desk)
+    const here = await runtime.open(run.id)
+    const circular: Record<string, unknown> = {}
+    circular['self'] = circular
+    const values = [circular, () => 1, new URL('http://a'), new Date(Number.NaN), Number.NaN, undefined, '\ud800']
+    for (const value of values) {
+      const changes = { 'any.a': value } as never
+      const { reason, key, author, message } = (await here.tryUpdate(changes)) as Refusal
+      expect(await run.tryUpdate(changes)).toMatchObject({ kind: 'refused', reason, key, author, message })
+      const { code, message: told } = await refusalOf(here.update(changes))
+      expect(await refusalOf(run.update(changes))).toMatchObject({ code, message: told })
+    }
+    expect(await run.tryUpdate({ 'any.a': put(1, { metadata: circular }) })).toMatchObject({ reason: 'value' })
+    expect((await refusalOf(run.send({ type: 'ask', circular }))).code).toBe('value.unsupported')
+    expect((await refusalOf(run.answer('one', circular))).code).toBe('value.unsupported')
+    expect((await refusalOf(run.resolveConflict('one', { value: circular }))).code).toBe('value.unsupported')
+    expect((await refusalOf(client.start(desk, { input: circular }))).code).toBe('value.unsupported')
+    expect(here.entries()).toEqual([])
   })
 
   it('is waited for, asked and answered, gone back to and forked', async () => {

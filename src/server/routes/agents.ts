@@ -98,6 +98,10 @@ export const agentOperations: readonly Operation[] = [
         waitForEntry(run, params.key, { read, timeoutMs, since, fresh, signal, clock: services.clock }),
       )
       if (entry !== undefined) return { body: { kind: 'found', entry: entryToWire(entry, shows) } }
+      if (run.status !== 'active') {
+        const error = `run ${params.runId} has ended; "${params.key}" will not come any more`
+        return { body: { kind: 'timeout', code: 'run.finished', error } }
+      }
       const error = `run ${params.runId}: "${params.key}" did not come within ${timeoutMs} ms; ask again`
       return { body: { kind: 'timeout', code: 'wait.timeout', error } }
     },
