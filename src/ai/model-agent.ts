@@ -7,8 +7,7 @@ import type { AnyContext, BoardTool } from './board-tools.ts'
 import { Conversation } from './conversation.ts'
 import type { ModelOutcome, ModelSetup } from './conversation.ts'
 import type { CallSettings } from './model-call.ts'
-import { assertTools } from './own-tools.ts'
-import { assertBudget } from './usage.ts'
+import { assertOptions } from './model-options.ts'
 import type { ModelBudget, ModelUsage } from './usage.ts'
 
 /** The keys of entries made by `modelUsage()`. */
@@ -90,15 +89,15 @@ export function modelAgent<
   return board.agent<Reads, Writes, Input, ModelOutcome>(definition as never)
 }
 
-type AnyOptions = ModelAgentOptions<Record<string, unknown>, string, string, z.ZodType>
+/** The options, whatever the catalogue. */
+export type AnyModelOptions = ModelAgentOptions<Record<string, unknown>, string, string, z.ZodType>
 
 function setupOf(
   { catalogue }: { readonly catalogue: ModelSetup['catalogue'] },
-  options: AnyOptions,
+  options: AnyModelOptions,
 ): Omit<ModelSetup, 'model' | 'instructions'> {
   const { budget = {}, tools = {}, usage, answer = [], boardTools = BOARD_TOOLS } = options
-  assertBudget(budget)
-  assertTools(tools)
+  assertOptions(catalogue, options)
   const withoutUsage = (patterns: readonly string[] = []): readonly string[] => patterns.filter((key) => key !== usage)
   return {
     catalogue,

@@ -15,7 +15,7 @@ export interface Rights {
 }
 
 /** Whether one of some patterns gives a model a key. */
-export function isNamed({ usageKey }: Rights, patterns: readonly string[], key: string): boolean {
+export function isNamed({ usageKey }: Pick<Rights, 'usageKey'>, patterns: readonly string[], key: string): boolean {
   return key !== usageKey && patterns.some((pattern) => matchesPattern(pattern, key))
 }
 

@@ -5,7 +5,7 @@
 //       the same time may together go beyond it.
 import { z } from 'zod'
 import { CallboardError } from '../base/index.ts'
-import type { EntryDefinition } from '../context/index.ts'
+import type { CatalogueEntry, EntryDefinition } from '../context/index.ts'
 import { entry } from '../workflow/index.ts'
 
 const Call = z.object({
@@ -45,6 +45,12 @@ export function modelUsage(): EntryDefinition<typeof Usage, never> {
   return entry(Usage, { merge: 'deep', priority: 'low', sensitive: false, description: 'what model calls have cost' })
 }
 
+/** Whether calls can be written down under an entry. */
+export function keepsUsage(definition: CatalogueEntry | undefined): boolean {
+  const call: ModelCall = { agent: 'a', model: 'm', inputTokens: 1, outputTokens: 1 }
+  return definition?.schema.safeParse({ key: call }).success === true
+}
+
 /** Adds up what calls have cost: `sumUsage(run.get('model.usage'))`. */
 export function sumUsage(usage: ModelUsage | undefined): UsageSum {
   const sum = { calls: 0, inputTokens: 0, outputTokens: 0 }
@@ -80,12 +86,4 @@ export function tokensLeft(
     `run ${runId}: agent ${agent} has used up its budget of ${limit} (${used.calls} calls, ${usedTokens} tokens); raise it, or give the model less to do`,
     { runId, agent, calls: used.calls, tokens: usedTokens, budget: { calls, tokens } },
   )
-}
-
-/** @throws CallboardError `ai.option` */
-export function assertBudget(budget: ModelBudget): void {
-  for (const [name, most] of Object.entries(budget) as [string, unknown][]) {
-    if (most === undefined || (typeof most === 'number' && most > 0)) continue
-    throw new CallboardError('ai.option', `budget.${name} is ${String(most)}; it is a number above 0`, { option: name })
-  }
 }

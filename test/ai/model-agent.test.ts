@@ -477,10 +477,49 @@ describe('a budget', () => {
     ])
     expect(JSON.stringify(second.doStreamCalls[0]?.prompt)).not.toContain('model.usage')
   })
+})
 
-  it('is a number above 0', () => {
-    expect(() => modelAgent(board, { ...planning, model: scriptedModel(), budget: { calls: 0 } })).toThrow(
-      expect.objectContaining({ code: 'ai.option' }),
+describe('an option that makes no sense', () => {
+  const answered = { answer: ['plan.note'] }
+
+  it.each([
+    ['budget.calls', { budget: { calls: 0 } }],
+    ['budget.calls', { budget: { calls: Number.NaN } }],
+    ['budget.tokens', { budget: { tokens: -1 } }],
+    ['viewTokens', { viewTokens: 0 }],
+    ['viewTokens', { viewTokens: Number.NaN }],
+    ['corrections', { ...answered, corrections: Number.NaN }],
+    ['corrections', { ...answered, corrections: -1 }],
+    ['corrections', { ...answered, corrections: 1.5 }],
+    ['retries', { retries: -1 }],
+    ['retries', { retries: '2' }],
+    ['timeoutMs', { timeoutMs: 0 }],
+    ['waitTimeoutMs', { waitTimeoutMs: Number.NaN }],
+    ['settings.maxOutputTokens', { settings: { maxOutputTokens: 0 } }],
+    ['boardTools', { boardTools: ['write'] }],
+    ['answer', { answer: ['plam.note'] }],
+    ['answer', { answer: ['goal'] }],
+    ['answer', { answer: ['plan.*'] }],
+    ['answer', { writes: ['*'], answer: ['model.usage'], usage: 'model.usage' }],
+    ['usage', { usage: 'plan.note' }],
+    ['usage', { usage: 'nothing' }],
+    ['model', { model: undefined }],
+    ['instructions', { instructions: undefined }],
+    ['countTokens', { countTokens: 4 }],
+  ])('is refused when the agent is made, before anything is paid for: %s', (option, options) => {
+    const make = (): unknown => modelAgent(board, { ...planning, model: scriptedModel(), ...options } as never)
+    expect(make).toThrow(
+      expect.objectContaining({
+        code: 'ai.option',
+        details: { option },
+        message: expect.stringContaining(`option ${option} is `) as string,
+      }),
     )
+  })
+
+  it('is none where there is no limit, or no further attempt', () => {
+    const limits = { budget: { calls: Infinity, tokens: Infinity }, viewTokens: Infinity, corrections: 0, retries: 0 }
+    const others = { timeoutMs: Infinity, waitTimeoutMs: 0, answer: ['plan.note'], usage: 'model.usage' } as const
+    expect(() => modelAgent(board, { ...planning, model: scriptedModel(), ...limits, ...others })).not.toThrow()
   })
 })
