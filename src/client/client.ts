@@ -25,6 +25,11 @@ export interface RemoteStartOptions<Input> {
   readonly labels?: Labels
 }
 
+/** `input` may be left out only where the workflow takes none. */
+type StartArguments<Input> = undefined extends Input
+  ? [options?: RemoteStartOptions<Input>]
+  : [options: RemoteStartOptions<Input> & { readonly input: Input }]
+
 type RunOf<Machine extends AnyStateMachine> = RemoteRun<WorkflowOutput<Machine>, WorkflowValues<Machine>>
 
 export class Client {
@@ -42,8 +47,9 @@ export class Client {
    */
   async start<Machine extends AnyStateMachine>(
     workflow: Machine | string,
-    { input, runId, labels }: RemoteStartOptions<WorkflowInput<Machine>> = {},
+    ...[options = {}]: StartArguments<WorkflowInput<Machine>>
   ): Promise<RunOf<Machine>> {
+    const { input, runId, labels } = options
     const body = {
       workflow: typeof workflow === 'string' ? workflow : nameOf(workflow),
       ...(input === undefined ? {} : { input: valueToWire(input) }),

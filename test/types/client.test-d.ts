@@ -13,6 +13,15 @@ const client = createClient({ url: 'http://127.0.0.1:8000' })
 const run = await client.start(desk, { input: { title: 'a' } })
 // @ts-expect-error: an input that the workflow does not take
 await client.start(desk, { input: { titel: 'a' } })
+// @ts-expect-error: no input, where the workflow takes one
+await client.start(desk)
+// @ts-expect-error: no input among the options
+await client.start<typeof desk>('desk', { runId: 'first' })
+await client.start<typeof desk>('desk', { input: { title: 'a' } })
+// A workflow that takes no input, and one of which nothing is known but its name.
+await client.start(board.workflow({ name: 'plain' }).createMachine({ id: 'plain' }), { labels: { team: 'a' } })
+await client.start('desk')
+await client.start('desk', { input: { title: 'a' } })
 const named = client.run<typeof desk>('first')
 
 expectTypeOf(await run.get('plan')).toEqualTypeOf<{ title: string } | undefined>()
