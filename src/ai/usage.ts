@@ -5,6 +5,7 @@
 //       the same time may together go beyond it.
 import { z } from 'zod'
 import { CallboardError } from '../base/index.ts'
+import { parseBy } from '../context/index.ts'
 import type { CatalogueEntry, EntryDefinition } from '../context/index.ts'
 import { entry } from '../workflow/index.ts'
 
@@ -48,7 +49,7 @@ export function modelUsage(): EntryDefinition<typeof Usage, never> {
 /** Whether calls can be written down under an entry. */
 export function keepsUsage(definition: CatalogueEntry | undefined): boolean {
   const call: ModelCall = { agent: 'a', model: 'm', inputTokens: 1, outputTokens: 1 }
-  return definition?.schema.safeParse({ key: call }).success === true
+  return definition !== undefined && parseBy(definition.schema, { key: call }).success
 }
 
 /** Adds up what calls have cost: `sumUsage(run.get('model.usage'))`. */

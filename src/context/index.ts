@@ -38,6 +38,8 @@ export { redactRefusal, refusalForElsewhere } from './refused.ts'
 export { restoreChanges } from './restore.ts'
 export { addressId, describeAddress, narrownessOf, SCOPES } from './scope.ts'
 export type { EntryAddress, Scope } from './scope.ts'
+export { parseBy } from './schema.ts'
+export type { Parsed } from './schema.ts'
 export { Shelf } from './shelf.ts'
 export { Update } from './update.ts'
 export type {

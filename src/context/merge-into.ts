@@ -7,6 +7,7 @@ import type { Cell } from './entry.ts'
 import { POLICIES } from './policy.ts'
 import type { MergeResult, Policy } from './policy.ts'
 import { Refused } from './refused.ts'
+import { parseBy } from './schema.ts'
 import type { PutChange } from './update.ts'
 
 const BUILT_IN: ReadonlySet<Policy> = new Set(Object.values(POLICIES))
@@ -85,13 +86,9 @@ function admitResult(result: MergeResult): Merged | Extract<MergeResult, { kind:
 
 /** What a merge makes must satisfy the schema too, and is taken as the schema gives it back. */
 function fitMerged({ key, definition, policyName }: PutChange, value: unknown): unknown {
-  const checked = definition.schema.safeParse(value)
+  const checked = parseBy(definition.schema, value)
   if (checked.success) return isSameData(checked.data, value) ? value : admitValue(checked.data).value
-  const issue = checked.error.issues[0]
-  const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`
-  throw new Refused(
-    'schema',
-    key,
-    `what ${policyName} made of it does not fit the schema${place}: ${issue?.message ?? 'invalid'}`,
-  )
+  const { path, problem } = checked
+  const place = path === '' ? '' : ` at ${path}`
+  throw new Refused('schema', key, `what ${policyName} made of it does not fit the schema${place}: ${problem}`)
 }

@@ -12,6 +12,7 @@ import { admitMetadata } from './metadata.ts'
 import type { Policy } from './policy.ts'
 import { isPriority } from './priority.ts'
 import { listOf, notWritable, refusalOf, Refused } from './refused.ts'
+import { parseBy } from './schema.ts'
 import { describeAddress, narrownessOf } from './scope.ts'
 import type { EntryAddress, Scope } from './scope.ts'
 import { Update } from './update.ts'
@@ -248,16 +249,12 @@ function policyOf(
 }
 
 function parseValue(definition: CatalogueEntry, key: string, value: unknown): unknown {
-  const parsed = definition.schema.safeParse(value)
+  const parsed = parseBy(definition.schema, value)
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const place =
-    issue === undefined || issue.path.length === 0 ? 'the value' : `the value at ${issue.path.map(String).join('.')}`
-  throw new Refused(
-    'schema',
-    key,
-    `${place} does not fit its schema: ${issue?.message ?? 'invalid'} (to change only a part, use patch())`,
-  )
+  const { path, problem, isJudged } = parsed
+  const place = path === '' ? 'the value' : `the value at ${path}`
+  const hint = isJudged ? ' (to change only a part, use patch())' : ''
+  throw new Refused('schema', key, `${place} does not fit its schema: ${problem}${hint}`)
 }
 
 function admit(key: string, value: unknown, admitIt = admitValue): ReturnType<typeof admitValue> {

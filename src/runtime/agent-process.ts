@@ -3,7 +3,7 @@
 //   A2. When it ends or is stopped, its waits, requests and subscriptions end with it.
 //   A3. What it had read is known: as the base of its updates and as the lineage of what it writes.
 import { CallboardError } from '../base/index.ts'
-import { addressId, refusalError } from '../context/index.ts'
+import { addressId, parseBy, refusalError } from '../context/index.ts'
 import type { Board, BoardView, Cell, EntryAddress, Lineage, Seen, Sight, UpdateOptions } from '../context/index.ts'
 import type {
   AgentContext,
@@ -209,11 +209,11 @@ export class AgentProcess {
   #parseInput(input: unknown): unknown {
     const { input: schema } = this.definition
     if (schema === undefined) return input
-    const parsed = schema.safeParse(input)
+    const parsed = parseBy(schema, input)
     if (parsed.success) return parsed.data
     throw new CallboardError(
       'agent.input',
-      `run ${this.#core.runId}: agent ${this.id} was invoked with an input that does not fit its schema: ${describeIssue(parsed.error)}`,
+      `run ${this.#core.runId}: agent ${this.id} was invoked with an input that does not fit its schema: ${describeIssue(parsed)}`,
       { runId: this.#core.runId, agent: this.id },
     )
   }

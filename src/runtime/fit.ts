@@ -1,6 +1,6 @@
 // Fit: whether a stored run can go on with a definition as it is. Pure; what it finds names the state, agent or key.
 import type { AnyActorLogic, AnyStateMachine, AnyStateNode } from 'xstate'
-import { narrownessOf } from '../context/index.ts'
+import { narrownessOf, parseBy } from '../context/index.ts'
 import type { Board, CatalogueEntry, Entry } from '../context/index.ts'
 import type { MachineState } from '../ledger/index.ts'
 import { isAgentLogic, isMachine, schemaIssue, sourceOf, workflowOf } from '../workflow/index.ts'
@@ -192,10 +192,10 @@ function wordFor(kind: ActorStructure['kind']): string {
 /** An agent at work runs again, from the input it was given. */
 function agentInputMisfits(id: string, logic: AnyActorLogic, given: unknown): readonly Misfit[] {
   const { input: schema } = isAgentLogic(logic) ? logic.definition : { input: undefined }
-  const parsed = schema?.safeParse(given)
+  const parsed = schema === undefined ? undefined : parseBy(schema, given)
   if (parsed === undefined || parsed.success) return []
-  const why = parsed.error.issues[0]?.message ?? 'invalid'
-  return [{ what: 'input', name: id, message: `agent ${id} is at work, and its input does not fit its schema: ${why}` }]
+  const message = `agent ${id} is at work, and its input does not fit its schema: ${parsed.problem}`
+  return [{ what: 'input', name: id, message }]
 }
 
 /** Delays that no active state has asked for. */

@@ -1,23 +1,22 @@
 // What crosses a run's border is checked here: inputs, outputs and events, each against the workflow's schema.
-import type { z } from 'zod'
 import { CallboardError } from '../base/index.ts'
+import { parseBy } from '../context/index.ts'
+import type { Parsed } from '../context/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
 
-/** Where and why a value does not fit: `at a.b: expected …`. */
-export function describeIssue(error: z.ZodError): string {
-  const issue = error.issues[0]
-  if (issue === undefined) return 'invalid'
-  return issue.path.length === 0 ? issue.message : `at ${issue.path.map(String).join('.')}: ${issue.message}`
+/** Where and why a value does not fit its schema: `at a.b: expected …`. */
+export function describeIssue({ path, problem }: Exclude<Parsed, { readonly success: true }>): string {
+  return path === '' ? problem : `at ${path}: ${problem}`
 }
 
 /** @throws CallboardError `run.input` */
 export function parseInput({ input: schema, name }: WorkflowDefinition, runId: string, input: unknown): unknown {
   if (schema === undefined) return input
-  const parsed = schema.safeParse(input)
+  const parsed = parseBy(schema, input)
   if (parsed.success) return parsed.data
   throw new CallboardError(
     'run.input',
-    `run ${runId}: the input of ${name} does not fit its schema: ${describeIssue(parsed.error)}`,
+    `run ${runId}: the input of ${name} does not fit its schema: ${describeIssue(parsed)}`,
     { runId },
   )
 }
@@ -25,11 +24,11 @@ export function parseInput({ input: schema, name }: WorkflowDefinition, runId: s
 /** @throws CallboardError `run.output` */
 export function parseOutput({ output: schema, name }: WorkflowDefinition, runId: string, output: unknown): unknown {
   if (schema === undefined) return output
-  const parsed = schema.safeParse(output)
+  const parsed = parseBy(schema, output)
   if (parsed.success) return parsed.data
   throw new CallboardError(
     'run.output',
-    `run ${runId}: the output of ${name} does not fit its schema: ${describeIssue(parsed.error)}`,
+    `run ${runId}: the output of ${name} does not fit its schema: ${describeIssue(parsed)}`,
     { runId },
   )
 }
@@ -60,11 +59,11 @@ export function parseEvent(
       { runId, type },
     )
   }
-  const parsed = schema.safeParse(payload)
+  const parsed = parseBy(schema, payload)
   if (parsed.success) return { ...(parsed.data as object), type }
   throw new CallboardError(
     'event.invalid',
-    `run ${runId}: event "${type}" does not fit its schema: ${describeIssue(parsed.error)}`,
+    `run ${runId}: event "${type}" does not fit its schema: ${describeIssue(parsed)}`,
     { runId, type },
   )
 }

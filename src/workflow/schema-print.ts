@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { canonicalJson } from '../base/index.ts'
+import { parseBy } from '../context/index.ts'
 
 /** What says something about values; titles, descriptions, defaults and examples do not. */
 const KEYWORDS = new Set([
@@ -51,11 +52,10 @@ export function schemaPrint(schema: z.ZodType): string {
 
 /** Why a value that was stored does not fit a schema, or undefined. What a conversion gave cannot be checked. */
 export function schemaIssue(schema: z.ZodType, value: unknown): string | undefined {
-  const parsed = schema.safeParse(value)
+  const parsed = parseBy(schema, value)
   if (parsed.success || shapeOf(schema).converts) return undefined
-  const issue = parsed.error.issues[0]
-  if (issue === undefined) return 'it does not fit'
-  return issue.path.length === 0 ? issue.message : `at ${issue.path.map(String).join('.')}: ${issue.message}`
+  const { path, problem } = parsed
+  return path === '' ? problem : `at ${path}: ${problem}`
 }
 
 function shapeOf(schema: z.ZodType): Shape {
