@@ -6,7 +6,7 @@ import type { PathConflict } from './conflict.ts'
 import type { Cell } from './entry.ts'
 import { POLICIES } from './policy.ts'
 import type { MergeResult, Policy } from './policy.ts'
-import { Refused } from './refused.ts'
+import { admitOrRefuse, Refused } from './refused.ts'
 import { parseBy } from './schema.ts'
 import type { PutChange } from './update.ts'
 
@@ -87,7 +87,7 @@ function admitResult(result: MergeResult): Merged | Extract<MergeResult, { kind:
 /** What a merge makes must satisfy the schema too, and is taken as the schema gives it back. */
 function fitMerged({ key, definition, policyName }: PutChange, value: unknown): unknown {
   const checked = parseBy(definition.schema, value)
-  if (checked.success) return isSameData(checked.data, value) ? value : admitValue(checked.data).value
+  if (checked.success) return isSameData(checked.data, value) ? value : admitOrRefuse(key, checked.data).value
   const { path, problem } = checked
   const place = path === '' ? '' : ` at ${path}`
   throw new Refused('schema', key, `what ${policyName} made of it does not fit the schema${place}: ${problem}`)

@@ -1,6 +1,6 @@
 // Prepare: from what an author asked to an update that a board can apply, or to a refusal. Everything that needs the
 // author's rights, the schema or the caller's objects happens here; afterwards only frozen data is left.
-import { admitValue, CallboardError, isCallboardError } from '../base/index.ts'
+import { CallboardError } from '../base/index.ts'
 import type { Access } from './access.ts'
 import type { Author } from './author.ts'
 import type { Catalogue, CatalogueEntry } from './catalogue.ts'
@@ -11,7 +11,7 @@ import { DURATION_RULE, isDuration, LAST_INSTANT } from './lifetime.ts'
 import { admitMetadata } from './metadata.ts'
 import type { Policy } from './policy.ts'
 import { isPriority } from './priority.ts'
-import { listOf, notWritable, refusalOf, Refused } from './refused.ts'
+import { admitOrRefuse, listOf, notWritable, refusalOf, Refused } from './refused.ts'
 import { parseBy } from './schema.ts'
 import { describeAddress, narrownessOf } from './scope.ts'
 import type { EntryAddress, Scope } from './scope.ts'
@@ -136,7 +136,7 @@ function prepareChange(asking: Asking, key: string, asked: unknown, options: Upd
   const { policy, policyName } = policyOf(catalogue, definition, key, write, options)
   const partial = write.kind === 'patch'
   const value = partial ? write.value : parseValue(definition, key, write.value)
-  const admitted = admit(key, value)
+  const admitted = admitOrRefuse(key, value)
   if (admitted.size > catalogue.limits.maxValueSize) {
     throw new Refused(
       'limit',
@@ -257,15 +257,6 @@ function parseValue(definition: CatalogueEntry, key: string, value: unknown): un
   throw new Refused('schema', key, `${place} does not fit its schema: ${problem}${hint}`)
 }
 
-function admit(key: string, value: unknown, admitIt = admitValue): ReturnType<typeof admitValue> {
-  try {
-    return admitIt(value)
-  } catch (error) {
-    if (isCallboardError(error, 'value.unsupported')) throw new Refused('value', key, error.message)
-    throw error
-  }
-}
-
 function writeOptions(definition: CatalogueEntry, key: string, options: PutOptions, value: unknown): WriteOptions {
   if (options === NO_OPTIONS && !definition.infersPriority) return NO_OPTIONS
   const { priority, ttlMs, expiresAt, metadata, dependsOn, pinned } = options
@@ -296,7 +287,7 @@ function writeOptions(definition: CatalogueEntry, key: string, options: PutOptio
 
 /** Metadata that holds a secret makes the entry sensitive. */
 function metadataOf(key: string, metadata: unknown): Readonly<Record<string, unknown>> {
-  const admitted = admit(key, metadata, admitMetadata)
+  const admitted = admitOrRefuse(key, metadata, admitMetadata)
   const own = admitted.value as Readonly<Record<string, unknown>>
   return admitted.secret ? Object.freeze({ ...own, sensitive: true }) : own
 }

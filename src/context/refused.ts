@@ -1,4 +1,6 @@
 // The way out of an update that is being applied, with the reason. Never leaves this folder.
+import { admitValue, isCallboardError } from '../base/index.ts'
+import type { AdmittedValue } from '../base/index.ts'
 import type { Access } from './access.ts'
 import { authorName } from './author.ts'
 import type { Author } from './author.ts'
@@ -21,6 +23,16 @@ export class Refused {
     this.key = key
     this.rule = rule
     this.actualVersion = actualVersion
+  }
+}
+
+/** A value as it can be kept; one that cannot be is refused. */
+export function admitOrRefuse(key: string, value: unknown, admitIt = admitValue): AdmittedValue {
+  try {
+    return admitIt(value)
+  } catch (error) {
+    if (isCallboardError(error, 'value.unsupported')) throw new Refused('value', key, error.message)
+    throw error
   }
 }
 

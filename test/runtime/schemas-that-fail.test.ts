@@ -61,6 +61,19 @@ describe('an update against a schema that fails', () => {
   })
 })
 
+describe('an update whose merge', () => {
+  it('the schema makes something of that cannot be kept is refused, and the run goes on', async () => {
+    const list = z.array(z.number()).transform((items) => (items.length > 1 ? { first: new URL('http://a') } : items))
+    const { runtime } = await createWorld()
+    const links = defineContext({ list: entry(list, { merge: 'append' }) })
+    const run = await runtime.start(links.workflow({}).createMachine({ id: 'idle' }))
+    await run.update({ list: [1] } as never)
+    const refusal = await run.tryUpdate({ list: [2] } as never)
+    expect(refusal).toMatchObject({ kind: 'refused', reason: 'value', key: 'list' })
+    expect([run.status, run.get('list')]).toEqual(['active', [1]])
+  })
+})
+
 describe('what crosses the border of a run against a schema that fails', () => {
   it('is told with the code of what it is: an input, an agent’s input, an event', async () => {
     const { runtime } = await createWorld()
