@@ -59,8 +59,10 @@ async function newestSnapshot(
       seq = snapshot.seq
       return { newest: { seq, packed: assertPackedRun(snapshot.state, runId) }, unusable: undefined }
     } catch (error) {
-      seq ??= isCallboardError(error, 'store.damaged') ? (error.details['seq'] as number | undefined) : undefined
-      if (!isCallboardError(error, 'store.damaged') && !isCallboardError(error, 'snapshot.format')) throw error
+      // Damage elsewhere, as of a lost last record, is no snapshot's: no older one is free of it.
+      const isDamaged = isCallboardError(error, 'store.damaged') && error.details['what'] === 'snapshot'
+      if (!isDamaged && !isCallboardError(error, 'snapshot.format')) throw error
+      if (isDamaged) seq ??= error.details['seq'] as number | undefined
       onUnusable?.(error)
       unusable ??= error
       if (seq === undefined) break

@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { AnyStateMachine } from 'xstate'
 import { z } from 'zod'
@@ -129,6 +130,18 @@ describe('checking workflows against a store', () => {
     expect(await outcomesOf(store, [define()])).toEqual({})
     const { runs } = await checkAgainst(store, [define()], { ended: true })
     expect(runs).toMatchObject([{ runId: 'r', outcome: 'restores' }])
+  })
+
+  it('breaks a run whose last record is lost, and says so', async () => {
+    const path = freshPath()
+    const store = await openSqlite(path, { durability: 'process' })
+    await fill(store, { r: define() })
+    const db = new DatabaseSync(path)
+    db.exec('DELETE FROM records WHERE id = (SELECT max(id) FROM records)')
+    db.close()
+    const { runs } = await checkAgainst(store, [define()])
+    expect(runs).toMatchObject([{ outcome: 'breaks', reasons: [expect.stringContaining('are gone')] }])
+    await store.close()
   })
 
   it('reads a real file while a runtime goes on with it, and changes no record', async () => {

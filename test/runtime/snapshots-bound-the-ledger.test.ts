@@ -248,6 +248,20 @@ describe('a snapshot that cannot be used', () => {
     expect([error.code, error.details['seq']]).toEqual(['store.damaged', 20])
   })
 
+  it('is not looked for where the last records are lost: whoever looks back at a run is told of that', async () => {
+    const path = freshPath()
+    const { runtime } = await createWorld({ store: await openStore(path) })
+    const run = await runtime.start(writing, { runId: 'r' })
+    await writeNotes(run, 3)
+    const db = new DatabaseSync(path)
+    db.exec('DELETE FROM records WHERE id = (SELECT max(id) FROM records)')
+    db.close()
+    for (const looking of [run.at(1), run.diff(1, 2), run.viewAt('nobody', 1), runtime.fork('r', 1)]) {
+      const error = await refusalOf(looking)
+      expect([error.code, error.details['what']]).toEqual(['store.damaged', 'lost-tail'])
+    }
+  })
+
   it('because a newer version wrote it, is passed over like a damaged one, or named', async () => {
     for (const keepRecords of [Number.POSITIVE_INFINITY, 0]) {
       const store = createVolatileStore()
