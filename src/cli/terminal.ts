@@ -2,6 +2,8 @@
 import { styleText } from 'node:util'
 import { systemClock } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
+import { EXIT } from './exit-code.ts'
+import { writeError } from './fail.ts'
 
 /** The signals that end a command. */
 export type EndSignal = 'SIGINT' | 'SIGTERM'
@@ -40,7 +42,8 @@ const USUAL_ROWS = 24
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   const { stdin, stdout, stderr } = process
-  for (const stream of [stdout, stderr]) stream.on('error', forgiveClosedPipe)
+  stdout.on('error', (error) => onUnwritten(error, stderr))
+  stderr.on('error', (error) => onUnwritten(error))
   return {
     out: stdout,
     err: stderr,
@@ -65,7 +68,16 @@ export function processTerminal(): Terminal {
   }
 }
 
-/** Whoever reads has seen enough (`| head`): what goes on is finished, unseen. */
-function forgiveClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
+let isUnwritten = false
+
+/** What cannot be shown is told once, and is a failure whatever else comes of the command, which goes on to its end. */
+function onUnwritten({ code, message }: NodeJS.ErrnoException, err?: Sink): void {
+  // Whoever reads has seen enough (`| head`): what goes on is finished, unseen.
+  if (code === 'EPIPE' || isUnwritten) return
+  isUnwritten = true
+  const told = `cannot write the output: ${message}; what the command does is done all the same`
+  if (err !== undefined) writeError(new Error(told), { err })
+  process.once('exit', () => {
+    if (process.exitCode === undefined || process.exitCode === EXIT.success) process.exitCode = EXIT.failed
+  })
 }

@@ -1,7 +1,19 @@
 // callboard export and callboard import, on real files.
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ensureBuilt } from '../support/built-package.ts'
 import { callboard, DEAL, makeFolder } from './world.ts'
 
@@ -23,6 +35,30 @@ describe('callboard export', () => {
     expect(text.split('\n')).toHaveLength(1 + 8 + 1)
     expect(statSync(join(folder, 'deal.jsonl')).mode & 0o777).toBe(0o600)
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  })
+
+  it('writes through a link to the file it leads to, there or not yet, and the link stays', async () => {
+    const { folder, runId, text } = await makeExport()
+    mkdirSync(join(folder, 'exports'))
+    writeFileSync(join(folder, 'exports/old.jsonl'), 'old')
+    symlinkSync('exports/old.jsonl', join(folder, 'old-link'))
+    symlinkSync('exports/new.jsonl', join(folder, 'new-link'))
+    for (const name of ['old', 'new']) {
+      expect((await callboard(['export', runId, '--out', `${name}-link`], folder)).code).toBe(0)
+      expect(lstatSync(join(folder, `${name}-link`)).isSymbolicLink()).toBe(true)
+      expect(readFileSync(join(folder, `exports/${name}.jsonl`), 'utf8')).toBe(text)
+    }
+  })
+
+  it('writes into a pipe, which stays one', async () => {
+    const { folder, runId, text } = await makeExport()
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+    onTestFinished(() => closeSync(reader))
+    expect((await callboard(['export', runId, '--out', 'pipe'], folder)).code).toBe(0)
+    expect(readFileSync(reader, 'utf8')).toBe(text)
+    expect(lstatSync(pipe).isFIFO()).toBe(true)
   })
 
   it('says in one line where it cannot write, and leaves what is there', async () => {
