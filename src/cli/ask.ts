@@ -42,7 +42,7 @@ export async function askOnTerminal(
 /** Gives the reason when the answer was not accepted. */
 async function tryAnswer(run: Run, { id, schema }: OpenRequest, text: string): Promise<string | undefined> {
   try {
-    await run.answer(id, readAnswer(text, schema), { by: 'person' })
+    await run.answer(id, readTyped(text, schema), { by: 'person' })
     return undefined
   } catch (error) {
     if (isCallboardError(error, 'request.refused')) return error.message
@@ -71,16 +71,34 @@ function hint(schema: AnswerSchema | undefined): string {
   }
 }
 
-/** The value that a typed line stands for; what does not fit is left to the schema to refuse. */
+/** The value that a line stands for that somebody typed where a text was asked for: quotes are part of a text. */
+function readTyped(text: string, schema: AnswerSchema | undefined): unknown {
+  return schema?.enum === undefined && schema?.type === 'string' ? text.trim() : readAnswer(text, schema)
+}
+
+/**
+ * The value that an argument stands for: JSON, or a text as it is, where it is no JSON or a text is asked for. What does not
+ * fit is left to the schema to refuse.
+ */
 export function readAnswer(text: string, schema: AnswerSchema | undefined): unknown {
-  const trimmed = text.trim()
+  const trimmed = unquoted(text.trim())
   if (schema?.enum !== undefined) return readChoice(trimmed, schema.enum)
   if (schema?.type === 'string') return trimmed
   if (schema?.type === 'boolean') return readChoice(trimmed, ['yes', 'true', 'no', 'false'], booleans) ?? trimmed
   try {
-    return JSON.parse(trimmed)
+    return JSON.parse(text)
   } catch {
     return trimmed
+  }
+}
+
+/** What is said by a text in JSON; any other text is what it says. */
+function unquoted(text: string): string {
+  if (!text.startsWith('"')) return text
+  try {
+    return JSON.parse(text) as string
+  } catch {
+    return text
   }
 }
 

@@ -3,9 +3,10 @@ import { toTagged } from '../base/index.ts'
 import type { OpenRequest, Run } from '../runtime/index.ts'
 import { EXIT } from './exit-code.ts'
 import { describeError, writeError } from './fail.ts'
-import { hint } from './hint.ts'
+import { asWord, hint } from './hint.ts'
 import type { TerminalOutcome, TerminalRun } from './run-in-terminal.ts'
 import type { Terminal } from './terminal.ts'
+import { visible, visibleText } from './visible-text.ts'
 
 /**
  * What a module may export as `conclude`: it is called by `callboard run` and `callboard resume`, in place of showing the
@@ -82,11 +83,12 @@ function tell({ run, outcome }: TerminalRun<unknown>, { terminal, db }: Conclude
       out.write(`${style('red', 'failed')}, look at it with: ${hint('ledger', run.id, db)}\n`)
       return
     case 'ended':
-      err.write(`run ${run.id} was interrupted by ${outcome.signal}; go on with: ${resume}\n`)
+      err.write(visible`run ${run.id} was interrupted by ${outcome.signal}; go on with: ${resume}` + '\n')
       return
     case 'waiting':
-      err.write(`run ${run.id} cannot go on by itself; ${whatHelps(outcome.requests, resume)}\n`)
-      err.write(`${outcome.explanation}\n`)
+      err.write(`${visible`run ${run.id} cannot go on by itself`}; ${whatHelps(outcome.requests, resume)}\n`)
+      for (const request of outcome.requests) err.write(`${howToAnswer(request, db)}\n`)
+      for (const line of outcome.explanation.split('\n')) err.write(`${visibleText(line)}\n`)
       return
     default:
       throw new TypeError(`unknown outcome ${String(outcome satisfies never)}`)
@@ -97,3 +99,9 @@ const whatHelps = (requests: readonly OpenRequest[], resume: string): string =>
   requests.length > 0
     ? `to answer what it asks, go on in a terminal: ${resume}`
     : `what it waits for comes from outside, an entry or an event; go on with: ${resume}`
+
+/** An answer is given to the run that asks, which may be a child. */
+function howToAnswer({ id, runId, agent, question, target }: OpenRequest, db: string): string {
+  const what = question ?? Object.values(target)[0] ?? ''
+  return `${visible`${agent} asks: ${what}`} (${hint('answer', runId, db)} ${asWord(id)} <answer>)`
+}

@@ -6,6 +6,7 @@ import type { Runtime } from '../runtime/index.ts'
 import type { Terminal } from './terminal.ts'
 import { Watch } from './watch.ts'
 import type { Happening, WatchedAgent, WatchedRun } from './watch.ts'
+import { visibleText } from './visible-text.ts'
 
 /** What shows runs. */
 export interface Display {
@@ -105,7 +106,7 @@ class LiveDisplay implements Display {
 }
 
 function lineOf({ agent, text, tone }: Happening, { style }: Terminal): string {
-  const line = agent === undefined ? text : `${agent} ${text}`
+  const line = visibleText(agent === undefined ? text : `${agent} ${text}`)
   switch (tone) {
     case 'plain':
       return line
@@ -131,14 +132,14 @@ function fitted(runs: readonly WatchedRun[], room: number): readonly WatchedRun[
 
 function blockOf({ workflow, runId, phase, startedAt, agents }: WatchedRun, terminal: Terminal): string[] {
   const { style, clock } = terminal
-  const width = Math.max(0, ...agents.map(({ id }) => id.length))
+  const width = Math.max(0, ...agents.map(({ id }) => visibleText(id).length))
   const elapsed = seconds(clock.now() - startedAt)
-  const head = `${style('bold', workflow)} ${style('dim', runId)}  ${style('cyan', phase)}  ${style('dim', elapsed)}`
+  const head = `${style('bold', visibleText(workflow))} ${style('dim', visibleText(runId))}  ${style('cyan', visibleText(phase))}  ${style('dim', elapsed)}`
   return [head, ...agents.map((agent) => agentLine(agent, width, terminal))]
 }
 
 function agentLine({ id, status, text, done, total }: WatchedAgent, width: number, { style }: Terminal): string {
-  const name = id.padEnd(width)
+  const name = visibleText(id).padEnd(width)
   switch (status) {
     case 'finished':
       return `  ${style('green', '✔')} ${name}  ${style('dim', text)}`

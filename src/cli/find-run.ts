@@ -19,15 +19,17 @@ export async function listRuns(
 }
 
 /**
- * The run of an id, or of the beginning of one.
+ * The run of an id, or of the beginning of one. A run that fits goes before its child runs, whose ids begin with its own.
  *
  * @throws CallboardError `cli.no-such-run`, `cli.several-runs`
  */
 export async function findRun(database: Pick<Database, 'store' | 'path'>, id: string): Promise<RunSummary> {
-  const exact = await database.store.summary(id)
+  const { store } = database
+  const exact = (await store.summary(id)) ?? (id === '' ? undefined : await store.summary(`run_${id}`))
   if (exact !== undefined) return exact
   // Damaged runs have no id to go by; those that are sound can be found all the same.
-  const begun = id === '' ? [] : (await listRuns(database, {}, () => {})).filter(({ runId }) => fits(runId, id))
+  const all = id === '' ? [] : await listRuns(database, {}, () => {})
+  const begun = withoutChildren(all.filter(({ runId }) => fits(runId, id)))
   const [first] = begun
   const shown = visibleText(id)
   if (first === undefined) {
@@ -54,3 +56,9 @@ export async function rootOf({ store }: Pick<Database, 'store'>, run: RunSummary
 
 /** Ids that were made for a run begin alike: what comes after that may stand alone. */
 const fits = (runId: string, id: string): boolean => runId.startsWith(id) || runId.startsWith(`run_${id}`)
+
+/** Those runs whose parents are not among them. */
+function withoutChildren(runs: readonly RunSummary[]): readonly RunSummary[] {
+  const ids = new Set(runs.map(({ runId }) => runId))
+  return runs.filter(({ parent }) => parent === undefined || !ids.has(parent.runId))
+}

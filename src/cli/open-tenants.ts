@@ -5,6 +5,7 @@ import { describeError } from './fail.ts'
 import type { OpenedHouse } from './open-house.ts'
 import { assertTenant, tenantFile, tenantsBeside } from './server-files.ts'
 import type { Terminal } from './terminal.ts'
+import { visibleText } from './visible-text.ts'
 
 export interface TenantsOptions {
   readonly terminal: Terminal
@@ -60,6 +61,6 @@ export class Tenants {
   }
 
   #tell(error: unknown, what: string): void {
-    this.#options.terminal.err.write(`${what}: ${describeError(error).message}\n`)
+    this.#options.terminal.err.write(`${visibleText(what)}: ${describeError(error).message}\n`)
   }
 }

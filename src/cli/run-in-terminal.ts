@@ -14,7 +14,7 @@ export type TerminalOutcome<Output> =
   | { readonly kind: 'failed'; readonly error: unknown }
   /** The person or the system ended the process. On a durable store the run can be gone on with, else it is stopped. */
   | { readonly kind: 'ended'; readonly signal: EndSignal }
-  /** Nothing goes on without somebody outside; `explanation` says why. */
+  /** Nothing goes on without somebody outside; `explanation` says why. Requests of its child runs are among them. */
   | { readonly kind: 'waiting'; readonly requests: readonly OpenRequest[]; readonly explanation: string }
 
 export interface StayOptions {
@@ -100,7 +100,7 @@ export async function stayInTerminal<Output>(
     const outcome = await Promise.race([
       outcomeOf(run),
       onSignal(run, signalled, isLasting),
-      onIdle(run, idle),
+      onIdle(runtime, run, idle),
       refused,
     ])
     return { run, outcome }
@@ -124,9 +124,28 @@ async function onSignal(run: Run, signalled: Promise<EndSignal>, isLasting: bool
   return { kind: 'ended', signal }
 }
 
-async function onIdle(run: Run, idle: Promise<void>): Promise<TerminalOutcome<never>> {
+async function onIdle(runtime: Runtime, run: Run, idle: Promise<void>): Promise<TerminalOutcome<never>> {
   await idle
-  return { kind: 'waiting', requests: run.requests(), explanation: run.explain().text }
+  const family = [run, ...(await childrenOf(runtime, run.id))]
+  return {
+    kind: 'waiting',
+    requests: family.flatMap((member) => member.requests()),
+    explanation: family.map((member) => member.explain().text).join('\n'),
+  }
+}
+
+/** The child runs that go on, theirs included, each behind its parent. */
+async function childrenOf(runtime: Runtime, rootId: string): Promise<readonly Run[]> {
+  // What is damaged in the store is none of this run's.
+  const active = await runtime.store.list({ status: 'active' }, { onDamage: () => {} })
+  const children = Map.groupBy(active, ({ parent }) => parent?.runId)
+  const descend = async (runId: string): Promise<readonly Run[]> => {
+    const found: Run[] = []
+    for (const child of children.get(runId) ?? [])
+      found.push(runtime.get(child.runId) ?? (await runtime.open(child.runId)), ...(await descend(child.runId)))
+    return found
+  }
+  return descend(rootId)
 }
 
 /** Puts the questions of a run to the person one after the other. */

@@ -1,11 +1,12 @@
 // Commands that look into a database, on a real file, with nothing but what is stored.
+import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { openBook } from 'callboard/server'
 import { openSqlite } from 'callboard/sqlite'
-import { ensureBuilt } from '../support/built-package.ts'
-import { callboard, DEAL, GREETING, makeFolder, SECRET, start } from './world.ts'
+import { ensureBuilt, ROOT } from '../support/built-package.ts'
+import { callboard, DEAL, FAMILY, GREETING, makeFolder, QUESTION, SECRET, start } from './world.ts'
 import type { Ended } from './world.ts'
 
 beforeAll(ensureBuilt)
@@ -100,6 +101,19 @@ describe('commands that look', () => {
       requests: [{ agent: 'person', question: 'send it?', target: { key: 'approval' } }],
     })
     expect(stdout + json.stdout).not.toContain(SECRET)
+  })
+
+  it('find a run by its id without run_, and before its child runs', async () => {
+    const folder = makeFolder({ 'family.ts': FAMILY })
+    const { stdout } = await callboard(['run', 'family.ts', '--json'], folder)
+    const { runId } = JSON.parse(stdout) as { readonly runId: string }
+    const id = runId.slice('run_'.length)
+    const shown = async (text: string): Promise<string | undefined> =>
+      (await callboard(['show', text], folder)).stdout.split('\n')[0]
+    for (const text of [id, id.slice(0, 8), runId.slice(0, 12)]) expect(await shown(text)).toBe(runId)
+    expect(await shown(`${id}.first.1`)).toBe(`${runId}.first.1`)
+    expect(await shown(`${id}.sec`)).toBe(`${runId}.second.2`)
+    expect((await callboard(['show', `${id}.`], folder)).stderr).toContain('fits several runs: ')
   })
 
   it('show the ledger, the log of an entry and the difference of two points, and no secret', async () => {
@@ -229,7 +243,90 @@ describe('callboard answer', () => {
   })
 })
 
+describe('an answer', () => {
+  it('to a question for a text is JSON, or the text as it is', async () => {
+    const folder = makeFolder({ 'text.ts': QUESTION.replace("z.enum(['red', 'green'])", 'z.string()') })
+    for (const [given, stored] of [
+      ['hello', 'hello'],
+      ['"hello"', 'hello'],
+      ['" two  words "', ' two  words '],
+      [String.raw`"\"quoted\""`, '"quoted"'],
+      ['"open', '"open'],
+      ['42', '42'],
+    ] as const) {
+      const { runId } = JSON.parse((await callboard(['run', 'text.ts', '--json'], folder)).stdout) as {
+        readonly runId: string
+      }
+      const { stdout } = await callboard(['answer', runId, 'person', given, '--json'], folder)
+      expect(JSON.parse(stdout)).toMatchObject({ output: stored })
+    }
+    const { stdout } = await callboard(['run', 'text.ts', '--json'], folder)
+    const { runId } = JSON.parse(stdout) as { readonly runId: string }
+    expect((await callboard(['show', runId], folder)).stdout).toMatch(/answer with: .* <request> <answer>\n/)
+  })
+})
+
+describe('an id that came with an import', () => {
+  const evil = 'x\u001B[31m\u0007y'
+
+  it('reaches the terminal without what would move its cursor, and can be typed as it is shown', async () => {
+    const { folder, runId } = await makeDeal()
+    await callboard(['export', runId, '--out', 'deal.jsonl'], folder)
+    await callboard(['pack', runId, '--out', 'deal.zip'], folder)
+    const look = async (...args: string[]): Promise<string> => {
+      const { stdout, stderr } = await callboard(args, folder)
+      expect([args, stdout + stderr]).toEqual([args, expect.not.stringMatching(/[^\P{Cc}\n]/u)])
+      return stdout
+    }
+    const imported = await look('import', 'deal.jsonl', '--as', evil)
+    expect(imported).toContain('imported x [31m y with 8 records; ')
+    await look('import', 'deal.jsonl', '--as', evil)
+    await look('unpack', 'deal.zip', '--as', `${evil}2`)
+    await look('pack', evil, '--out', 'evil\u001B[0m.zip')
+    await look('fork', evil, '5', '--as', `${evil}3`)
+    for (const command of ['show', 'ledger', 'resume', 'verify', 'export']) await look(command, evil)
+    for (const command of ['runs', 'resume', 'verify']) await look(command)
+
+    const typed = imported.slice(imported.indexOf('show '), -1)
+    const shell = spawnSync(
+      'bash',
+      ['-c', `"$0" dist/cli/main.js ${typed} --db "$1"`, process.execPath, join(folder, '.callboard/callboard.db')],
+      { cwd: ROOT, encoding: 'utf8' },
+    )
+    expect([shell.status, shell.stdout.split('\n')[0]]).toEqual([0, 'x [31m y'])
+  })
+
+  it('may begin like an option', async () => {
+    const { folder, runId } = await makeDeal()
+    await callboard(['export', runId, '--out', 'deal.jsonl'], folder)
+    const { stdout } = await callboard(['import', 'deal.jsonl', '--as=-dash'], folder)
+    expect(stdout).toContain('look at it with: npx callboard show -- -dash\n')
+    expect((await callboard(['show', '--', '-dash'], folder)).stdout).toMatch(
+      /answer with: npx callboard answer -- -dash <request> <answer>\n$/,
+    )
+    expect((await callboard(['answer', '--', '-dash', 'person', 'yes'], folder)).code).toBe(0)
+  })
+})
+
 describe('callboard resume', () => {
+  it('writes one line of JSON a run where none is named', async () => {
+    const { folder, runId } = await makeDeal()
+    const { runId: other } = JSON.parse((await callboard(['run', 'deal.ts', '--json'], folder)).stdout) as {
+      readonly runId: string
+    }
+    const { code, stdout } = await callboard(['resume', '--json'], folder)
+    expect(code).toBe(3)
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object)
+    expect(lines).toMatchObject([
+      { runId, status: 'waiting' },
+      { runId: other, status: 'waiting' },
+    ])
+    expect(JSON.parse((await callboard(['resume', runId, '--json'], folder)).stdout)).toMatchObject({ runId })
+  })
+
   it('goes on with every run that has not ended, and says which cannot', async () => {
     const { folder, runId } = await makeDeal()
     const renamed = makeFolder({ 'other.ts': DEAL })

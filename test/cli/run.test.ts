@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ensureBuilt } from '../support/built-package.ts'
-import { callboard, GREETING, makeFolder, QUESTION, start } from './world.ts'
+import { callboard, FAMILY, GREETING, makeFolder, QUESTION, start } from './world.ts'
 
 beforeAll(ensureBuilt)
 
@@ -99,6 +99,25 @@ describe('callboard run', () => {
       status: 'waiting',
       requests: [{ agent: 'person', target: { key: 'colour' }, question: 'which colour?' }],
     })
+  })
+
+  it('shows what its child runs ask, and how to answer that', async () => {
+    const folder = makeFolder({ 'family.ts': FAMILY })
+    const { code, stderr } = await callboard(['run', 'family.ts'], folder)
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/^run run_\w+ cannot go on by itself; to answer what it asks, go on in a terminal: npx /)
+    const answers = stderr.matchAll(/^person asks: whose\? \(npx callboard answer (\S+) '([^']+)' <answer>\)$/gm)
+    const commands = Array.from(answers, ([, runId = '', request = '']) => ['answer', runId, request])
+    expect(commands.map(([, runId]) => runId?.replace(/^run_\w+?(?=\.)/, ''))).toEqual(['.first.1', '.second.2'])
+    for (const [, runId = ''] of commands) expect(stderr).toContain(`run ${runId} is active in "asking"`)
+
+    const [first = [], second = []] = commands
+    const json = await callboard([...first, 'Ada', '--json'], folder)
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      status: 'waiting',
+      requests: [{ runId: second[1], question: 'whose?' }],
+    })
+    expect((await callboard([...second, 'Grace'], folder)).code).toBe(0)
   })
 
   it('says what helps where a run waits for an event from outside', async () => {

@@ -168,3 +168,29 @@ export default board
     output: ({ context }) => context.board.get('colour'),
   })
 `
+
+/** Invokes two child runs at once, each of which asks a person for a text. */
+export const FAMILY = `
+import { defineContext, entry } from 'callboard'
+import { z } from 'zod'
+
+const inner = defineContext({ name: entry(z.string()) })
+const child = inner
+  .workflow({ name: 'child', output: z.string(), agents: { person: inner.person('name', { question: 'whose?' }) } })
+  .createMachine({
+    id: 'child',
+    initial: 'asking',
+    states: { asking: { invoke: { src: 'person', onDone: 'end' } }, end: { type: 'final' } },
+    output: ({ context }) => context.board.get('name') ?? '',
+  })
+const board = defineContext({})
+const region = (id) => ({
+  initial: 'on',
+  states: { on: { invoke: { src: 'child', id, onDone: 'off' } }, off: { type: 'final' } },
+})
+export const family = board.workflow({ name: 'family', agents: { child } }).createMachine({
+  id: 'family',
+  type: 'parallel',
+  states: { one: region('first'), two: region('second') },
+})
+`

@@ -25,7 +25,7 @@ export function answerCommand(terminal: Terminal, end: (code: number) => void): 
     .description('answer what a run asks, and go on with it in this process')
     .argument('<run>', 'its id, or how the id begins')
     .argument('<request>', 'the id of the request, or the agent that asks, or the entry or event it asks for')
-    .argument('<answer>', 'as JSON; a text may stand as it is')
+    .argument('<answer>', 'as JSON; a text may stand as it is, without quotes')
     .option('--module <module>', 'the module of the workflow; the one the run was started from unless given')
     .option('--export <name>', 'its export, where there are several')
     .addOption(databaseOption())

@@ -38,13 +38,15 @@ export function diffCommand(terminal: Terminal, end: (code: number) => void): Co
         const entries = differences.map((difference) => hidden(difference, redactor))
         writeJson(terminal, { runId, from: points[0], to: points[1], states, entries })
       } else {
-        const [was, is] = [JSON.stringify(states.from ?? null), JSON.stringify(states.to ?? null)]
+        const [was, is] = [textOf(states.from), textOf(states.to)]
         if (was !== is) terminal.out.write(`state ${was} → ${is}\n`)
         for (const difference of differences) terminal.out.write(linesOf(difference, redactor, terminal))
       }
       end(EXIT.success)
     })
 }
+
+const textOf = (state: unknown): string => visibleText(JSON.stringify(state ?? null))
 
 function hidden({ before, after, ...where }: EntryDifference, redactor: Redactor): object {
   const show = (entry: Entry | undefined): object | undefined =>

@@ -11,6 +11,7 @@ import { writeJson } from '../look.ts'
 import { bookFile } from '../server-files.ts'
 import { instant, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
+import { visibleText } from '../visible-text.ts'
 
 interface GcOptions {
   readonly db: string
@@ -78,7 +79,7 @@ async function endedRuns(
   { clock, err }: Terminal,
 ): Promise<readonly RunSummary[]> {
   if (olderThan === undefined && keep === undefined) return []
-  const all = await listRuns(database, {}, (message) => err.write(`damaged: ${message}\n`))
+  const all = await listRuns(database, {}, (message) => err.write(`damaged: ${visibleText(message)}\n`))
   const rules = {
     ...(olderThan === undefined ? {} : { olderThanMs: olderThan }),
     ...(keep === undefined ? {} : { keep }),

@@ -9,6 +9,7 @@ import { describeError } from '../fail.ts'
 import { hint } from '../hint.ts'
 import { writeJson } from '../look.ts'
 import type { Terminal } from '../terminal.ts'
+import { visible } from '../visible-text.ts'
 
 interface ImportCommandOptions {
   readonly db: string
@@ -32,7 +33,10 @@ export function importCommand(terminal: Terminal, end: (code: number) => void): 
         throw whyNot(error, file)
       })
       if (json) writeJson(terminal, { runId, records: seq, status })
-      else terminal.out.write(`imported ${runId} with ${seq} records; look at it with: ${hint('show', runId, db)}\n`)
+      else
+        terminal.out.write(
+          `${visible`imported ${runId} with ${seq} records`}; look at it with: ${hint('show', runId, db)}\n`,
+        )
       end(EXIT.success)
     })
 }

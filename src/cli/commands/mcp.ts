@@ -9,6 +9,7 @@ import { loadDoors } from '../load-doors.ts'
 import { openHouse } from '../open-house.ts'
 import { readServerSettings } from '../server-settings.ts'
 import type { Terminal } from '../terminal.ts'
+import { visibleText } from '../visible-text.ts'
 
 interface McpCommandOptions {
   readonly db: string
@@ -48,7 +49,7 @@ function usage(message: string): CallboardError {
 async function serve(modules: readonly string[], caller: McpCaller, db: string, terminal: Terminal): Promise<void> {
   // The standard output belongs to the protocol.
   const tell = (error: unknown, what: string): void =>
-    void terminal.err.write(`${what}: ${describeError(error).message}\n`)
+    void terminal.err.write(`${visibleText(what)}: ${describeError(error).message}\n`)
   const { promise: ended, resolve: stop } = Promise.withResolvers<unknown>()
   const off = terminal.onSignal(stop)
   try {

@@ -5,6 +5,7 @@ import { assertExists, databaseOption, openDatabase } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
 import { writeJson } from '../look.ts'
 import type { Terminal } from '../terminal.ts'
+import { visible } from '../visible-text.ts'
 
 /** `callboard migrate`: brings a database to the newest format. */
 export function migrateCommand(terminal: Terminal, end: (code: number) => void): Command {
@@ -18,8 +19,8 @@ export function migrateCommand(terminal: Terminal, end: (code: number) => void):
       // Opening it is what migrates it, in one transaction.
       await using _database = await openDatabase(db, terminal)
       if (json) writeJson(terminal, { db, from, to })
-      else if (from === to) terminal.out.write(`${db} has format ${to}, the newest\n`)
-      else terminal.out.write(`${db} was brought from format ${from} to ${to}\n`)
+      else if (from === to) terminal.out.write(`${visible`${db} has format ${to}, the newest`}\n`)
+      else terminal.out.write(`${visible`${db} was brought from format ${from} to ${to}`}\n`)
       end(EXIT.success)
     })
 }

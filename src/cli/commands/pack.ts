@@ -7,9 +7,11 @@ import { databaseOption, openExisting } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
 import { describeError } from '../fail.ts'
 import { findRun } from '../find-run.ts'
+import { commandLine } from '../hint.ts'
 import { writeJson } from '../look.ts'
 import { packFormOf } from '../pack-form.ts'
 import type { Terminal } from '../terminal.ts'
+import { visible } from '../visible-text.ts'
 import { writeWhole } from '../write-file.ts'
 
 interface PackCommandOptions {
@@ -38,7 +40,9 @@ export function packCommand(terminal: Terminal, end: (code: number) => void): Co
       const runs = pointers.runs?.length ?? 1
       if (json) writeJson(terminal, { file, packId, runId, runs, bytes: pack.bytes.length })
       else
-        terminal.out.write(`packed ${runId} into ${file}; go on with it elsewhere with: npx callboard unpack ${file}\n`)
+        terminal.out.write(
+          `${visible`packed ${runId} into ${file}`}; go on with it elsewhere with: ${commandLine('unpack', file)}\n`,
+        )
       end(EXIT.success)
     })
 }

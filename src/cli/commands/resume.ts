@@ -11,6 +11,7 @@ import { loadWorkflow } from '../load-module.ts'
 import { moduleOf } from '../module-of.ts'
 import { resumeInTerminal } from '../run-in-terminal.ts'
 import type { Terminal } from '../terminal.ts'
+import { visible } from '../visible-text.ts'
 
 interface ResumeOptions {
   readonly db: string
@@ -26,7 +27,7 @@ export function resumeCommand(terminal: Terminal, end: (code: number) => void): 
     .argument('[module]', 'the module of its workflow; the one it was run from unless given')
     .option('--export <name>', 'the export to run, where there are several')
     .addOption(databaseOption())
-    .option('--json', 'write one JSON document a run instead of showing what happens')
+    .option('--json', 'write one JSON document instead of showing what happens; of several runs, one line each')
     .addHelpText('after', '\nexit codes: those of callboard run; of several runs, the highest')
     .action(async (run: string | undefined, module: string | undefined, options: ResumeOptions) => {
       assertExists(options.db, terminal)
@@ -36,10 +37,12 @@ export function resumeCommand(terminal: Terminal, end: (code: number) => void): 
         return
       }
       const unfinished = (await listRuns(database, { status: 'active' })).filter(({ parent }) => parent === undefined)
-      if (unfinished.length === 0) terminal.err.write(`no run in ${options.db} waits to be gone on with\n`)
+      if (unfinished.length === 0) terminal.err.write(`${visible`no run in ${options.db} waits to be gone on with`}\n`)
       let highest: number = EXIT.success
       for (const summary of unfinished) {
-        highest = Math.max(highest, await resumeOrTell(database, summary, { ...options, module: undefined, terminal }))
+        using lines = options.json === true ? writingLines(terminal) : undefined
+        const task = { ...options, module: undefined, terminal: lines ?? terminal }
+        highest = Math.max(highest, await resumeOrTell(database, summary, task))
         // Somebody who ends one wants to end.
         if (highest >= EXIT.SIGINT) break
       }
@@ -50,6 +53,16 @@ export function resumeCommand(terminal: Terminal, end: (code: number) => void): 
 interface ResumeTask extends ResumeOptions {
   readonly module: string | undefined
   readonly terminal: Terminal
+}
+
+/** A terminal to which a document is written, which puts it on one line once all of it is there. */
+function writingLines(terminal: Terminal): Terminal & Disposable {
+  let text = ''
+  return {
+    ...terminal,
+    out: { write: (more) => void (text += more) },
+    [Symbol.dispose]: () => void (text === '' || terminal.out.write(`${JSON.stringify(JSON.parse(text))}\n`)),
+  }
 }
 
 /** One run that cannot be gone on with must not keep the others from it. */

@@ -5,6 +5,7 @@ import { listRuns } from '../find-run.ts'
 import { writeJson } from '../look.ts'
 import { instant, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
+import { visibleText } from '../visible-text.ts'
 import type { RunSummary } from '../../store/index.ts'
 
 interface RunsOptions {
@@ -30,7 +31,7 @@ export function runsCommand(terminal: Terminal, end: (code: number) => void): Co
       if (json) writeJson(terminal, runs)
       else if (runs.length === 0) terminal.err.write('no runs\n')
       else terminal.out.write(table([HEAD, ...runs.map(lineOf)]))
-      for (const message of damage) terminal.err.write(`damaged: ${message}\n`)
+      for (const message of damage) terminal.err.write(`damaged: ${visibleText(message)}\n`)
       end(damage.length === 0 ? EXIT.success : EXIT.failed)
     })
 }

@@ -120,7 +120,7 @@ function askedText(requests: readonly StoredRequest[], { runId, status }: RunSum
       agent,
       question ?? Object.values(target)[0] ?? '',
     ])
-    return `\n${table([['request', 'asked by', 'question'], ...rows])}\nanswer with: ${hint('answer', runId, db)} <request> <json>\n`
+    return `\n${table([['request', 'asked by', 'question'], ...rows])}\nanswer with: ${hint('answer', runId, db)} <request> <answer>\n`
   }
   return status === 'active' ? `\ngo on with: ${hint('resume', runId, db)}\n` : ''
 }

@@ -7,6 +7,7 @@ import { EXIT } from '../exit-code.ts'
 import { hint } from '../hint.ts'
 import { writeJson } from '../look.ts'
 import type { Terminal } from '../terminal.ts'
+import { visible } from '../visible-text.ts'
 
 interface UnpackCommandOptions {
   readonly db: string
@@ -42,7 +43,7 @@ export function unpackCommand(terminal: Terminal, end: (code: number) => void): 
       else {
         const next = status === 'active' ? 'go on with it' : 'look at it'
         const command = hint(status === 'active' ? 'resume' : 'show', runId, db)
-        terminal.out.write(`unpacked ${runId} with ${records} records; ${next} with: ${command}\n`)
+        terminal.out.write(`${visible`unpacked ${runId} with ${records} records`}; ${next} with: ${command}\n`)
       }
       end(EXIT.success)
     })

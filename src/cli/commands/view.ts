@@ -11,6 +11,7 @@ import { moduleOf } from '../module-of.ts'
 import { Redactor } from '../redact.ts'
 import { preview, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
+import { visibleText } from '../visible-text.ts'
 
 interface ViewOptions {
   readonly db: string
@@ -48,7 +49,7 @@ export function viewCommand(terminal: Terminal, end: (code: number) => void): Co
       redactor.learn(entries.map((entry) => ({ entry })))
       const shown = entries.map((entry) => ({ ...entry, value: redactor.valueOf({ entry }) }))
       if (json) writeJson(terminal, { runId, agent, seq: view.seq, entries: shown })
-      else if (shown.length === 0) terminal.err.write(`${agent} sees nothing\n`)
+      else if (shown.length === 0) terminal.err.write(`${visibleText(agent)} sees nothing\n`)
       else {
         const rows = shown.map(({ key, version, priority, scope, value }) => [
           key,
