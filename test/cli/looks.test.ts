@@ -1,6 +1,6 @@
 // Commands that look into a database, on a real file, with nothing but what is stored.
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { openBook } from 'callboard/server'
@@ -39,7 +39,9 @@ const MISTAKES: readonly (readonly [args: readonly string[], line: string])[] = 
     ['runs', '--db', 'gone.db'],
     'there is no database "gone.db"; name the file of a store, or begin with callboard run',
   ],
-  [['runs', '--db', 'deal.ts'], 'deal.ts is broken'],
+  [['runs', '--db', 'deal.ts'], 'deal.ts is no SQLite file, and no store of callboard'],
+  [['runs', '--db', 'empty.db'], 'empty.db is empty: no store was made in it yet; name another file, begin in it with'],
+  [['migrate', '--db', '.'], ' cannot be read or written (SQLite error 14)'],
   [['runs', '--status', 'odd'], "option '--status <status>' argument 'odd' is invalid"],
   [['answer', 'RUN', 'x', 'yes'], 'has no open request "x"; open are "run_'],
   [['answer', 'RUN', 'person', 'perhaps'], 'the answer was not accepted'],
@@ -220,15 +222,17 @@ describe('commands that look', () => {
   it('answer mistakes with one line and an exit code', async () => {
     const { folder, runId } = await makeDeal()
     await callboard(['run', 'deal.ts', '--json'], folder)
+    writeFileSync(join(folder, 'empty.db'), '')
     for (const [args, line] of MISTAKES) {
       const asked = args.map((arg) => (arg === 'RUN' ? runId : arg))
       const { code, stdout, stderr } = await callboard(asked, folder)
       expect(stderr).toContain(line)
       expect(stderr).toMatch(/^error: [^\n]+\n$/)
-      expect([args, code]).toEqual([args, args.includes('deal.ts') ? 1 : 2])
+      expect([args, code]).toEqual([args, args[0] === 'migrate' ? 1 : 2])
       // An answer is given to a run that goes on, which is shown.
       if (args[0] !== 'answer') expect(stdout).toBe('')
     }
+    expect(readFileSync(join(folder, 'empty.db'), 'utf8')).toBe('')
   }, 60_000)
 })
 

@@ -272,6 +272,10 @@ describe('what took the place of a file is reported', () => {
   it('a file that is no database, and a database that is no store', async () => {
     const path = freshPath()
     writeFileSync(path, 'not a database, but long enough to be looked at as one'.repeat(100))
+    await expect(openSqlite(path)).rejects.toMatchObject({ code: 'store.format' })
+    const store = freshPath()
+    await (await openStore(store)).append([sampleBatch('run', 1)])
+    cpSync(`${store}-heads`, `${path}-heads`)
     await expect(openSqlite(path)).rejects.toMatchObject({ code: 'store.damaged' })
     const other = join(scratchFolder(), 'other.db')
     const db = new DatabaseSync(other)

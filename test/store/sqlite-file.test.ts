@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isCallboardError } from 'callboard'
-import { openSqlite } from 'callboard/sqlite'
+import { inspectSqlite, openSqlite } from 'callboard/sqlite'
 import type { SqliteStore } from 'callboard/sqlite'
 import { failAt, setFaultHandler } from 'callboard/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -84,6 +84,21 @@ describe('the format of a file', () => {
     const error = await openSqlite(path).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'store.format', details: { format: 99 } })
     expect(String(error)).toContain('update callboard')
+  })
+
+  it('is left as it is when it is empty and nothing is to be made of it', async () => {
+    const path = freshPath()
+    writeFileSync(path, '')
+    await expect(openSqlite(path, { migrate: false })).rejects.toMatchObject({ code: 'store.format' })
+    expect(readdirSync(dirname(path)).map((name) => [name, statSync(join(dirname(path), name)).size])).toEqual([
+      ['runs.db', 0],
+    ])
+    await (await openSqlite(path)).close()
+  })
+
+  it('is told by its code where it cannot be looked at', async () => {
+    const folder = dirname(freshPath())
+    expect(() => inspectSqlite(folder)).toThrow(expect.objectContaining({ code: 'store.unreadable' }))
   })
 
   it('is private to its owner where the side file is concerned, and needs a path', async () => {

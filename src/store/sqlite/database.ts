@@ -41,6 +41,12 @@ const PRIMARY_CODE = 0xff
 /** The shared-memory file could not be made larger. */
 const NO_ROOM_FOR_SHM = 4874
 
+/** Whether a file was found to be none of SQLite's. */
+export function isNoDatabase(error: unknown): boolean {
+  const { errcode } = (error ?? {}) as { readonly errcode?: unknown }
+  return typeof errcode === 'number' && (errcode & PRIMARY_CODE) === NOT_A_DATABASE
+}
+
 /** What went wrong in SQLite, as an error of the store; a CallboardError is given back as it is. */
 export function storeError(error: unknown, path: string): CallboardError {
   if (error instanceof CallboardError) return error

@@ -29,6 +29,9 @@ const CHECK_START = 24
 const CODE_CHARACTERS = 8
 const MAGIC = 'callboard heads1'
 
+/** Where the heads of a store's ledgers are kept. */
+export const headsPathOf = (path: string): string => `${path}-heads`
+
 export class HeadsFile {
   readonly #file: number
   readonly #vault: Vault

@@ -8,7 +8,7 @@ import { openDatabase, storeError } from './database.ts'
 import type { Database } from './database.ts'
 import { deriveKeys } from './envelope.ts'
 import type { StoreKeys } from './envelope.ts'
-import { HeadsFile } from './heads-file.ts'
+import { HeadsFile, headsPathOf } from './heads-file.ts'
 import type { HeadToRemember } from './heads-file.ts'
 import { RecordRows } from './record-rows.ts'
 import { RunHeads } from './run-heads.ts'
@@ -29,7 +29,7 @@ export interface SqliteOptions {
   readonly compression?: 'zstd'
   /** How long to wait for another process that writes; 5,000 unless given. */
   readonly busyTimeoutMs?: number
-  /** A file of an older format is brought to the newest; with false it is refused. */
+  /** A file of an older format is brought to the newest; with false it is refused, and so is an empty one. */
   readonly migrate?: boolean
   /** The file is never made larger than so many pages of 4,096 bytes. */
   readonly maxPageCount?: number
@@ -77,7 +77,7 @@ export async function openSqlite(path: string, options: SqliteOptions = {}): Pro
 function openOnce(path: string, options: SqliteOptions): SqliteStore {
   const { busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, durability = 'full', compression, maxPageCount } = options
   const secret = secretOf(options.key)
-  const headsPath = `${path}-heads`
+  const headsPath = headsPathOf(path)
   const hadFile = existsSync(path)
   const db = openDatabase(path, busyTimeoutMs)
   try {
@@ -85,7 +85,11 @@ function openOnce(path: string, options: SqliteOptions): SqliteStore {
     // Looked at again: another process may just have begun it.
     const isEmpty = format === 0 && hadFile && HeadsFile.remembers(headsPath) && formatOf(db, path) === 0
     if (isEmpty) throw emptiedError(path)
-    if (format < SQLITE_FORMAT && format > 0 && options.migrate === false) throw oldFormatError(path, format)
+    if (format < SQLITE_FORMAT && options.migrate === false) {
+      if (format > 0) throw oldFormatError(path, format)
+      // Tables would be made in it, as a migration makes them.
+      if (hadFile) throw noStoreError(path)
+    }
     db.exec(
       `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES[durability]}; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
     )
@@ -224,6 +228,14 @@ function oldFormatError(path: string, format: number): CallboardError {
     'store.format',
     `${path} has format ${format}; bring it to format ${SQLITE_FORMAT} with callboard migrate, or leave out migrate: false`,
     { path, format },
+  )
+}
+
+function noStoreError(path: string): CallboardError {
+  return new CallboardError(
+    'store.format',
+    `${path} is empty: no store was made in it yet; name another file, begin in it with callboard run, or leave out migrate: false`,
+    { path, format: 0 },
   )
 }
 

@@ -1,8 +1,9 @@
 // The tables, as numbered migrations. Append only: a migration that was released is never edited.
 import { CallboardError } from '../../base/index.ts'
 import { damageAt, damagedError } from '../errors.ts'
-import { openDatabase } from './database.ts'
+import { isNoDatabase, openDatabase } from './database.ts'
 import type { Database } from './database.ts'
+import { HeadsFile, headsPathOf } from './heads-file.ts'
 
 /** "CBLD": how a file says whose it is. */
 const APPLICATION_ID = 0x43424c44
@@ -67,7 +68,7 @@ export const SQLITE_FORMAT: number = MIGRATIONS.length
 
 /** What a file says it is, before anything else of it is believed. 0 for one without tables. */
 export function formatOf(db: Database, path: string, newest: number = SQLITE_FORMAT): number {
-  const { format, owner, tables } = readMarks(db)
+  const { format, owner, tables } = readMarks(db, path)
   if (owner === 0 && format === 0 && tables === 0) return 0
   if (owner !== APPLICATION_ID || format < 1) {
     throw new CallboardError('store.format', `${path} is a SQLite file, but not a store of callboard`, { path, format })
@@ -83,7 +84,10 @@ export function formatOf(db: Database, path: string, newest: number = SQLITE_FOR
 }
 
 /** In one transaction: another process may be making the tables. */
-function readMarks(db: Database): { readonly format: number; readonly owner: number; readonly tables: number } {
+function readMarks(
+  db: Database,
+  path: string,
+): { readonly format: number; readonly owner: number; readonly tables: number } {
   const number = (sql: string, name: string): number => Number(db.prepare(sql).get()?.[name] ?? 0)
   const isOwn = !db.isTransaction
   if (isOwn) db.exec('BEGIN')
@@ -93,6 +97,15 @@ function readMarks(db: Database): { readonly format: number; readonly owner: num
       owner: number('PRAGMA application_id', 'application_id'),
       tables: number('SELECT count(*) AS tables FROM sqlite_schema', 'tables'),
     }
+  } catch (error) {
+    // Beside a store stands what is remembered of it: then its file was changed.
+    if (!isNoDatabase(error) || HeadsFile.remembers(headsPathOf(path))) throw error
+    throw new CallboardError(
+      'store.format',
+      `${path} is no SQLite file, and no store of callboard`,
+      { path },
+      { cause: error },
+    )
   } finally {
     if (isOwn && db.isTransaction) db.exec('ROLLBACK')
   }
