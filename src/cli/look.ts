@@ -1,11 +1,12 @@
 // What commands that only look have in common.
 import { toTagged } from '../base/index.ts'
 import { Catalogue } from '../context/index.ts'
-import { firstKeptSeq, loadRun, seqOfPoint } from '../runtime/index.ts'
+import { firstKeptSeq, loadRun, readRecords, seqOfPoint } from '../runtime/index.ts'
 import type { RunState } from '../runtime/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { RunSummary, Store } from '../store/index.ts'
 import type { Terminal } from './terminal.ts'
+import { visible } from './visible-text.ts'
 
 /** Stored outcomes need no catalogue to be read. */
 const NO_CATALOGUE = new Catalogue({})
@@ -17,15 +18,25 @@ export function stateAt(store: Store, runId: string, seq?: number): Promise<RunS
   return loadRun({ store, catalogue: NO_CATALOGUE, runId, ...(seq === undefined ? {} : { atSeq: seq }) })
 }
 
-/** The records of a run from a seq on, as far back as they are kept. */
-export async function* recordsOf(store: Store, runId: string, fromSeq = 1): AsyncGenerator<LedgerRecord> {
-  let afterSeq = Math.max(fromSeq, await firstKeptSeq(store, runId)) - 1
+/** The records of a run from a seq on. @throws CallboardError `run.trimmed` when the first of them were dropped */
+export async function* recordsOf(store: Store, runId: string, fromSeq: number): AsyncGenerator<LedgerRecord> {
+  let afterSeq = Math.max(fromSeq, 1) - 1
   for (;;) {
-    const records = await store.read(runId, { afterSeq, limit: PAGE })
+    const records = await readRecords(store, runId, { afterSeq, limit: PAGE })
     yield* records
     if (records.length < PAGE) return
     afterSeq = records.at(-1)?.seq ?? afterSeq
   }
+}
+
+/** Says that the beginning of a ledger is gone, so that nobody takes what is shown for all of it. Gives its first seq. */
+export async function tellWhatIsKept(store: Store, runId: string, { err }: Pick<Terminal, 'err'>): Promise<number> {
+  const firstSeq = await firstKeptSeq(store, runId)
+  if (firstSeq > 1)
+    err.write(
+      `${visible`run ${runId}: records are kept from ${firstSeq} on; what came before was dropped by its retention`}\n`,
+    )
+  return firstSeq
 }
 
 /** The seq that somebody means: a number, or a snapshot or episode. @throws CallboardError `run.no-such-seq` */

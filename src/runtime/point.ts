@@ -30,12 +30,14 @@ export interface PointsOf {
 
 /** The record after which a point is. @throws CallboardError `run.no-such-seq` */
 export function seqOfPoint(point: Point, { runId, seq: last, snapshots }: PointsOf): number {
-  const seq = typeof point === 'number' ? point : findSnapshot(typeof point === 'string' ? point : point.id, snapshots)
-  if (seq !== undefined && Number.isSafeInteger(seq) && seq >= 1 && seq <= last) return seq
-  const name = typeof point === 'object' ? point.id : String(point)
+  // From JavaScript, or through a variable that nobody set, anything may come.
+  const named: unknown = typeof point === 'object' ? (point as Partial<typeof point> | null)?.id : point
+  const seq = typeof named === 'string' ? findSnapshot(named, snapshots) : named
+  if (typeof seq === 'number' && Number.isSafeInteger(seq) && seq >= 1 && seq <= last) return seq
+  const name = String(named ?? point)
   throw new CallboardError(
     'run.no-such-seq',
-    `run ${runId} has no point ${name}; its records are 1 to ${last}, its snapshots ${snapshots.map(({ id }) => id).join(', ') || 'none'}`,
+    `run ${runId} has no point ${name}; its last record is ${last}, its snapshots ${snapshots.map(({ id }) => id).join(', ') || 'none'}`,
     { runId, point: name },
   )
 }

@@ -7,6 +7,7 @@ import type {
   AnyActorRef,
   AnyEventObject,
   AnyStateMachine,
+  AnyStateNode,
   EventObject,
   InputFrom,
   MachineContext,
@@ -171,7 +172,8 @@ export type WorkflowBuilder<Values extends object> = <
 ) => {
   /**
    * Makes the machine from a plain XState config without `context`.
-   * @throws CallboardError `workflow.anonymous-actor`, `workflow.unknown-actor`, `workflow.invalid-limits`
+   * @throws CallboardError `workflow.anonymous-actor`, `workflow.unknown-actor`, `workflow.invalid-limits`,
+   *   `workflow.invalid-machine`
    */
   createMachine(
     config: ConfigOf<
@@ -292,10 +294,14 @@ function createWorkflowMachine(board: Catalogue, options: UntypedOptions, config
     board: createBoard(catalogue, beginnings.get(self)),
     input,
   })
-  const machine = factory.createMachine({
-    ...withInternalEvents(withReadableIds(config)),
-    context,
-  } as never) as unknown as AnyStateMachine
+  const machine = assertValid(
+    () =>
+      factory.createMachine({
+        ...withInternalEvents(withReadableIds(config)),
+        context,
+      } as never) as unknown as AnyStateMachine,
+    config,
+  )
   definitions.set(machine.config, {
     name: options.name ?? machine.id,
     version: options.version ?? machine.version ?? '1',
@@ -309,6 +315,28 @@ function createWorkflowMachine(board: Catalogue, options: UntypedOptions, config
     migrate: options.migrate,
   })
   return machine
+}
+
+/** A machine in which every state has the states it names. @throws CallboardError `workflow.invalid-machine` */
+function assertValid(create: () => AnyStateMachine, { id = '(machine)' }: { readonly id?: string }): AnyStateMachine {
+  // XState looks at where a state begins only when it is entered: in the middle of a run.
+  const visit = (node: AnyStateNode): void => {
+    void node.initial
+    for (const child of Object.values(node.states)) visit(child)
+  }
+  try {
+    const machine = create()
+    visit(machine.root)
+    return machine
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CallboardError(
+      'workflow.invalid-machine',
+      `the machine "${id}" cannot be made: ${why}; correct its config`,
+      { machine: id },
+      { cause },
+    )
+  }
 }
 
 /** What an update event does to the board: the machine's own assign. */

@@ -3,8 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { createRuntime, defineContext, entry } from 'callboard'
+import type { CallboardError } from 'callboard'
 import { openBook } from 'callboard/server'
 import { openSqlite } from 'callboard/sqlite'
+import { createTestClock } from '../support/clock.ts'
 import { ensureBuilt, ROOT } from '../support/built-package.ts'
 import { callboard, DEAL, FAMILY, GREETING, makeFolder, QUESTION, SECRET, start } from './world.ts'
 import type { Ended } from './world.ts'
@@ -29,7 +33,7 @@ const MISTAKES: readonly (readonly [args: readonly string[], line: string])[] = 
   [['show', 'run_'], '"run_" fits several runs: run_'],
   [['show', ''], 'there is no run "" in '],
   [['log', 'RUN', 'x'], 'has no entry "x"; it has api_key, notes, draft'],
-  [['diff', 'RUN', '0', '3'], 'has no point 0; its records are 1 to 8, its snapshots none'],
+  [['diff', 'RUN', '0', '3'], 'has no point 0; its last record is 8, its snapshots none'],
   [['diff', 'RUN', '1', '9'], 'has no point 9'],
   [['ledger', 'RUN', '--from', 'x'], "option '--from <seq>' argument 'x' is invalid. Give the number of a record"],
   [['view', 'RUN', 'writer', '--at', 'snap_1'], 'has no point snap_1'],
@@ -234,6 +238,43 @@ describe('commands that look', () => {
     }
     expect(readFileSync(join(folder, 'empty.db'), 'utf8')).toBe('')
   }, 60_000)
+})
+
+describe('commands that look at a run whose first records were dropped', () => {
+  it('say from where on it is kept, and refuse to begin before', async () => {
+    const folder = makeFolder()
+    const db = join(folder, 'x.db')
+    const board = defineContext({ count: entry(z.int(), { merge: 'counter', default: 0 }) })
+    const counting = board.workflow({ name: 'counting' }).createMachine({ id: 'counting' })
+    const store = await openSqlite(db, { durability: 'process' })
+    const clock = createTestClock()
+    const options = { store, clock, snapshots: { everyRecords: 5 }, retention: { keepRecords: 5 } }
+    const runtime = await createRuntime(options)
+    const run = await runtime.start(counting, { runId: 'r' })
+    for (let count = 0; count < 40; count++) await run.update({ count: 1 })
+    await clock.settle()
+    await runtime.close()
+    const error = await store.read('r').catch((reason: CallboardError) => reason)
+    const { firstSeq } = (error as CallboardError).details as { readonly firstSeq: number }
+    expect(firstSeq).toBeGreaterThan(10)
+    await store.close()
+
+    const note = `run r: records are kept from ${firstSeq} on; what came before was dropped by its retention\n`
+    for (const args of [
+      ['ledger', 'r'],
+      ['ledger', 'r', '--json'],
+      ['log', 'r', 'count'],
+      ['log', 'r', 'count', '--json'],
+    ])
+      expect(await callboard([...args, '--db', db], folder)).toMatchObject({ code: 0, stderr: note })
+    expect((await callboard(['show', 'r', '--db', db], folder)).stdout).toContain(`records from ${firstSeq} on`)
+    const { code, stdout, stderr } = await callboard(['ledger', 'r', '--from', '1', '--db', db], folder)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(`its records are kept from ${firstSeq} on, and 1 is asked for`)
+    const from = await callboard(['ledger', 'r', '--from', String(firstSeq), '--json', '--db', db], folder)
+    expect(from).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(from.stdout.split('\n')[0] ?? '')).toMatchObject({ seq: firstSeq })
+  })
 })
 
 describe('callboard answer', () => {

@@ -88,7 +88,16 @@ describe('time travel', () => {
     for (const point of [0, 3, 1.5, -1, Number.NaN, 'nothing']) {
       const error = await refusalOf(run.at(point))
       expect(error.code).toBe('run.no-such-seq')
-      expect(error.message).toContain('its records are 1 to 2')
+      expect(error.message).toContain('its last record is 2')
+    }
+    for (const nothing of [null, undefined, {}] as never[]) {
+      for (const asked of [
+        run.at(nothing),
+        run.viewAt('writer', nothing),
+        run.diff(1, nothing),
+        runtime.fork('r1', nothing),
+      ])
+        expect((await refusalOf(asked)).code).toBe('run.no-such-seq')
     }
   })
 

@@ -79,6 +79,15 @@ describe('a workflow is refused', () => {
     expect(mistake.message).toBe('a state invokes "rests", which is not registered; registered are: works')
   })
 
+  it('for a state that is not there, at any depth, before any run comes to it', () => {
+    const inner = { initial: 'nope', states: { c: {} } }
+    for (const config of [inner, { initial: 'a', states: { a: {}, b: inner } }, { on: { go: '.nope' } }]) {
+      const mistake = mistakeIn(() => board.workflow().createMachine({ id: 'm', ...config } as never))
+      expect(mistake.code).toBe('workflow.invalid-machine')
+      expect(mistake.message).toMatch(/^the machine "m" cannot be made: .*nope.*; correct its config$/s)
+    }
+  })
+
   it('for an actor without a name: it could not be found again after a restart', () => {
     const mistake = mistakeIn(() =>
       board.workflow().createMachine({ invoke: { src: fromPromise(async () => 1) } } as never),

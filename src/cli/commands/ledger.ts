@@ -4,7 +4,7 @@ import type { Database } from '../database.ts'
 import { describeRecord } from '../describe-record.ts'
 import { EXIT } from '../exit-code.ts'
 import { findRun } from '../find-run.ts'
-import { recordsOf, stateAt } from '../look.ts'
+import { recordsOf, stateAt, tellWhatIsKept } from '../look.ts'
 import { Redactor } from '../redact.ts'
 import type { LedgerRecord } from '../../ledger/index.ts'
 import type { RunSummary } from '../../store/index.ts'
@@ -44,13 +44,13 @@ export function readSeq(text: string): number {
 async function showLedger(
   { store }: Database,
   { runId }: RunSummary,
-  { from = 1, follow = false, json = false, terminal }: LedgerOptions & { readonly terminal: Terminal },
+  { from, follow = false, json = false, terminal }: LedgerOptions & { readonly terminal: Terminal },
 ): Promise<number> {
   // From the beginning: somebody may have seen enough before all of it is shown.
   using interrupt = follow ? listen(terminal) : undefined
   const redactor = new Redactor()
   redactor.learn((await stateAt(store, runId)).board.cells())
-  let next = from
+  let next = from ?? (await tellWhatIsKept(store, runId, terminal))
   const show = async (): Promise<void> => {
     const records: LedgerRecord[] = []
     for await (const record of recordsOf(store, runId, next)) records.push(record)

@@ -5,7 +5,7 @@ import type { LedgerRecord } from '../../ledger/index.ts'
 import { databaseOption, openExisting } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
 import { findRun } from '../find-run.ts'
-import { recordsOf, writeJson } from '../look.ts'
+import { recordsOf, tellWhatIsKept, writeJson } from '../look.ts'
 import { Redactor } from '../redact.ts'
 import { instant, preview, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -31,7 +31,8 @@ export function logCommand(terminal: Terminal, end: (code: number) => void): Com
         const { runId } = await findRun(database, run)
         const logged: Logged[] = []
         const keys = new Set<string>()
-        for await (const record of recordsOf(database.store, runId)) {
+        const firstSeq = await tellWhatIsKept(database.store, runId, terminal)
+        for await (const record of recordsOf(database.store, runId, firstSeq)) {
           const conflicts = record.conflicts.filter((conflict) => conflict.key === key)
           for (const change of record.changes) {
             keys.add(change.key)

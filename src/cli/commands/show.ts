@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { entryOf } from '../../context/index.ts'
 import type { Cell } from '../../context/index.ts'
-import { openRequestsIn } from '../../runtime/index.ts'
+import { firstKeptSeq, openRequestsIn } from '../../runtime/index.ts'
 import type { RunState, StoredRequest } from '../../runtime/index.ts'
 import type { RunSummary } from '../../store/index.ts'
 import { databaseOption, openExisting } from '../database.ts'
@@ -22,6 +22,8 @@ interface Shown {
   readonly cells: readonly Cell[]
   readonly requests: readonly StoredRequest[]
   readonly children: readonly RunSummary[]
+  /** The first record that is kept: conflicts and refusals are counted from there. */
+  readonly firstSeq: number
   readonly conflicts: number
   readonly refusals: number
   readonly isWorkedOn: boolean
@@ -49,9 +51,10 @@ async function look(database: Database, summary: RunSummary): Promise<Shown> {
   const { store } = database
   const { runId } = summary
   const state = await stateAt(store, runId)
+  const firstSeq = await firstKeptSeq(store, runId)
   let conflicts = 0
   let refusals = 0
-  for await (const record of recordsOf(store, runId)) {
+  for await (const record of recordsOf(store, runId, firstSeq)) {
     conflicts += record.conflicts.length
     refusals += record.refusals.length
   }
@@ -61,6 +64,7 @@ async function look(database: Database, summary: RunSummary): Promise<Shown> {
     cells: [...state.board.cells()].filter(({ live }) => live),
     requests: openRequestsIn(state),
     children: (await listRuns(database, {}, () => {})).filter(({ parent }) => parent?.runId === runId),
+    firstSeq,
     conflicts,
     refusals,
     isWorkedOn: database.isWorkedOn(runId),
@@ -68,9 +72,10 @@ async function look(database: Database, summary: RunSummary): Promise<Shown> {
 }
 
 function documentOf(shown: Shown, redactor: Redactor): object {
-  const { summary, state, cells, requests, children, conflicts, refusals, isWorkedOn } = shown
+  const { summary, state, cells, requests, children, firstSeq, conflicts, refusals, isWorkedOn } = shown
   return {
     ...summary,
+    firstSeq,
     isWorkedOn,
     state: state.machine?.value,
     output: redactor.hide(state.machine?.output),
@@ -85,7 +90,7 @@ function documentOf(shown: Shown, redactor: Redactor): object {
 }
 
 function textOf(shown: Shown, redactor: Redactor, db: string): string {
-  const { summary, state, cells, requests, children, conflicts, refusals, isWorkedOn } = shown
+  const { summary, state, cells, requests, children, firstSeq, conflicts, refusals, isWorkedOn } = shown
   const { runId, workflow, version, status, seq, createdAt, updatedAt, labels, parent } = summary
   const { machine, notes } = state
   const error = notes.end?.error ?? machine?.error
@@ -94,6 +99,7 @@ function textOf(shown: Shown, redactor: Redactor, db: string): string {
     ['status', isWorkedOn ? `${status}, a process works on it` : status],
     ['state', JSON.stringify(machine?.value ?? null)],
     ['records', `${seq}, from ${instant(createdAt)} to ${instant(updatedAt)}`],
+    ...(firstSeq === 1 ? [] : [['kept', `records from ${firstSeq} on`] as const]),
     ...Object.entries(labels ?? {}),
     ...(parent === undefined ? [] : [['parent', `${parent.runId} (as ${parent.id})`] as const]),
     ...children.map((child) => ['child', `${child.runId} (${child.status})`] as const),
