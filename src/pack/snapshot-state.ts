@@ -12,6 +12,8 @@ import { contentError } from './pack-errors.ts'
 interface PackedNotes {
   readonly journal: readonly (readonly [invocation: string, steps: unknown])[]
   readonly requests?: readonly { readonly id: string }[]
+  /** The named points up to there. */
+  readonly snapshots: readonly { readonly id: string }[]
 }
 
 interface PackedRun {
@@ -30,6 +32,13 @@ export function stateOf({ state, runId }: Pick<StoredSnapshot, 'state' | 'runId'
 
 export function boardOf(snapshot: Pick<StoredSnapshot, 'state' | 'runId'>): Board {
   return stateOf(snapshot).board
+}
+
+/** The same snapshot, which names only points that are kept: it was taken while there were more. */
+export function withoutLostPoints(snapshot: StoredSnapshot, kept: ReadonlySet<string>): StoredSnapshot {
+  const packed = snapshot.state as PackedRun
+  const snapshots = packed.notes.snapshots.filter(({ id }) => kept.has(id))
+  return { ...snapshot, state: { ...packed, notes: { ...packed.notes, snapshots } } }
 }
 
 /** Snapshots as the text of a file in a pack. */

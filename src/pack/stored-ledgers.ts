@@ -7,7 +7,7 @@ import type { LedgerRecord } from '../ledger/index.ts'
 import type { RunSummary, Store, StoredSnapshot } from '../store/index.ts'
 import type { PackableRun, PackedEpisode } from './form.ts'
 import { trimmedError } from './pack-errors.ts'
-import { boardOf } from './snapshot-state.ts'
+import { boardOf, withoutLostPoints } from './snapshot-state.ts'
 
 /** A ledger to be packed. */
 export interface StoredLedger {
@@ -43,11 +43,14 @@ async function readLedgerOf(store: Store, summary: RunSummary): Promise<StoredLe
   const { records, trimmedSeq } = await readKept(store, runId)
   if (trimmedSeq === 0) return { summary, records, trimmedSeq, snapshots: [] }
   const infos = await store.snapshots(runId)
-  const seqs = new Set(infos.map(({ seq }) => seq).filter((seq) => seq <= trimmedSeq))
+  const standIns = infos.filter(({ seq }) => seq <= trimmedSeq)
+  const seqs = new Set(standIns.map(({ seq }) => seq))
   if (!seqs.has(trimmedSeq))
     throw trimmedError(runId, 'its store has no state that fits what is left; let it go on to its next snapshot')
   const found = await Promise.all([...seqs].map((atSeq) => store.snapshot(runId, { atSeq })))
-  return { summary, records, trimmedSeq, snapshots: found.filter((snapshot) => snapshot !== undefined) }
+  const kept = new Set(standIns.map(({ id }) => id))
+  const snapshots = found.flatMap((snapshot) => (snapshot === undefined ? [] : [withoutLostPoints(snapshot, kept)]))
+  return { summary, records, trimmedSeq, snapshots }
 }
 
 async function readKept(

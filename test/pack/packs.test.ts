@@ -1,11 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { createVolatileStore, exportLedger, importLedger } from 'callboard'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { createRuntime, createVolatileStore, defineContext, entry, exportLedger, importLedger } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
 import { packName, packRun, readPack, savePack, unpackRun } from 'callboard/pack'
 import type { PackForm } from 'callboard/pack'
 import { refusalOf } from '../runtime/world.ts'
+import { createTestClock } from '../support/clock.ts'
 import { ensureBuilt } from '../support/built-package.ts'
 import { freshFolder, freshPath, openStore, runChild } from '../store/world.ts'
 import { lookOf, makeJourney, openHost } from './world.ts'
@@ -248,6 +250,37 @@ describe('a run whose ledger was trimmed', () => {
     await here.runtime.close()
     await there.runtime.close()
     expect((await target.verify()).damage).toEqual([])
+  })
+
+  it('has the points of its history that the packed run has, and each can be read', async () => {
+    const store = createVolatileStore()
+    const clock = createTestClock()
+    const notes = defineContext({ note: entry(z.string()) })
+    const writing = notes.workflow({ name: 'writing' }).createMachine({ id: 'writing' })
+    const options = {
+      clock,
+      workflows: [writing],
+      snapshots: { everyRecords: 10 },
+      retention: { keepRecords: 10, keepSnapshots: 2 },
+    }
+    const runtime = await createRuntime({ ...options, store })
+    onTestFinished(() => runtime.close())
+    const run = await runtime.start(writing, { runId: 'r' })
+    for (let round = 1; round <= 60; round++) {
+      await run.update({ note: `note ${round}` })
+      if (round % 6 === 0) await run.snapshot(`round ${round}`)
+      await clock.settle()
+    }
+    const { bytes } = await packRun(store, 'r')
+    const other = createVolatileStore()
+    const elsewhere = await createRuntime({ ...options, store: other })
+    onTestFinished(() => elsewhere.close())
+    await unpackRun(other, bytes, { runId: 'copy' })
+    const copy = await elsewhere.open('copy')
+    expect(run.snapshots().length).toBeLessThan(10)
+    expect(copy.snapshots().map(({ reason }) => reason)).toEqual(run.snapshots().map(({ reason }) => reason))
+    for (const { id, reason } of copy.snapshots())
+      expect((await copy.at(id)).get('note')).toBe(reason.replace('round', 'note'))
   })
 
   it('is refused by a store that takes no ledger without its beginning, and leaves nothing', async () => {
