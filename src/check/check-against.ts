@@ -3,8 +3,9 @@
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError, systemClock } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
+import { Catalogue } from '../context/index.ts'
 import { isGlobals } from '../ledger/index.ts'
-import { assessRun } from '../runtime/index.ts'
+import { assessRun, loadRun } from '../runtime/index.ts'
 import type { Outcome } from '../runtime/index.ts'
 import type { Damage, RunSummary, Store } from '../store/index.ts'
 import { describeDifference, stampOf, workflowOf } from '../workflow/index.ts'
@@ -49,18 +50,34 @@ export async function checkAgainst(
 ): Promise<CheckReport> {
   const known = reachable(workflows)
   const runs: RunCheck[] = []
+  const damagedGlobals: string[] = []
   const onDamage = ({ runId = '(unknown)', message }: Damage): void => {
     runs.push({ ...unread(runId), outcome: 'breaks', reasons: [message] })
+    if (isGlobals(runId)) damagedGlobals.push(message)
   }
   const summaries = await store.list({}, { onDamage })
+  for (const { runId } of summaries) if (isGlobals(runId)) damagedGlobals.push(...(await damageOfGlobals(store, runId)))
   const byId = new Map(summaries.map((summary) => [summary.runId, summary]))
   for (const summary of summaries) {
     if (isGlobals(summary.runId) || (summary.status !== 'active' && !ended)) continue
-    runs.push(await checkRun(store, summary, machineOf(summary, byId, known), clock))
+    const check = await checkRun(store, summary, machineOf(summary, byId, known), clock)
+    // No runtime opens without them.
+    const reasons = damagedGlobals.map((message) => `the global entries cannot be read: ${message}`)
+    runs.push(reasons.length === 0 ? check : { ...check, outcome: 'breaks', reasons: [...reasons, ...check.reasons] })
   }
   const counts: Record<Outcome, number> = { restores: 0, 'restores-changed': 0, 'needs-migration': 0, breaks: 0 }
   for (const { outcome } of runs) counts[outcome] += 1
   return Object.freeze({ runs: Object.freeze(runs), counts: Object.freeze(counts) })
+}
+
+/** Why the global entries of a store cannot be read, if so. */
+async function damageOfGlobals(store: Store, runId: string): Promise<readonly string[]> {
+  try {
+    await loadRun({ store, catalogue: new Catalogue({}), runId })
+    return []
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)]
+  }
 }
 
 function unread(runId: string): RunCheck {

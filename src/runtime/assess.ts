@@ -57,15 +57,18 @@ export async function assessRun(question: AssessmentQuestion): Promise<Assessmen
   if (assessment.outcome === 'breaks') return assessment
   const { machine: next } = assessment.adoption ?? state
   const misfits: Misfit[] = []
+  const errors: CallboardError[] = []
   for (const { id, logic, invocation } of actorsAtWork(machine, definition.actors, (next?.persisted ?? {}) as object)) {
     if (workflowOf(logic) === undefined || invocation === undefined) continue
     const child = await store.summary(invocation)
     if (child?.status !== 'active') continue
     const { error } = await assessRun({ ...question, machine: logic as AnyStateMachine, summary: child })
-    if (error !== undefined)
-      misfits.push({ what: 'child-run', name: id, message: `its child run ${invocation} breaks: ${error.message}` })
+    if (error === undefined) continue
+    errors.push(error)
+    misfits.push({ what: 'child-run', name: id, message: `its child run ${invocation} breaks: ${error.message}` })
   }
-  return misfits.length === 0 ? assessment : broken(assessment, misfits, summary)
+  const [cause] = errors
+  return cause === undefined ? assessment : brokenByChild(assessment, misfits, summary, cause)
 }
 
 function definitionOf(machine: AnyStateMachine): WorkflowDefinition {
@@ -147,9 +150,7 @@ function broken(
   wasMigrated = false,
 ): Assessment {
   const { from, to, differences } = assessment
-  const named = misfits.slice(0, MOST_NAMED).map(({ message }) => message)
-  const rest = misfits.length > named.length ? `; and ${misfits.length - named.length} more` : ''
-  const why = `${named.join('; ')}${rest}`
+  const why = textOf(misfits)
   const details = {
     runId,
     workflow,
@@ -170,6 +171,34 @@ function broken(
         details,
       )
   return { ...assessment, outcome: 'breaks', misfits, error, adoption: undefined }
+}
+
+/** Nothing is wrong with the run itself: its error is that of a child, and says so. */
+function brokenByChild(
+  assessment: Assessment,
+  misfits: readonly Misfit[],
+  { runId, workflow }: RunSummary,
+  cause: CallboardError,
+): Assessment {
+  const { differences } = assessment
+  const why = textOf(misfits)
+  const details = {
+    runId,
+    workflow,
+    ...versionsOf(assessment),
+    misfits,
+    differences: differences.map(describeDifference),
+  }
+  const message = `run ${runId} of workflow "${workflow}" does not go on without its child runs: ${why}`
+  const error = isCallboardError(cause, 'run.migration-failed')
+    ? new CallboardError('run.migration-failed', message, details, { cause })
+    : new CallboardError('run.definition-changed', message, details, { cause })
+  return { ...assessment, outcome: 'breaks', misfits, error, adoption: undefined }
+}
+
+function textOf(misfits: readonly Misfit[]): string {
+  const named = misfits.slice(0, MOST_NAMED).map(({ message }) => message)
+  return `${named.join('; ')}${misfits.length > named.length ? `; and ${misfits.length - named.length} more` : ''}`
 }
 
 function failedError(assessment: Assessment, { runId, workflow }: RunSummary, cause: unknown): CallboardError {

@@ -144,6 +144,29 @@ describe('checking workflows against a store', () => {
     await store.close()
   })
 
+  it('breaks every run where the global entries are damaged: no runtime opens with them', async () => {
+    const path = freshPath()
+    const store = await openSqlite(path, { durability: 'process' })
+    const rated = defineContext({ rate: entry(z.number(), { scope: 'global' }) })
+    const machine = rated.workflow({ name: 'w' }).createMachine({ id: 'w', initial: 'on', states: { on: {} } })
+    const runtime = await createRuntime({ store, clock: createTestClock() })
+    await (await runtime.start(machine, { runId: 'r' })).update({ rate: 2 })
+    await runtime.close()
+    expect(await outcomesOf(store, [machine])).toEqual({ r: 'restores' })
+    await store.close()
+    const db = new DatabaseSync(path)
+    db.exec(`UPDATE records SET body = '{}' WHERE run = (SELECT id FROM runs WHERE run_id = 'global:default')`)
+    db.close()
+    const again = await openSqlite(path)
+    const { runs, counts } = await checkAgainst(again, [machine])
+    expect(runs).toMatchObject([
+      { runId: 'r', outcome: 'breaks', reasons: [expect.stringMatching(/^the global entries cannot be read: /)] },
+    ])
+    expect(counts.breaks).toBe(1)
+    expect((await refusalOf(createRuntime({ store: again }))).code).toBe('store.damaged')
+    await again.close()
+  })
+
   it('reads a real file while a runtime goes on with it, and changes no record', async () => {
     const path = freshPath()
     const store = await openSqlite(path, { durability: 'process' })

@@ -375,6 +375,27 @@ describe('a changed definition that the stored state does not fit', () => {
     expect((await refusalOf(runtime.open('r'))).message).toContain('somebody is asked for "old"')
   })
 
+  it('of a child run whose migrate fails is told of its parent too, as what it is', async () => {
+    const childOf = (initial: string, migrate?: () => never): AnyStateMachine =>
+      defineContext({})
+        .workflow({ name: 'child', ...(migrate === undefined ? {} : { migrate }) })
+        .createMachine({ id: 'c', initial, states: { [initial]: {} } } as never) as AnyStateMachine
+    const parentOf = (child: AnyStateMachine): AnyStateMachine =>
+      define({ actors: { child }, config: { id: 'w', initial: 'on', states: { on: { invoke: { src: 'child' } } } } })
+    const world = createWorld()
+    await stored(world, parentOf(childOf('waiting')))
+    const failing = (): never => {
+      throw new Error('no idea')
+    }
+    const runtime = await world.reopen(parentOf(childOf('other', failing)))
+    const error = await refusalOf(runtime.open('r'))
+    expect(error.code).toBe('run.migration-failed')
+    expect(error.message).toMatch(
+      /^run r of workflow "w" does not go on without its child runs: its child run r\.child\.1 /,
+    )
+    expect(error.message).toContain('migrate threw: no idea')
+  })
+
   it('does not touch the parent of a child run that it breaks', async () => {
     const childOf = (states: object): AnyStateMachine =>
       defineContext({})
