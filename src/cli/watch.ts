@@ -43,6 +43,13 @@ interface Tracked {
   readonly agents: Map<string, { status: string; text: string; progress: Progress; told: number; waits: string }>
 }
 
+/** What is told of an agent's status in other words. */
+const TOLD: ReadonlyMap<string, string> = new Map([
+  ['running', 'began'],
+  ['resting', 'rests'],
+  ['taken-back', 'is taken back with its run, a commit of which failed; it begins again'],
+])
+
 /** Progress is told as a line at every quarter of the way. */
 const QUARTERS = 4
 
@@ -123,7 +130,7 @@ export class Watch {
     if (status === 'running') Object.assign(agent, { text: '', progress: {}, told: 0 })
     Object.assign(agent, { status, waits: '' })
     const tone = status === 'finished' ? 'good' : status === 'failed' ? 'bad' : 'plain'
-    this.#tell({ runId, agent: id, text: status === 'running' ? 'began' : status, tone })
+    this.#tell({ runId, agent: id, text: TOLD.get(status) ?? status, tone })
     this.#lookSoon()
   }
 

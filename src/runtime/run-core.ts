@@ -78,6 +78,8 @@ export interface RunSeed {
 
 /** What a run that rests still shows. */
 interface Resting {
+  /** What becomes of its agents. */
+  readonly status: 'resting' | 'taken-back'
   readonly requests: readonly OpenRequest[]
   readonly explanation: Explanation
 }
@@ -524,7 +526,8 @@ export class RunCore implements EngineHost {
   }
 
   #pause(reason: CallboardError): void {
-    this.#resting = { requests: this.openRequests, explanation: this.explain() }
+    const status = reason.code === 'run.taken-back' ? 'taken-back' : 'resting'
+    this.#resting = { status, requests: this.openRequests, explanation: this.explain() }
     this.#expiry?.cancel()
     // Before their actors are stopped: agents are to know that this is not the end.
     this.#invocations.stopAll(reason)
@@ -577,7 +580,7 @@ export class RunCore implements EngineHost {
     this.#requests?.withdrawAll(reason, process.id)
     this.#subscriptions?.end(process.id)
     this.#views?.forget(process.id)
-    const status = this.#resting === undefined ? how : 'resting'
+    const status = this.#resting?.status ?? how
     this.#services.topics.emit('agent', { runId: this.runId, agent: process.id, type: process.type, status })
     this.onAgentWaits()
   }

@@ -123,6 +123,8 @@ describe('when the store refuses an append', () => {
         await never.passed
       },
     })
+    const statuses: string[] = []
+    runtime.on('agent', ({ status }) => statuses.push(status))
     const run = await runtime.start(together(board, { stays }))
     const other = await runtime.start(idle(board))
     store.failNext(diskFull)
@@ -130,6 +132,7 @@ describe('when the store refuses an append', () => {
     await clock.settle()
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, false])
     expect(signals[0]?.reason).toMatchObject({ code: 'run.taken-back' })
+    expect(statuses).toEqual(['running', 'taken-back', 'running'])
     await other.update({ note: 'fine' })
     expect(other.get('note')).toBe('fine')
   })
