@@ -118,6 +118,7 @@ describe('commands that look', () => {
       (await callboard(['show', text], folder)).stdout.split('\n')[0]
     for (const text of [id, id.slice(0, 8), runId.slice(0, 12)]) expect(await shown(text)).toBe(runId)
     expect(await shown(`${id}.first.1`)).toBe(`${runId}.first.1`)
+    expect((await callboard(['show', id], folder)).stdout).toContain(`${runId}.first.1 (active, an open request)\n`)
     expect(await shown(`${id}.sec`)).toBe(`${runId}.second.2`)
     expect((await callboard(['show', `${id}.`], folder)).stderr).toContain('fits several runs: ')
   })

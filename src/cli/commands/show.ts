@@ -15,13 +15,18 @@ import { instant, preview, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { visibleText } from '../visible-text.ts'
 
+/** A child run, and how much it asks itself. */
+interface ShownChild extends RunSummary {
+  readonly openRequests: number
+}
+
 /** What is shown of a run. */
 interface Shown {
   readonly summary: RunSummary
   readonly state: RunState
   readonly cells: readonly Cell[]
   readonly requests: readonly StoredRequest[]
-  readonly children: readonly RunSummary[]
+  readonly children: readonly ShownChild[]
   /** The first record that is kept: conflicts and refusals are counted from there. */
   readonly firstSeq: number
   readonly conflicts: number
@@ -63,12 +68,24 @@ async function look(database: Database, summary: RunSummary): Promise<Shown> {
     state,
     cells: [...state.board.cells()].filter(({ live }) => live),
     requests: openRequestsIn(state),
-    children: (await listRuns(database, {}, () => {})).filter(({ parent }) => parent?.runId === runId),
+    children: await childrenOf(database, runId),
     firstSeq,
     conflicts,
     refusals,
     isWorkedOn: database.isWorkedOn(runId),
   }
+}
+
+async function childrenOf(database: Database, runId: string): Promise<readonly ShownChild[]> {
+  const all = await listRuns(database, {}, () => {})
+  const children = all.filter(({ parent }) => parent?.runId === runId)
+  return Promise.all(
+    children.map(async (child) => {
+      // A damaged child is its own matter.
+      const state = await stateAt(database.store, child.runId).catch(() => undefined)
+      return { ...child, openRequests: state === undefined ? 0 : openRequestsIn(state).length }
+    }),
+  )
 }
 
 function documentOf(shown: Shown, redactor: Redactor): object {
@@ -102,7 +119,7 @@ function textOf(shown: Shown, redactor: Redactor, db: string): string {
     ...(firstSeq === 1 ? [] : [['kept', `records from ${firstSeq} on`] as const]),
     ...Object.entries(labels ?? {}),
     ...(parent === undefined ? [] : [['parent', `${parent.runId} (as ${parent.id})`] as const]),
-    ...children.map((child) => ['child', `${child.runId} (${child.status})`] as const),
+    ...children.map((child) => ['child', `${child.runId} (${child.status}${asksHow(child)})`] as const),
     ...notes.snapshots.map(({ id, seq: at, reason }) => ['snapshot', `${id} at ${at}: ${reason}`] as const),
     ...(conflicts === 0 ? [] : [['conflicts', String(conflicts)] as const]),
     ...(refusals === 0 ? [] : [['refusals', String(refusals)] as const]),
@@ -118,6 +135,9 @@ function textOf(shown: Shown, redactor: Redactor, db: string): string {
     rows.length === 0 ? '' : `\n${table([['entry', 'version', 'priority', 'scope', 'by', '', 'value'], ...rows])}`
   return `${visibleText(runId)}\n${table(facts, '  ')}${entries}${askedText(requests, summary, db)}`
 }
+
+const asksHow = ({ openRequests: count }: ShownChild): string =>
+  count === 0 ? '' : `, ${count === 1 ? 'an open request' : `${count} open requests`}`
 
 function askedText(requests: readonly StoredRequest[], { runId, status }: RunSummary, db: string): string {
   if (requests.length > 0) {
