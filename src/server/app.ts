@@ -25,7 +25,7 @@ import type { ServerLimits } from './limits.ts'
 import { McpDoors } from './mcp-doors.ts'
 import { paramsOf } from './operation.ts'
 import type { Answer, Call, Operation } from './operation.ts'
-import { expectedIn } from './precondition.ts'
+import { etagOf, expectedIn } from './precondition.ts'
 import { bodyOf, isAos, problemFor } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { readBytes, readJson } from './body.ts'
@@ -351,14 +351,16 @@ function queryOf(c: Context<NodeEnv>): Readonly<Record<string, string>> {
 function respond(answer: Answer | Response, request: Request): Response {
   if (answer instanceof Response) return answer
   const { status = 200, body, version, headers = {} } = answer
-  const etag = version === undefined ? undefined : `"${version}"`
-  const all = new Headers({ 'cache-control': 'no-store', ...headers, ...(etag === undefined ? {} : { etag }) })
+  const all = new Headers({ 'cache-control': 'no-store', ...headers })
+  if (status === NO_CONTENT) return new Response(null, { status, headers: all })
+  const text = JSON.stringify(body)
+  const etag = version === undefined ? undefined : etagOf(version, text)
+  if (etag !== undefined) all.set('etag', etag)
   if (etag !== undefined && request.method === 'GET' && request.headers.get('if-none-match') === etag) {
     return new Response(null, { status: NOT_MODIFIED, headers: all })
   }
-  if (status === NO_CONTENT) return new Response(null, { status, headers: all })
   all.set('content-type', 'application/json')
-  return new Response(JSON.stringify(body), { status, headers: all })
+  return new Response(text, { status, headers: all })
 }
 
 /** 405 where the path is there for another method. */

@@ -165,6 +165,8 @@ function queryParameters({ query }: Operation, components: Components): readonly
   }))
 }
 
+const IF_MATCH = '^"[0-9]+(-[A-Za-z0-9_-]{16})?"$'
+
 function headersOf({ access, method, answers, speaks }: Operation): readonly object[] {
   const header = (name: string, description: string, schema: object): object => ({
     name,
@@ -178,7 +180,9 @@ function headersOf({ access, method, answers, speaks }: Operation): readonly obj
     ...(method === 'get' || speaks !== undefined
       ? []
       : [header('Idempotency-Key', 'carried out once', { minLength: 1, maxLength: 255 })]),
-    ...(answers[412] === undefined ? [] : [header('If-Match', 'the ETag that is expected', { pattern: '^"[0-9]+"$' })]),
+    ...(answers[412] === undefined
+      ? []
+      : [header('If-Match', 'the ETag that is expected; of it, the number counts', { pattern: IF_MATCH })]),
     ...(answers[304] === undefined ? [] : [header('If-None-Match', 'the ETag that is known', {})]),
   ]
 }

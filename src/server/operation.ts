@@ -32,7 +32,7 @@ export interface Call<Params, Query, Body> {
 export interface Answer {
   readonly status?: number
   readonly body: unknown
-  /** Makes the ETag; asking with If-None-Match gives 304. */
+  /** Makes the ETag, together with what is shown; asking with If-None-Match gives 304. */
   readonly version?: number | undefined
   readonly headers?: Readonly<Record<string, string>>
 }

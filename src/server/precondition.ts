@@ -1,6 +1,23 @@
-// Precondition: what a write expects to be there. One that a write does not look at is refused, never passed over.
+// Precondition: the ETags of what is read, and what a write expects to be there. One that a write does not look at is
+// refused, never passed over.
+import { createHash } from 'node:crypto'
 import { CallboardError } from '../base/index.ts'
 import { thrown } from './problem.ts'
+
+const MARK_LENGTH = 16
+
+/**
+ * The ETag of what is shown: its version or seq, then a mark of every byte. What a reader sees changes without a new version
+ * (entries go stale, or are lost with their process), while a write expects the version only.
+ */
+export function etagOf(version: number, shown: string): string {
+  return `"${version}-${markOf(shown)}"`
+}
+
+/** A short text that is another one for whatever is another. */
+export function markOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, MARK_LENGTH)
+}
 
 /**
  * The number of If-Match: a version or a seq.
@@ -15,7 +32,7 @@ export function expectedIn(headers: Headers, isLookedAt: boolean): number | unde
   if (etag === null) return undefined
   if (!isLookedAt) throw invalid('If-Match is not looked at here; leave it out')
   if (etag === '*') throw invalid('If-Match names an ETag here, not *')
-  const number = /^(?:W\/)?"(?<number>\d{1,15})"$/.exec(etag)?.groups?.['number']
+  const number = /^(?:W\/)?"(?<number>\d{1,15})(?:-[\w-]{16})?"$/.exec(etag)?.groups?.['number']
   if (number !== undefined) return Number(number)
   throw thrown({ status: 412, code: 'server.invalid', message: 'If-Match is none of the ETags this server gives' })
 }

@@ -81,8 +81,9 @@ describe('a run over HTTP', () => {
       'expected-version',
     ])
     const { headers } = await world.ask('GET', `${run}/entries/any.a`)
-    expect(headers.get('etag')).toBe('"1"')
-    const same = await world.ask('GET', `${run}/entries/any.a`, { headers: { 'if-none-match': '"1"' } })
+    const etag = headers.get('etag') ?? ''
+    expect(etag).toMatch(/^"1-[\w-]{16}"$/)
+    const same = await world.ask('GET', `${run}/entries/any.a`, { headers: { 'if-none-match': etag } })
     expect([same.status, same.body]).toEqual([304, ''])
     const body = { set: { 'any.a': 'next' } }
     expect((await world.ask('POST', `${run}/updates`, { body, headers: { 'if-match': '"1"' } })).status).toBe(412)
@@ -92,6 +93,26 @@ describe('a run over HTTP', () => {
       (await world.ask('POST', `${run}/updates`, { body, headers: { 'if-match': of.get('etag') ?? '' } })).status,
     ).toBe(200)
     expect((await put('x', 'gibberish')).status).toBe(412)
+  })
+
+  it('says by its ETag that an entry has become stale, while a write expects its version only', async () => {
+    const world = await createServerWorld()
+    const run = await begin(world)
+    await world.ask('PUT', `${run}/entries/any.a`, { body: { value: 1 } })
+    await world.ask('PUT', `${run}/entries/any.b`, { body: { value: 2, dependsOn: ['any.a'] } })
+    const fresh = await world.ask('GET', `${run}/entries/any.b`)
+    const etag = fresh.headers.get('etag') ?? ''
+    await world.ask('PUT', `${run}/entries/any.a`, { body: { value: 3 } })
+    const again = await world.ask('GET', `${run}/entries/any.b`, { headers: { 'if-none-match': etag } })
+    expect([fresh.body.stale, again.status, again.body.stale]).toEqual([false, 200, true])
+    expect(again.body.version).toBe(fresh.body.version)
+    const written = await world.ask('PUT', `${run}/entries/any.b`, {
+      body: { value: 4 },
+      headers: { 'if-match': etag },
+    })
+    expect(written.status).toBe(200)
+    const late = await world.ask('PUT', `${run}/entries/any.b`, { body: { value: 5 }, headers: { 'if-match': etag } })
+    expect(late.status).toBe(412)
   })
 
   it('carries a write out once under an idempotency key, also when it is asked at the same time or after a restart', async () => {

@@ -31,7 +31,7 @@ export const agentOperations: readonly Operation[] = [
     access: 'sight',
     tag: 'agents',
     summary:
-      'What an agent sees now, or saw at a point; the view’s own seq is the ETag; sensitive values only for the agent itself, and for admins who ask',
+      'What an agent sees now, or saw at a point; the ETag begins with the view’s own seq; sensitive values only for the agent itself, and for admins who ask',
     query: z.strictObject({ type: z.string().optional(), at: z.string().optional(), secrets: flag.optional() }),
     answers: { 200: { description: 'its view', schema: ViewShape }, 304: { description: 'nothing in it has changed' } },
     handle: async ({ house, params, query, caller }) => {

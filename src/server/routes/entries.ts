@@ -13,6 +13,7 @@ import { acceptedToWire, changesOf, UpdateBody, writeAs, WriteOptionsBody } from
 const MOST_ENTRIES = 1_000
 const DEFAULT_PAGE = 200
 const accepted = { 200: { description: 'it is stored', schema: AcceptedShape } } as const
+const unchanged = { 304: { description: 'nothing has changed' } } as const
 const precondition = { 412: { description: 'something else is there than If-Match says' } } as const
 
 export const entryOperations: readonly Operation[] = [
@@ -28,10 +29,7 @@ export const entryOperations: readonly Operation[] = [
       prefix: z.string().optional(),
       secrets: flag.optional(),
     }),
-    answers: {
-      200: { description: 'a page of them', schema: pageOf(EntryShape) },
-      304: { description: 'nothing has changed' },
-    },
+    answers: { 200: { description: 'a page of them', schema: pageOf(EntryShape) }, ...unchanged },
     handle: async ({ house, params, query, caller }) => {
       const { limit = DEFAULT_PAGE, cursor, prefix = '' } = query
       const shows = mayShowSecrets(caller, query.secrets)
@@ -50,9 +48,9 @@ export const entryOperations: readonly Operation[] = [
     path: '/api/runs/{runId}/entries/{key}',
     access: 'read',
     tag: 'entries',
-    summary: 'One entry as the workflow sees it; its version is the ETag',
+    summary: 'One entry as the workflow sees it; its ETag begins with its version',
     query: z.strictObject({ secrets: flag.optional() }),
-    answers: { 200: { description: 'it', schema: EntryShape }, 304: { description: 'nothing has changed' } },
+    answers: { 200: { description: 'it', schema: EntryShape }, ...unchanged },
     handle: async ({ house, params, query, caller }) => {
       const shows = mayShowSecrets(caller, query.secrets)
       const entry = (await openRun(house, params.runId)).entry(params.key)
