@@ -1,6 +1,6 @@
 // Precondition: the ETags of what is read, and what a write expects to be there. One that a write does not look at is
 // refused, never passed over.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { CallboardError } from '../base/index.ts'
 import { thrown } from './problem.ts'
 
@@ -11,12 +11,7 @@ const MARK_LENGTH = 16
  * (entries go stale, or are lost with their process), while a write expects the version only.
  */
 export function etagOf(version: number, shown: string): string {
-  return `"${version}-${markOf(shown)}"`
-}
-
-/** A short text that is another one for whatever is another. */
-export function markOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, MARK_LENGTH)
+  return `"${version}-${hash('sha256', shown, 'base64url').slice(0, MARK_LENGTH)}"`
 }
 
 /**

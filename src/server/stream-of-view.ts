@@ -1,5 +1,8 @@
-// The stream of one agent's view: the view, then what becomes another in it. Its ids are the view's own seqs, which count
-// what this agent could see and nothing else. Who is slow is told of several changes at once, never of less.
+// The stream of one agent's view: the view, then what becomes another in it. Its ids name what it shows: the view's own seq,
+// which counts what this agent could see and nothing else, and a mark of its entries, some of which end without a change: the
+// ephemeral ones of a process that is gone, those that a filter hides. Who is slow is told of several changes at once, never
+// of less.
+import { hash } from 'node:crypto'
 import type { Entry, View } from '../context/index.ts'
 import type { Run } from '../runtime/index.ts'
 import { eventBlock, HEARTBEAT } from './block.ts'
@@ -13,8 +16,8 @@ export interface ViewStream {
   readonly run: Run
   readonly feed: Feed
   readonly agent: AgentIdentity
-  /** The view that the reader has; it begins with the whole view where that is another one. */
-  readonly seen: number | undefined
+  /** The id of the view that the reader has; it begins with the whole view where that is another one. */
+  readonly seen: string | undefined
   readonly shows: Shows
 }
 
@@ -31,7 +34,7 @@ export async function* viewEvents(
   const watch = feed.watch(run.id)
   try {
     let view = look()
-    if (view.seq !== seen) {
+    if (idOf(view) !== seen) {
       const whole = await context.make(() => wholeBlock((view = look()), shows))
       if (whole === undefined) return
       yield whole
@@ -47,7 +50,7 @@ export async function* viewEvents(
         continue
       }
       if (run.status !== 'active') {
-        yield eventOf('end', view.seq, { status: run.status })
+        yield eventOf('end', view, { status: run.status })
         return
       }
       if (context.isLate) yield HEARTBEAT
@@ -74,7 +77,7 @@ function wholeBlock(view: View, shows: Shows): Block {
   const { wholes } = madeFor(shows)
   const known = wholes.get(view)?.deref()
   if (known !== undefined) return known
-  const block = eventOf('view', view.seq, viewToWire(view, shows))
+  const block = eventOf('view', view, viewToWire(view, shows))
   wholes.set(view, new WeakRef(block))
   return block
 }
@@ -88,7 +91,7 @@ function changeBlock(before: View, after: View, shows: Shows): Block | undefined
   const change = changeBetween(before, after, shows)
   // The view was only computed anew: telling so would tell of what others do.
   if (before.seq === after.seq && change.entries.length === 0 && change.gone.length === 0) return undefined
-  const made = eventOf('change', after.seq, change)
+  const made = eventOf('change', after, change)
   changes.set(after, { before: new WeakRef(before), block: new WeakRef(made) })
   return made
 }
@@ -109,6 +112,30 @@ function changeBetween(
   }
 }
 
-function eventOf(event: string, seq: number, data: object): Block {
-  return eventBlock({ id: String(seq), event, data: JSON.stringify(data) })
+function eventOf(event: string, view: View, data: object): Block {
+  return eventBlock({ id: idOf(view), event, data: JSON.stringify(data) })
+}
+
+const ids = new WeakMap<View, string>()
+const marks = new WeakMap<Entry, number>()
+const MARKS = 2 ** 48
+
+/** The same for the same entries, in this process or another; values are told by their versions and instants. */
+function idOf(view: View): string {
+  const known = ids.get(view)
+  if (known !== undefined) return known
+  // A sum: of ten thousand entries, only those that are others are marked anew. Their order follows from what they are.
+  const mark = view.entries().reduce((sum, entry) => (sum + markOfEntry(entry)) % MARKS, 0)
+  const id = `${view.seq}-${mark.toString(36)}`
+  ids.set(view, id)
+  return id
+}
+
+function markOfEntry(entry: Entry): number {
+  const known = marks.get(entry)
+  if (known !== undefined) return known
+  const { value: _value, metadata: _metadata, ...shown } = entry
+  const mark = hash('sha256', JSON.stringify(shown), 'buffer').readUIntBE(0, 6)
+  marks.set(entry, mark)
+  return mark
 }

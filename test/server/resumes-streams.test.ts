@@ -60,10 +60,10 @@ describe('an id of something else', () => {
     const run = await world.runtime.open('r1')
     await run.update({ notes: ['a'] } as never)
     const own = run.view('writer', 'writer').seq
-    for (const lastId of [own + 1, own + 1_000, 0]) {
+    for (const lastId of [own + 1, own + 1_000, 0, own, `${own}-`, `${own}-0123456789abcdef`]) {
       const { reader, close } = await follow(world, VIEW, { lastId: String(lastId) })
       await reader.until(() => reader.events.length === 1)
-      expect(reader.events[0]).toMatchObject({ event: 'view', id: String(own) })
+      expect(reader.events[0]).toMatchObject({ event: 'view', data: { seq: own } })
       await close()
     }
   })

@@ -120,7 +120,8 @@ export class CountingReader {
       const begin = text.indexOf(ID, at)
       const end = begin < 0 ? -1 : text.indexOf('\n', begin + ID.length)
       if (end < 0) break
-      const id = Number(text.slice(begin + ID.length, end))
+      // Of a view: its seq, and a mark.
+      const id = Number.parseInt(text.slice(begin + ID.length, end), 10)
       if (this.count > 0 || this.#fromId !== undefined) this.gaps += id === this.lastId + 1 ? 0 : 1
       this.lastId = id
       this.count += 1
@@ -132,4 +133,4 @@ export class CountingReader {
 }
 
 const ID = '\nid: '
-const LONGEST_ID = 32
+const LONGEST_ID = 48

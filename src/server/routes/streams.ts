@@ -57,7 +57,7 @@ export const streamOperations: readonly Operation[] = [
       const run = await openRun(house, params.runId)
       // An unknown agent is said now, not in the stream.
       run.view(agent.id, agent.type)
-      const seen = numberIn(request.headers.get('last-event-id'))
+      const seen = request.headers.get('last-event-id') ?? undefined
       const feed = services.feeds.of(house.runtime)
       return streamEvents(call, (context) => viewEvents({ run, feed, agent, seen, shows }, context))
     },
