@@ -67,6 +67,7 @@ export function prepareUpdate(
       )
     }
     const changes = writes.map(([key, write]) => prepareChange(asking, key, write, options))
+    if (options.expectedVersion !== undefined) refuseUnwritten(changes, options.expectedVersion)
     const { id, author, at, lineage } = asking
     return new Update({ id, author, at, changes, lineage })
   } catch (error) {
@@ -171,8 +172,19 @@ const isMarked = (asked: unknown): asked is Write => isWrite(asked)
 
 function expectedVersionOf(key: string, { expectedVersion }: UpdateOptions, write: Write): number | undefined {
   const own = write.kind === 'drop' ? undefined : write.options.expectedVersion
-  if (own !== undefined) return own
-  return expectedVersion !== undefined && Object.hasOwn(expectedVersion, key) ? expectedVersion[key] : undefined
+  const ofUpdate =
+    expectedVersion !== undefined && Object.hasOwn(expectedVersion, key) ? expectedVersion[key] : undefined
+  if (own === undefined || ofUpdate === undefined || own === ofUpdate) return own ?? ofUpdate
+  throw new Refused('expected-version', key, `versions ${own} and ${ofUpdate} are both expected; say one of them`)
+}
+
+/** What is expected of a key that is not written would be looked at by nobody. */
+function refuseUnwritten(changes: readonly Change[], expected: Readonly<Record<string, number>>): void {
+  const written = new Set(changes.map(({ key }) => key))
+  const unwritten = Object.keys(expected).find((key) => !written.has(key))
+  if (unwritten === undefined) return
+  const rule = `version ${expected[unwritten]} is expected, but it is not among what is written; leave it out of expectedVersion`
+  throw new Refused('expected-version', unwritten, rule)
 }
 
 function resolveAddress(

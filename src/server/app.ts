@@ -28,7 +28,7 @@ import type { Answer, Call, Operation } from './operation.ts'
 import { etagOf, expectedIn } from './precondition.ts'
 import { bodyOf, isAos, problemFor } from './problem.ts'
 import type { Problem } from './problem.ts'
-import { readBytes, readJson } from './body.ts'
+import { assertNothingIn, readBytes, readJson } from './body.ts'
 import { ownOperations } from './routes/index.ts'
 import { assertConcerned } from './runs.ts'
 import type { ServerServices } from './services.ts'
@@ -245,10 +245,14 @@ export class ServerApp {
     return new Response(text === '' ? null : text, { status, headers })
   }
 
-  async #bodyOf({ method, file }: Operation, request: Request): Promise<unknown> {
+  async #bodyOf(operation: Operation, request: Request): Promise<unknown> {
     const { limits } = this.#services
+    const { method, file, body, path, speaks } = operation
     if (method === 'get') return undefined
-    return file === undefined ? readJson(request, limits) : readBytes(request, limits.fileBytes)
+    if (file !== undefined) return readBytes(request, limits.fileBytes)
+    const sent = await readJson(request, limits)
+    if (body === undefined && speaks === undefined && !isAos(path)) assertNothingIn(sent)
+    return sent
   }
 
   /** What comes of a call, refusals included, as it can be sent again. */

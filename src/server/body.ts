@@ -15,6 +15,12 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   return parsed
 }
 
+/** For what takes no body: what it says would be passed over. @throws CallboardError `server.invalid` */
+export function assertNothingIn(body: unknown): void {
+  if (body === undefined || (typeof body === 'object' && body !== null && Object.keys(body).length === 0)) return
+  throw new CallboardError('server.invalid', 'this takes no body; what is expected is said by If-Match', {})
+}
+
 /** The bytes of a request's body. @throws CallboardError `server.too-large` */
 export async function readBytes(request: Request, most: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? 0)

@@ -32,6 +32,15 @@ export function expectedIn(headers: Headers, isLookedAt: boolean): number | unde
   throw thrown({ status: 412, code: 'server.invalid', message: 'If-Match is none of the ETags this server gives' })
 }
 
+/**
+ * What If-Match and the body expect together.
+ * @throws CallboardError `server.invalid` where that is not the same
+ */
+export function oneExpected(ifMatch: number | undefined, inBody: number | undefined): number | undefined {
+  if (ifMatch === undefined || inBody === undefined || ifMatch === inBody) return ifMatch ?? inBody
+  throw invalid(`If-Match expects ${ifMatch} and the body expects ${inBody}; say one of them`)
+}
+
 function invalid(message: string): CallboardError {
   return new CallboardError('server.invalid', message, {})
 }

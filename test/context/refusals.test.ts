@@ -166,6 +166,20 @@ const CASES: Readonly<Record<string, Case>> = {
     rule: 'version 2 was expected, version 1 is there',
     actualVersion: 1,
   },
+  'a version of what is not written': {
+    reason: 'expected-version',
+    key: 'any',
+    changes: { title: 'x' },
+    options: { expectedVersion: { title: 1, any: 0 } },
+    rule: 'it is not among what is written',
+  },
+  'two versions of one entry': {
+    reason: 'expected-version',
+    key: 'title',
+    changes: { title: put('x', { expectedVersion: 1 }) },
+    options: { expectedVersion: { title: 2 } },
+    rule: 'versions 1 and 2 are both expected',
+  },
   'an entry where none was expected': {
     reason: 'expected-version',
     key: 'title',

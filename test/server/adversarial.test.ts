@@ -94,13 +94,40 @@ describe('a precondition', () => {
       ['PUT', '/api/runs/r1/entries/any.a', { value: 1 }, { 'if-none-match': '*' }],
       ['PUT', '/api/runs/r1/entries/any.a', { value: 1 }, { 'if-match': '*' }],
     ]
-    for (const [method, path, body, headers] of tried) {
+    await ask('PUT', '/api/runs/r1/entries/any.b', { body: { value: 1 } })
+    const both: typeof tried = [
+      ['PUT', '/api/runs/r1/entries/any.b', { value: 2, expectedVersion: 7 }, { 'if-match': '"1"' }],
+      ['PATCH', '/api/runs/r1/entries/any.b', { value: 2, expectedVersion: 7 }, { 'if-match': '"1"' }],
+      ['POST', '/api/runs/r1/updates', { set: { 'any.b': 2 }, expectedSeq: 1 }, { 'if-match': '"2"' }],
+      ['DELETE', '/api/runs/r1/entries/any.b', { expectedVersion: 7 }, {}],
+      ['DELETE', '/api/runs/r1/entries/any.b', { expectedVersion: 7 }, { 'if-match': '"1"' }],
+      ['DELETE', '/api/sessions/ann', { expectedVersion: 7 }, {}],
+    ]
+    for (const [method, path, body, headers] of [...tried, ...both]) {
       const answer = await ask(method, path, { body, headers })
       expect([answer.status, answer.body.code], `${method} ${path}`).toEqual([422, 'server.invalid'])
     }
     const run = await runtime.open('r1')
-    expect([run.status, run.entry('any.a')]).toEqual(['active', undefined])
+    expect([run.status, run.entry('any.a'), run.entry('any.b')?.version]).toEqual(['active', undefined, 1])
     expect((await ask('GET', '/api/runs/r1', { headers: { 'if-match': 'gibberish' } })).status).toBe(200)
+    const agreed = { body: { value: 2, expectedVersion: 1 }, headers: { 'if-match': '"1"' } }
+    expect((await ask('PUT', '/api/runs/r1/entries/any.b', agreed)).status).toBe(200)
+  })
+
+  it('of a key that is not written, or one that contradicts another, refuses the update', async () => {
+    const { ask } = await begin()
+    const updates = [
+      { set: { 'any.a': 1 }, expectedVersion: { 'any.b': 3 } },
+      {
+        writes: [{ kind: 'put', key: 'any.a', value: 1, expectedVersion: 0 }],
+        expectedVersion: { 'any.a': 1 },
+      },
+    ]
+    for (const body of updates) {
+      const answer = await ask('POST', '/api/runs/r1/updates', { body })
+      expect([answer.status, answer.body.reason]).toEqual([409, 'expected-version'])
+    }
+    expect((await ask('GET', '/api/runs/r1/entries/any.a')).status).toBe(404)
   })
 })
 

@@ -5,6 +5,7 @@ import type { Entry } from '../../context/index.ts'
 import { pageAfter } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
+import { oneExpected } from '../precondition.ts'
 import { mayShowSecrets, openRun } from '../runs.ts'
 import { AcceptedShape, EntryShape, flag, Json, pageOf, wholeNumber } from '../shapes.ts'
 import { entryToWire, fromWire } from '../wire.ts'
@@ -87,8 +88,9 @@ export const entryOperations: readonly Operation[] = [
       const { set: _set, writes: _writes, ...asked } = body
       const options = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
       const changes = changesOf(body)
+      const expectedSeq = oneExpected(ifMatch, body.expectedSeq)
       const run = await openRun(house, params.runId)
-      const expected = ifMatch === undefined ? {} : { expectedSeq: ifMatch }
+      const expected = expectedSeq === undefined ? {} : { expectedSeq }
       const result = await writeAs(call, run, changes, { ...options, ...expected })
       return { body: acceptedToWire(result) }
     },
@@ -119,9 +121,10 @@ function writeOne(method: 'put' | 'patch', summary: string, marked: typeof put |
     answers: { ...accepted, ...precondition },
     handle: async (call) => {
       const { house, params, body } = call
-      const { value, ...options } = body
+      const { value, expectedVersion, ...options } = body
+      const expected = oneExpected(call.ifMatch, expectedVersion)
       const run = await openRun(house, params.runId)
-      const write = marked(fromWire(value), withExpected(options, call.ifMatch) as never)
+      const write = marked(fromWire(value), withExpected(options, expected) as never)
       return { body: acceptedToWire(await writeAs(call, run, { [params.key]: write }, {})) }
     },
   })
