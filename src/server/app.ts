@@ -240,7 +240,9 @@ export class ServerApp {
     if (key === null) return respond(await operation.handle(call), request)
     const carryOut = (): Promise<KeptAnswer> => this.#keepable(operation, call, requestId)
     const at = this.#services.clock.now()
-    const keyed = { caller, token: tokenIn(request), key, method: operation.method, path: c.req.path, body: sent, at }
+    const { method } = operation
+    const { url } = request
+    const keyed = { caller, token: tokenIn(request), key, method, url, ifMatch: call.ifMatch, body: sent, at }
     const { status, headers, body: text } = await this.#idempotency.once(keyed, carryOut)
     return new Response(text === '' ? null : text, { status, headers })
   }

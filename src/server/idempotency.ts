@@ -1,5 +1,5 @@
 // Idempotency: a request under a key is carried out once. Asking again, also after a restart, gives the answer it had.
-//   I1. A key belongs to its caller, and to one request: the same method, path and body.
+//   I1. A key belongs to its caller, and to one request: the same method, path, query, If-Match and body.
 //   I2. Who asks while the first request is under way gets that one's answer.
 //   I3. Where the process ended in between, nobody knows what came of it: that is said, not guessed.
 import { createHash } from 'node:crypto'
@@ -14,7 +14,9 @@ export interface KeyedRequest {
   readonly token: string | undefined
   readonly key: string
   readonly method: string
-  readonly path: string
+  /** With its query. */
+  readonly url: string
+  readonly ifMatch: number | undefined
   readonly body: unknown
   readonly at: number
 }
@@ -64,10 +66,21 @@ export class Idempotency {
   }
 }
 
-function fingerprintOf({ method, path, body }: Pick<KeyedRequest, 'method' | 'path' | 'body'>): string {
-  return createHash('sha256')
-    .update(canonicalJson([method, path, body ?? null]))
-    .digest('base64url')
+function fingerprintOf({
+  method,
+  url,
+  ifMatch,
+  body,
+}: Pick<KeyedRequest, 'method' | 'url' | 'ifMatch' | 'body'>): string {
+  const asked = [method, targetOf(url), body ?? null, ...(ifMatch === undefined ? [] : [ifMatch])]
+  return createHash('sha256').update(canonicalJson(asked)).digest('base64url')
+}
+
+/** The path and the query, in whatever order that is said. */
+function targetOf(url: string): string {
+  const { pathname, searchParams } = new URL(url)
+  searchParams.sort()
+  return searchParams.size === 0 ? pathname : `${pathname}?${searchParams}`
 }
 
 function assertKey(key: string): void {

@@ -141,6 +141,34 @@ describe('a run over HTTP', () => {
     book.close()
   })
 
+  it('takes no other query and no other precondition for the same request', async () => {
+    const world = await createServerWorld()
+    const run = await begin(world)
+    const packed = await world.app.hono.request(`http://localhost${run}/pack`)
+    const bytes = new Uint8Array(await packed.arrayBuffer())
+    const send = (query: string): Response | Promise<Response> =>
+      world.app.hono.request(`http://localhost/api/packs?${query}`, {
+        method: 'POST',
+        body: new Blob([bytes]),
+        headers: { 'idempotency-key': 'k' },
+      })
+    expect((await send('runId=one')).status).toBe(201)
+    expect((await send('runId=one')).status).toBe(201)
+    const other = await send('runId=two')
+    expect([other.status, await other.json()]).toEqual([
+      422,
+      expect.objectContaining({ code: 'server.idempotency-reused' }),
+    ])
+    const put = (etag: string): ReturnType<World['ask']> =>
+      world.ask('PUT', `${run}/entries/any.a`, {
+        body: { value: 1 },
+        headers: { 'idempotency-key': 'k2', 'if-match': etag },
+      })
+    expect((await put('"7"')).status).toBe(412)
+    expect((await put('"7"')).status).toBe(412)
+    expect((await put('"0"')).body.code).toBe('server.idempotency-reused')
+  })
+
   it('keeps refusals under their key, too', async () => {
     const world = await createServerWorld()
     const run = await begin(world)
