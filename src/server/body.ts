@@ -1,5 +1,5 @@
 // Body: the JSON of a request, read within limits. What is too deep or too much is refused before anybody walks it.
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { ServerLimits } from './limits.ts'
 import { thrown } from './problem.ts'
 import type { Issue } from './problem.ts'
@@ -21,8 +21,18 @@ export function assertNothingIn(body: unknown): void {
   throw new CallboardError('server.invalid', 'this takes no body; what is expected is said by If-Match', {})
 }
 
-/** The bytes of a request's body. @throws CallboardError `server.too-large` */
+/** The bytes of a request's body. @throws CallboardError `server.too-large`; a problem, `server.body`, where it breaks off */
 export async function readBytes(request: Request, most: number): Promise<Uint8Array> {
+  try {
+    return await readAll(request, most)
+  } catch (error) {
+    if (isCallboardError(error)) throw error
+    // Whoever hangs up in the middle has failed, not the server.
+    throw thrown({ status: 400, code: 'server.body', message: 'the body breaks off before its end; send it again' })
+  }
+}
+
+async function readAll(request: Request, most: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? 0)
   if (declared > most) throw tooLarge(`a body may have ${most} bytes`)
   // Node.js holds a body to its declared length; only one without needs to be counted while it comes.

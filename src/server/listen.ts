@@ -35,6 +35,8 @@ const LOOPBACK_ADDRESSES: ReadonlySet<string> = new Set([LOOPBACK, '::1', 'local
 /** Addresses that mean every one of the machine: nobody reaches a server by such a name. */
 const EVERY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 const GRACE_MS = 3_000
+/** A request may take so much longer to arrive than it is allowed. */
+const MOST_LATE_MS = 5_000
 /** Longer than proxies keep a connection that is idle (a minute mostly): who closes it first must not be the server. */
 const KEEP_ALIVE_MS = 65_000
 
@@ -68,6 +70,8 @@ export async function openServer(options: ServerOptions): Promise<HttpServer> {
     {
       maxHeaderSize: limits.headerBytes,
       requestTimeout: limits.requestTimeoutMs,
+      // How often Node.js looks: a request may take so much longer.
+      connectionsCheckingInterval: Math.min(limits.requestTimeoutMs, MOST_LATE_MS),
       keepAliveTimeout: KEEP_ALIVE_MS,
       requireHostHeader: false,
     },
@@ -82,9 +86,12 @@ export async function openServer(options: ServerOptions): Promise<HttpServer> {
     },
   )
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // In the middle of another answer there is no place for this one.
-    if ([...underWay].some((response) => response.socket === socket)) socket.destroy()
+    const begun = [...underWay].find((response) => response.socket === socket)
+    // In the middle of another answer, or before it, there is no place for this one; what breaks in its body has no other.
+    if (begun !== undefined && (begun.headersSent || begun.req.complete)) socket.destroy()
     else answerBroken(error, socket)
+    // Were the rest of the body to come, it would be carried out all the same.
+    if (begun !== undefined) socket.once('finish', () => socket.destroy())
   })
   server.maxConnections = limits.connections
   const listening = await listen(server, host, port)

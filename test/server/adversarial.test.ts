@@ -3,7 +3,9 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createRuntime, createVolatileStore } from 'callboard'
-import { createApp, openServer } from 'callboard/server'
+import type { Run } from 'callboard'
+import { createApp, openBook, openServer } from 'callboard/server'
+import type { HttpServer, ServerBook, ServerLimits } from 'callboard/server'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createServerWorld, desk } from './world.ts'
 import type { World } from './world.ts'
@@ -131,6 +133,27 @@ describe('a precondition', () => {
   })
 })
 
+/** A server with the run r1 on an address, and what it says has failed. */
+async function listening(limits: Partial<ServerLimits> = {}): Promise<{
+  readonly server: HttpServer
+  readonly book: ServerBook
+  readonly run: Run
+  readonly failures: readonly unknown[]
+}> {
+  const runtime = await createRuntime({ workflows: [desk] })
+  const run = (await runtime.start(desk, { runId: 'r1' })) as unknown as Run
+  const book = openBook()
+  const failures: unknown[] = []
+  const onFailure = (error: unknown): void => void failures.push(error)
+  const server = await openServer({ runtime, workflows: [desk], book, limits, port: 0, onFailure })
+  onTestFinished(async () => {
+    await server.close()
+    await runtime.close()
+    book.close()
+  })
+  return { server, book, run, failures }
+}
+
 describe('an agent’s token', () => {
   it('is not told which other agents there are, nor of which run it is none', async () => {
     const { ask, token } = await begin()
@@ -179,5 +202,32 @@ describe('what is no request', () => {
     expect(head.toLowerCase()).toContain('content-type: application/problem+json')
     expect(body).toContain(`"code":"${code}"`)
     expect((await fetch(`${server.url}/health`)).status).toBe(200)
+  })
+
+  const PUT = 'PUT /api/runs/r1/entries/any.a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
+  it.each([
+    ['its headers', 'PUT /api/runs/r1/entries/any.a HTTP/1.1\r\nHost: localhost\r\n'],
+    ['its body', `${PUT}Content-Length: 11\r\n\r\n{"value"`],
+    ['its body, in chunks', `${PUT}Transfer-Encoding: chunked\r\n\r\n8\r\n{"value"\r\n`],
+  ])('that is too slow with %s is told so, and not carried out', async (_what, request) => {
+    const { server, run, failures } = await listening({ requestTimeoutMs: 20 })
+    const socket = connect(server.port, server.host)
+    socket.write(request)
+    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
+    expect(head).toMatch(/^HTTP\/1.1 408 Request Timeout/)
+    expect(body).toContain('took too long to arrive')
+    expect([run.entry('any.a'), failures]).toEqual([undefined, []])
+  })
+
+  it.each([
+    ['', `${PUT}Content-Length: 11\r\n\r\n{"value"`],
+    [', in chunks', `${PUT}Transfer-Encoding: chunked\r\n\r\n8\r\n{"value"\r\n`],
+  ])('whose client hangs up in the middle of its body%s is no failure of the server', async (_what, request) => {
+    const { server, book, failures, run } = await listening()
+    const audited = new Promise((resolve) => Object.assign(book, { audit: resolve }))
+    const socket = connect(server.port, server.host)
+    socket.write(request, () => socket.destroy())
+    expect(await audited).toMatchObject({ status: 400, code: 'server.body' })
+    expect([run.entry('any.a'), failures]).toEqual([undefined, []])
   })
 })
