@@ -13,11 +13,11 @@ export interface Moment<Values extends object = Record<string, unknown>> {
   get<Key extends keyof Values & string>(key: Key): Values[Key] | undefined
   /** Every entry that was alive, in every scope; what is sensitive included. */
   entries(): readonly Entry[]
-  /** What an agent saw. */
-  view(agentId: string): View
+  /** What an agent saw. `type` is needed for one that has not been invoked. */
+  view(agentId: string, type?: string): View
 }
 
-export function createMoment(state: FoldedState, sightOf: (agentId: string) => Sight): Moment {
+export function createMoment(state: FoldedState, sightOf: (agentId: string, type?: string) => Sight): Moment {
   const { seq, at, machine } = state
   const board: Board = state.board
   return Object.freeze({
@@ -26,6 +26,6 @@ export function createMoment(state: FoldedState, sightOf: (agentId: string) => S
     state: machine?.value,
     get: (key: string) => board.get(key),
     entries: () => [...board.cells()].filter(({ live }) => live).map(entryOf),
-    view: (agentId: string) => new BoardView(board, sightOf(agentId)),
+    view: (agentId: string, type?: string) => new BoardView(board, sightOf(agentId, type)),
   })
 }

@@ -322,12 +322,12 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    */
   async at(point: Point): Promise<Moment<Values>> {
     const state = await this.#stateAt(point)
-    return createMoment(state, (agentId) => this.#sight(agentId)) as Moment<Values>
+    return createMoment(state, (agentId, type) => this.#sight(agentId, type)) as Moment<Values>
   }
 
-  /** What an agent saw at a point: "what did planner see at 41". */
-  async viewAt(agentId: string, point: Point): Promise<View> {
-    return (await this.at(point)).view(agentId)
+  /** What an agent saw at a point: "what did planner see at 41". `type` is needed for one that has not been invoked. */
+  async viewAt(agentId: string, point: Point, { type }: { readonly type?: string } = {}): Promise<View> {
+    return (await this.at(point)).view(agentId, type)
   }
 
   /** What is different at one point from another, by key. */

@@ -44,6 +44,9 @@ describe('time travel', () => {
     expect(later).toMatchObject({ seq: 4, at: startedAt + 50, state: 'review' })
     expect((await run.viewAt('planner', 3)).toObject()).toEqual({ plan: 'two', budget: 5 })
     expect((await run.viewAt('planner', 5)).toObject()).toEqual({ budget: 5 })
+    // By its type, whoever was not invoked.
+    expect((await run.viewAt('somebody', 3, { type: 'planner' })).toObject()).toEqual({ plan: 'two', budget: 5 })
+    await expect(run.viewAt('somebody', 3)).rejects.toThrow('agent type "somebody"')
     expect(run.get('plan')).toBeUndefined()
     expect(run.seq).toBe(5)
   })

@@ -219,6 +219,10 @@ describe('a run over HTTP', () => {
     expect((await ask('GET', `${run}/at/2`)).body.entries).toEqual([
       expect.objectContaining({ key: 'any.a', value: 1 }),
     ])
+    await ask('PUT', `${run}/entries/plan`, { body: { value: { title: 'seen' } } })
+    const saw = await ask('GET', `${run}/views/somebody?type=writer&at=6`)
+    expect(saw.body.entries).toEqual([expect.objectContaining({ key: 'plan' })])
+    expect((await ask('GET', `${run}/views/somebody?at=6`)).body.code).toBe('agent.unknown')
     const { body: diff } = await ask('GET', `${run}/diff?from=2&to=4`)
     expect(diff.items).toEqual([
       expect.objectContaining({

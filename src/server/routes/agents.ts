@@ -45,8 +45,7 @@ export const agentOperations: readonly Operation[] = [
       if (caller.role === 'agent') {
         throw new CallboardError('server.forbidden', 'an agent is shown its view of now only', {})
       }
-      run.view(id, type)
-      return { body: viewToWire(await run.viewAt(id, pointOf(query.at)), shows) }
+      return { body: viewToWire(await run.viewAt(id, pointOf(query.at), { type }), shows) }
     },
   }),
   operation({
