@@ -187,8 +187,11 @@ export class ServerBook {
     return this.#writes.add(() => this.#answers.release(place))
   }
 
-  /** Forgets the keys that were claimed before an instant. */
+  /** Forgets the keys that were claimed before an instant. @throws CallboardError `server.book` when it is closed */
   forgetKeys(before: number): void {
+    if (this.#isClosed) {
+      throw new CallboardError('server.book', 'the book of the server is closed; open one for every server', {})
+    }
     this.#answers.forget(before)
   }
 

@@ -30,6 +30,7 @@ export interface HttpServer extends AsyncDisposable {
 }
 
 const DEFAULT_PORT = 8_000
+const HIGHEST_PORT = 65_535
 const LOOPBACK = '127.0.0.1'
 const LOOPBACK_ADDRESSES: ReadonlySet<string> = new Set([LOOPBACK, '::1', 'localhost'])
 /** Addresses that mean every one of the machine: nobody reaches a server by such a name. */
@@ -44,10 +45,11 @@ const KEEP_ALIVE_MS = 65_000
  * Opens the doors of a runtime on an address.
  *
  * @throws CallboardError `server.open-to-all` for an address beyond loopback while there is no token; `server.address` when
- *   it cannot be listened on
+ *   it cannot be listened on; `server.option` for a port that is none, and for a limit that is none
  */
 export async function openServer(options: ServerOptions): Promise<HttpServer> {
   const { port = DEFAULT_PORT, host = LOOPBACK, hosts = [], clock = systemClock } = options
+  assertPort(port)
   const book = options.book ?? openBook()
   if (!LOOPBACK_ADDRESSES.has(host) && !book.hasTokens) {
     const message = `${host} can be reached by others, and this server has no tokens; make one with callboard token add, or listen on ${LOOPBACK}`
@@ -117,6 +119,13 @@ export async function openServer(options: ServerOptions): Promise<HttpServer> {
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Node.js would take a text for the path of a socket. */
+function assertPort(port: number): void {
+  if (Number.isInteger(port) && port >= 0 && port <= HIGHEST_PORT) return
+  const message = `port is ${String(port)}; ports are whole numbers from 0, for one that is free, to ${HIGHEST_PORT}`
+  throw new CallboardError('server.option', message, { name: 'port' })
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {
