@@ -57,6 +57,14 @@ export function placeIn(cursor: string): string {
   throw noCursorError()
 }
 
+/** The number that is a place. @throws CallboardError `server.invalid` for a cursor of a list that has others */
+export function numberIn(cursor: string): number {
+  const place = placeIn(cursor)
+  const number = Number(place)
+  if (Number.isSafeInteger(number) && placeOfNumber(number) === place) return number
+  throw noCursorError()
+}
+
 export function noCursorError(): CallboardError {
   return new CallboardError('server.invalid', 'that is no cursor; take the one that came with the page before', {})
 }

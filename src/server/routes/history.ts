@@ -4,7 +4,16 @@ import type { Entry } from '../../context/index.ts'
 import type { EntryDifference } from '../../ledger/index.ts'
 import { changeOf, readRecords } from '../../runtime/index.ts'
 import type { LogLine, Run } from '../../runtime/index.ts'
-import { cursorAt, MOST_ITEMS, noCursorError, pageAfter, placeIn, placeOfNumber, sortedPage } from '../cursor.ts'
+import {
+  cursorAt,
+  MOST_ITEMS,
+  noCursorError,
+  numberIn,
+  pageAfter,
+  placeIn,
+  placeOfNumber,
+  sortedPage,
+} from '../cursor.ts'
 import type { PageAsked } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
@@ -293,6 +302,8 @@ interface LogAsked extends PageAsked {
   readonly afterSeq?: number | undefined
 }
 
+const LOG_PLACE = /^\d{1,16}\.\d{1,9}$/
+
 /** A record may make many lines: a cursor is the seq before it, and how many of its lines were told. */
 async function logPage(
   run: Run,
@@ -300,8 +311,9 @@ async function logPage(
 ): Promise<{ readonly items: readonly LogLine[]; readonly next: string | null }> {
   const of = key === undefined ? {} : { key }
   if (cursor === undefined && afterSeq === undefined) return { items: await run.log({ ...of, limit }), next: null }
-  const [after = 0, told = 0] = cursor === undefined ? [afterSeq] : placeIn(cursor).split('.').map(Number)
-  if (!Number.isSafeInteger(after) || !Number.isSafeInteger(told) || after < 0 || told < 0) throw noCursorError()
+  const place = cursor === undefined ? `${afterSeq}.0` : placeIn(cursor)
+  if (!LOG_PLACE.test(place)) throw noCursorError()
+  const [after = 0, told = 0] = place.split('.').map(Number)
   const lines = await run.log({ ...of, afterSeq: after, limit: told + limit + 1 })
   const items = lines.slice(told, told + limit)
   const last = items.at(-1)
@@ -314,11 +326,6 @@ const pageAsked = ({
   cursor,
   limit = MOST_ITEMS,
 }: PageAsked): { readonly cursor: string | undefined; readonly limit: number } => ({ cursor, limit })
-
-function numberIn(cursor: string): number {
-  const number = Number(placeIn(cursor))
-  return Number.isSafeInteger(number) && number >= 0 ? number : 0
-}
 
 function nextOf(records: readonly { readonly seq: number }[], limit: number): string | null {
   const last = records.at(-1)

@@ -72,6 +72,13 @@ export const memoryOperations: readonly Operation[] = [
         ...(scope === undefined ? {} : { scopes: [scope] }),
       }
       if (q !== undefined) {
+        if (call.query.cursor !== undefined) {
+          throw new CallboardError(
+            'server.invalid',
+            'what is found for a question has no pages; ask for more by topK',
+            {},
+          )
+        }
         const options = { ...filter, ...(topK === undefined ? {} : { topK }), ...(mode === undefined ? {} : { mode }) }
         const hits = await memory.recall(q, options)
         return { body: { items: hits.map((hit) => ({ ...toWire(hit), item: itemToBody(hit.item) })), next: null } }

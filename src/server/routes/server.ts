@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CallboardError } from '../../base/index.ts'
 import { ROLES } from '../caller.ts'
-import { cursorAt, placeIn, placeOfNumber, sortedPage } from '../cursor.ts'
+import { cursorAt, numberIn, placeOfNumber, sortedPage } from '../cursor.ts'
 import { operation } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import { pageOf, paging, wholeNumber } from '../shapes.ts'
@@ -131,8 +131,7 @@ export const serverOperations: readonly Operation[] = [
     answers: { 200: { description: 'a page of them', schema: pageOf(AuditShape) } },
     handle: ({ services, caller, query }) => {
       const { limit = DEFAULT_PAGE, cursor } = query
-      const afterId = cursor === undefined ? 0 : Number(placeIn(cursor))
-      if (!Number.isSafeInteger(afterId)) throw new CallboardError('server.invalid', 'that is no cursor', {})
+      const afterId = cursor === undefined ? 0 : numberIn(cursor)
       const records = services.book.audited(caller.tenant, { afterId, limit })
       const last = records.at(-1)
       const items = records.map(({ id: _id, tenant: _tenant, ...record }) => record)
