@@ -14,7 +14,7 @@ export interface SnapshotInfo {
   readonly metadata: Readonly<Record<string, unknown>>
 }
 
-/** A place in a run's history: a seq, or a snapshot or episode by its id, its name or itself. */
+/** A place in a run's history: a seq (also in digits), or a snapshot or episode by its id, its name or itself. */
 export type Point = number | string | Pick<SnapshotInfo, 'id'>
 
 /** What a `snapshot` record says. */
@@ -27,6 +27,8 @@ export interface PointsOf {
   readonly seq: number
   readonly snapshots: readonly SnapshotInfo[]
 }
+
+const DIGITS = /^\d{1,15}$/
 
 /** The record after which a point is. @throws CallboardError `run.no-such-seq` */
 export function seqOfPoint(point: Point, { runId, seq: last, snapshots }: PointsOf): number {
@@ -47,12 +49,20 @@ export function isEpisode({ metadata }: Pick<SnapshotInfo, 'metadata'>): boolean
   return 'episode' in metadata
 }
 
-/** By id, else by the name of an episode, which is as unique. */
+/** By id, else by the name of an episode, which is as unique; digits that name neither are a seq. */
 function findSnapshot(name: string, snapshots: readonly SnapshotInfo[]): number | undefined {
   const found =
     snapshots.find(({ id }) => id === name) ??
     snapshots.find((snapshot) => snapshot.reason === name && isEpisode(snapshot))
-  return found?.seq
+  return found?.seq ?? (DIGITS.test(name) ? Number(name) : undefined)
+}
+
+/** @throws CallboardError `run.no-such-seq` where there is none */
+export function newestSnapshot({ runId, seq, snapshots }: PointsOf): Point {
+  const newest = snapshots.at(-1)
+  if (newest !== undefined) return newest
+  const message = `run ${runId} has no snapshot; name a point to go back to: its records are 1 to ${seq}`
+  throw new CallboardError('run.no-such-seq', message, { runId, point: 'newest snapshot' })
 }
 
 /** Records a snapshot; resolves to it once it is stored. */

@@ -29,7 +29,7 @@ import { AwaitedPromise } from './awaited-promise.ts'
 import { updateFromElsewhere } from './elsewhere.ts'
 import { goneError, OUTSIDE, waitFromOutside } from './outside-wait.ts'
 import { answerRequest } from './people.ts'
-import { readLeft, seqOfPoint, takeSnapshot } from './point.ts'
+import { newestSnapshot, readLeft, seqOfPoint, takeSnapshot } from './point.ts'
 import type { Point, SnapshotInfo } from './point.ts'
 import type { OpenRequest } from './requests.ts'
 import { restoreBoard } from './restore.ts'
@@ -303,7 +303,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
    */
   restore(point?: Point, options: RestoreOptions = {}): Promise<Restored> {
     return this.#during(async (core) => {
-      const then = await this.#stateAt(point ?? core.snapshots.at(-1)?.id ?? 'snapshot')
+      const then = await this.#stateAt(point ?? newestSnapshot(core))
       return restoreBoard(core, then, options)
     })
   }

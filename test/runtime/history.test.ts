@@ -88,7 +88,7 @@ describe('time travel', () => {
     const { runtime } = await createWorld()
     const run = await runtime.start(workflow, { runId: 'r1' })
     await run.update({ budget: 1 })
-    for (const point of [0, 3, 1.5, -1, Number.NaN, 'nothing']) {
+    for (const point of [0, 3, 1.5, -1, Number.NaN, 'nothing', '3', '']) {
       const error = await refusalOf(run.at(point))
       expect(error.code).toBe('run.no-such-seq')
       expect(error.message).toContain('its last record is 2')
@@ -102,6 +102,17 @@ describe('time travel', () => {
       ])
         expect((await refusalOf(asked)).code).toBe('run.no-such-seq')
     }
+  })
+
+  it('takes the number of a record as a text, too, unless an episode has that name', async () => {
+    const { runtime } = await createWorld()
+    const run = await runtime.start(workflow, { runId: 'r1' })
+    await run.update({ budget: 1 })
+    await run.update({ budget: 2 })
+    expect((await run.at('2')).get('budget')).toBe(1)
+    expect((await run.fork('2', { runId: 'other' })).get('budget')).toBe(1)
+    await run.episode('2')
+    expect((await run.at('2')).get('budget')).toBe(2)
   })
 
   it('goes on working after the run has ended', async () => {

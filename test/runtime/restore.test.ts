@@ -58,6 +58,13 @@ describe('restoring', () => {
     )
   })
 
+  it('to the newest snapshot needs one', async () => {
+    const { run } = await start()
+    const error = await run.restore().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'run.no-such-seq' })
+    expect(String(error)).toContain('has no snapshot; name a point to go back to: its records are 1 to 1')
+  })
+
   it('of what is as it was makes no record', async () => {
     const { run } = await start()
     await run.update({ plan: 'one' })

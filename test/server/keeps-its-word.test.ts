@@ -242,6 +242,7 @@ describe('a run over HTTP', () => {
     const forked = await ask('POST', `${run}/fork`, { body: { point: 2, runId: 'other' } })
     expect([forked.status, forked.headers.get('location')]).toEqual([201, '/api/runs/other'])
     expect((await ask('GET', '/api/runs/other/entries/any.a')).body.value).toBe(1)
+    expect((await ask('POST', `${run}/fork`, { body: { point: '2', runId: 'another' } })).status).toBe(201)
     await ask('POST', `${run}/restore`, { body: { point: 2 } })
     expect((await ask('GET', `${run}/entries/any.a`)).body).toMatchObject({ value: 1, version: 3 })
     const { body: changes } = await ask('GET', `${run}/changes?afterSeq=1&limit=2`)
