@@ -5,7 +5,7 @@
 //       again, finished steps are not repeated. Its invocations and child runs have names of its own.
 //   F4. What was left of a time at the point is left in the fork: timers, waits, pauses between attempts, entries that expire.
 import type { AnyStateMachine } from 'xstate'
-import { CallboardError, isCallboardError } from '../base/index.ts'
+import { CallboardError } from '../base/index.ts'
 import type { Board, Cell, CellChange } from '../context/index.ts'
 import { invocationNames, withInvocations } from '../ledger/index.ts'
 import type { LedgerRecord, MachineState } from '../ledger/index.ts'
@@ -15,7 +15,7 @@ import type { DefinitionStamp } from '../workflow/index.ts'
 import { firstKeptSeq, loadRun, readRecords } from './load-run.ts'
 import { actorsAtWork } from './fit.ts'
 import type { PersistedMachine } from './fit.ts'
-import { definitionOf, existsError } from './runtime-errors.ts'
+import { definitionOf, takenOr } from './runtime-errors.ts'
 import type { RunState } from './run-state.ts'
 import type { StepLine } from './step.ts'
 
@@ -83,7 +83,7 @@ export async function storeFork(
   const delayMs = Math.max(0, at - state.at)
   const batches = await batchesOf({ ...plan, delayMs, from: { summary, state }, to: { runId: to, parent: undefined } })
   await store.append(batches).catch((error: unknown) => {
-    throw isCallboardError(error, 'store.conflict') ? existsError(to) : error
+    throw takenOr(error)
   })
   return {
     summary: (batches[0] as Batch).summary,

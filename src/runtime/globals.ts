@@ -1,8 +1,9 @@
 // Globals: the entries that every run of a tenant sees. They are a ledger of their own, written together with the run
 // that changed them, with snapshots and a retention like that of a run.
+import { isCallboardError } from '../base/index.ts'
 import { Board, Catalogue, Shelf } from '../context/index.ts'
 import type { CellChange } from '../context/index.ts'
-import { globalsId, withoutPrevious } from '../ledger/index.ts'
+import { globalsId, isGlobals, withoutPrevious } from '../ledger/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { Batch } from '../store/index.ts'
 import { loadRun } from './load-run.ts'
@@ -19,6 +20,12 @@ export function loadGlobals(options: Omit<LoadOptions, 'catalogue'>): Promise<Ru
   return loadRun({ ...options, catalogue: CATALOGUE })
 }
 
+/** Whether a commit failed because its global entries were not the newest; they are read anew then. */
+export function isBehindGlobals(error: unknown): boolean {
+  if (isCallboardError(error, 'globals.lost')) return true
+  return isCallboardError(error, 'store.conflict') && isGlobals(String(error.details['runId']))
+}
+
 export class Globals implements SnapshotSource {
   readonly runId: string
   readonly catalogue: Catalogue = CATALOGUE
@@ -33,6 +40,7 @@ export class Globals implements SnapshotSource {
   #seq = 0
   #committedSeq = 0
   #epoch = 0
+  #settled: Promise<void> = Promise.resolve()
   /** What a run's record has become here. */
   readonly #records = new WeakMap<LedgerRecord, LedgerRecord>()
 
@@ -67,12 +75,17 @@ export class Globals implements SnapshotSource {
   }
 
   /** What was staged could not be stored: back to what is, as far as that is known and then as the store says. */
-  async lose(): Promise<void> {
+  lose(): Promise<void> {
     this.#epoch += 1
     this.#latest = this.#committed
     this.#seq = this.#committedSeq
     // A store that cannot be read either refuses the next append as well, and is asked again then.
-    await this.load().catch(() => {})
+    return (this.#settled = this.load().catch(() => {}))
+  }
+
+  /** When they have been read anew after the last loss. */
+  get settled(): Promise<void> {
+    return this.#settled
   }
 
   /** Takes over what a transition made of the entries; `commit` makes it visible. */

@@ -1,6 +1,7 @@
 // What a runtime answers about runs it does not know, or cannot make.
 import type { AnyStateMachine } from 'xstate'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, isCallboardError } from '../base/index.ts'
+import { isGlobals } from '../ledger/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { WorkflowDefinition } from '../workflow/index.ts'
 
@@ -21,6 +22,13 @@ export function unknownError(runId: string): CallboardError {
 
 export function existsError(runId: string): CallboardError {
   return new CallboardError('run.exists', `there is a run ${runId} already; choose another id`, { runId })
+}
+
+/** What it means that a run cannot be made: a conflict about its ledger says that its id is taken. */
+export function takenOr(error: unknown): unknown {
+  if (!isCallboardError(error, 'store.conflict')) return error
+  const runId = String(error.details['runId'])
+  return isGlobals(runId) ? error : existsError(runId)
 }
 
 /** @param known the names of the workflows that are */

@@ -1,6 +1,6 @@
 // Runtime: the only place where runs begin. It owns the clock, the ids, the global entries and the filters of its runs.
 import type { AnyStateMachine } from 'xstate'
-import { Bus, CallboardError, Deadlines, isCallboardError, randomIds, steadyClock, systemClock } from '../base/index.ts'
+import { Bus, CallboardError, Deadlines, randomIds, steadyClock, systemClock } from '../base/index.ts'
 import type { Ids } from '../base/index.ts'
 import { Filters } from '../context/index.ts'
 import { assertRunId, isGlobals } from '../ledger/index.ts'
@@ -9,7 +9,7 @@ import type { RunFilter, RunSummary, Store } from '../store/index.ts'
 import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
 import { storeFork } from './fork.ts'
 import type { ForkOptions } from './fork.ts'
-import { Globals } from './globals.ts'
+import { Globals, isBehindGlobals } from './globals.ts'
 import { Housekeeping } from './housekeeping.ts'
 import type { PruneRules } from './housekeeping.ts'
 import { admitLabels } from './labels.ts'
@@ -34,7 +34,7 @@ import { Roster } from './roster.ts'
 import type { RunState } from './run-state.ts'
 import type { CloseOptions, RuntimeOptions, StartArguments } from './runtime-options.ts'
 import type { RuntimeServices, RuntimeTopics } from './runtime-services.ts'
-import { definitionOf, existsError, unknownError } from './runtime-errors.ts'
+import { definitionOf, existsError, takenOr, unknownError } from './runtime-errors.ts'
 import { parseInput } from './schema-check.ts'
 import { Seat } from './seat.ts'
 import type { SeatHost } from './seat.ts'
@@ -44,6 +44,8 @@ import { Surroundings } from './surroundings.ts'
 
 const DEFAULT_WAIT_TIMEOUT_MS = 30_000
 const MOST_ACTIVE_RUNS = 1_000
+/** How often a run begins anew because another process was faster with global entries. */
+const MOST_BEGINNINGS = 10
 
 export class Runtime {
   /** Filters that narrow views by agent type and role; may change while runs go on. */
@@ -111,10 +113,10 @@ export class Runtime {
         // Of a lost run, what the store has is not what is here.
         if (core.isLost) this.#roster.drop(core.runId)
         else this.#roster.end(core.runId)
-        if (end.kind === 'left') return
+        // One that could not begin is tried again, or told of to whoever asked for it.
+        if (end.kind === 'left' || core.seq === 0) return
         topics.emit('end', endMessage(core.runId, end))
-        // One that could not begin is tried again by whoever asked for it.
-        if (core.parent !== undefined && core.seq > 0) this.#tellParent(core.parent.runId, core.runId, end)
+        if (core.parent !== undefined) this.#tellParent(core.parent.runId, core.runId, end)
       },
       keeping,
     }
@@ -322,21 +324,26 @@ export class Runtime {
     const stored = await this.#services.store.summary(runId)
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
-    const core = new RunCore(
-      { runId, machine, definition, origin: { input: parseInput(definition, runId, input) }, parent, labels },
-      this.#services,
-    )
+    const origin = { input: parseInput(definition, runId, input) }
     this.#workflows.add(machine)
-    const seat = this.#seatFor(core, machine)
-    this.#roster.add(runId, seat)
-    try {
-      await core.start()
-    } catch (error) {
-      this.#roster.drop(runId)
-      throw isCallboardError(error, 'store.conflict') ? existsError(runId) : error
+    for (let attempt = 1; ; attempt++) {
+      const core = new RunCore({ runId, machine, definition, origin, parent, labels }, this.#services)
+      const seat = this.#seatFor(core, machine)
+      this.#roster.add(runId, seat)
+      try {
+        await core.start()
+      } catch (error) {
+        this.#roster.drop(runId)
+        if (!isBehindGlobals(error) || attempt === MOST_BEGINNINGS) throw takenOr(error)
+        // Another process has changed what it was built on: it begins on what is there now.
+        await this.#services.globals.settled
+        this.#assertOpen()
+        if (this.get(runId) !== undefined) throw existsError(runId)
+        continue
+      }
+      this.#services.topics.emit('run', { runId, workflow: definition.name })
+      return seat.run
     }
-    this.#services.topics.emit('run', { runId, workflow: definition.name })
-    return seat.run
   }
 
   /** A child run: started, or, after a restart or a rest, found again; gives its end, if it has ended. */

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { createVolatileStore, defineContext, entry, put } from 'callboard'
 import { createWorld, idle, refusalOf, together } from './world.ts'
@@ -133,4 +133,42 @@ it('a run that has ended shows global entries as they are, held since or opened 
     [8, 8],
     [8, 8],
   ])
+})
+
+it('a run begins on the global entries that another process has written meanwhile', async () => {
+  const store = createVolatileStore()
+  const workflow = idle(
+    defineContext({ hits: entry(z.int(), { scope: 'global', merge: 'counter', default: 0 }), rate: entry(z.int()) }),
+  )
+  const { runtime: one } = await createWorld({ store })
+  const { runtime: two } = await createWorld({ store })
+  const first = await one.start(workflow)
+  await first.update({ hits: 3 })
+  const ends: string[] = []
+  two.on('end', ({ runId }) => void ends.push(runId))
+  const second = await two.start(workflow)
+  expect(second.get('hits')).toBe(3)
+  await second.update({ rate: 1 })
+  expect((await two.list()).map(({ runId }) => runId)).toEqual([first.id, second.id])
+  expect(ends).toEqual([])
+  await expect(two.start(workflow, { runId: first.id })).rejects.toMatchObject({ code: 'run.exists' })
+})
+
+it('a run that is beaten to the global entries again and again is told of that, and not of its id', async () => {
+  const store = createVolatileStore()
+  const workflow = idle(prices)
+  const { runtime: one } = await createWorld({ store })
+  const first = await one.start(workflow)
+  const { runtime: two } = await createWorld({ store })
+  const append = store.append.bind(store)
+  let rate = 2
+  vi.spyOn(store, 'append').mockImplementation(async (batches) => {
+    if (batches[0]?.runId === 'late') await first.update({ rate: ++rate })
+    return append(batches)
+  })
+  const eager = defineContext({ rate: entry(z.number(), { scope: 'global', default: 1 }) })
+  const writes = eager.workflow({ name: 'writes' }).createMachine({ entry: eager.write({ rate: 2 }) })
+  const error = await refusalOf(two.start(writes, { runId: 'late' }))
+  expect([error.code, error.details['runId']]).toEqual(['store.conflict', 'global:default'])
+  expect(two.activeRuns).toBe(0)
 })
