@@ -131,6 +131,12 @@ export class Board {
     for (const { live, entry } of this.#state.own.cells()) if (live) yield entry
   }
 
+  /** Whether something on it is not kept: it goes when its process ends. */
+  get holdsEphemerals(): boolean {
+    for (const { live, entry } of this.#state.own.cells()) if (live && entry.ephemeral) return true
+    return false
+  }
+
   /** The first instant at which something on it expires. */
   get nextExpiryAt(): number | undefined {
     const own = this.#state.own.nextExpiryAt

@@ -5,11 +5,12 @@
 //       from it inside of the machine has to follow again.
 //   Y3. A record comes out the same when its changes, its conflicts and the machine's state are the same bytes.
 //   Y4. What a record does not tell (a branch, a restore, a policy given as a function) is taken over as it was, and said.
+//   Y5. That a process has ended is in no record, and neither is what was ephemeral and went with it. Where a record comes
+//       out otherwise, it is tried without what is ephemeral, as after a restart; that counts if it comes out the same.
 import type { AnyActorRef, AnyStateMachine, EventObject } from 'xstate'
-import { canonicalJson, Deadlines, fromTagged, toTagged } from '../base/index.ts'
+import { Deadlines, fromTagged } from '../base/index.ts'
 import type { Shelf } from '../context/index.ts'
-import type { Cell, CellChange, EntryAddress } from '../context/index.ts'
-import { encodeRecord } from '../ledger/index.ts'
+import type { Board, Cell, EntryAddress } from '../context/index.ts'
 import type { LedgerRecord, RecordKind } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
 import { stampOf } from '../workflow/index.ts'
@@ -25,6 +26,8 @@ import { invocationName } from './invocation-name.ts'
 import { loadRun } from './load-run.ts'
 import type { MachineSnapshot } from './machine-snapshot.ts'
 import { PhaseMarks } from './phase-marks.ts'
+import { compareMachine, compareRecords, machineText, nothingMade, oneTooMany } from './replay-difference.ts'
+import type { ReplayDifference } from './replay-difference.ts'
 import { readReplaySource } from './replay-source.ts'
 import type { ReplaySource } from './replay-source.ts'
 import { remakeUpdate } from './replay-update.ts'
@@ -49,14 +52,6 @@ export interface ReplayReport {
   readonly takenOver: readonly { readonly seq: number; readonly why: string }[]
   /** The first record that came out otherwise; undefined where all are the same. */
   readonly difference: ReplayDifference | undefined
-}
-
-export interface ReplayDifference {
-  readonly seq: number
-  /** The entry that is another; undefined where it is the machine or the record as a whole. */
-  readonly key: string | undefined
-  /** Says what is different, without values. */
-  readonly message: string
 }
 
 /**
@@ -87,6 +82,12 @@ class Replay {
   #made: Turn[] = []
   #failure: unknown
   #machine = ''
+  /** Ephemeral entries of which the state that was taken over does not say whether they were there. */
+  readonly #unknown = new Set<string>()
+  /** How it was before what was asked last. */
+  #begun: Beginning
+  /** What was otherwise, while it is tried without what was ephemeral. */
+  #doubt: { readonly index: number; readonly difference: ReplayDifference } | undefined
 
   constructor(options: ReplayOptions, { afterSeq, passedOver, records, globals, others }: ReplaySource) {
     this.#options = options
@@ -95,22 +96,77 @@ class Replay {
     this.#records = records
     this.#globals = globals
     this.#others = others
+    this.#begun = { index: 0, board: undefined, globals, nextOther: 0, takenOver: 0 }
     if (passedOver) this.#takenOver.push({ seq: afterSeq, why: 'the global entries of until then were dropped' })
   }
 
   async run(): Promise<ReplayReport> {
-    if (this.#firstSeq > 1) await this.#goOnFrom(this.#firstSeq - 1)
-    let same = 0
-    for (const record of this.#records) {
-      const difference = await this.#replay(record)
-      if (difference !== undefined) return this.#report(same, difference)
-      same += 1
-      this.#learn(record)
+    if (this.#firstSeq > 1) await this.#goOnFrom(this.#firstSeq - 1, 'unknown')
+    let done = 0
+    while (done < this.#records.length || this.#made.length > 0) {
+      if (this.#made.length === 0) this.#noteBeginning(done)
+      const difference = await this.#replayAt(done)
+      if (difference !== undefined) {
+        if (this.#doubt !== undefined) return this.#report(this.#doubt.index, this.#doubt.difference)
+        if (!this.#begun.board?.holdsEphemerals) return this.#report(done, difference)
+        this.#doubt = { index: done, difference }
+        done = await this.#goBack()
+        continue
+      }
+      if (this.#doubt?.index === done) this.#endDoubt()
+      done += 1
     }
-    const extra = this.#made[0]
-    if (extra === undefined) return this.#report(same, undefined)
-    const { seq, kind } = extra.record
-    return this.#report(same, { seq, key: undefined, message: `a record (${kind}) follows that was not there` })
+    return this.#report(done, undefined)
+  }
+
+  /** The one that is asked for may be one more than there are. */
+  async #replayAt(index: number): Promise<ReplayDifference | undefined> {
+    const record = this.#records[index]
+    if (record === undefined) return oneTooMany(this.#made[0]?.record)
+    const difference = await this.#replay(record)
+    if (difference !== undefined && this.#isUnknown(record, difference.key)) {
+      await this.#takeOver(record, 'what was ephemeral before is not known', 'unknown')
+    } else if (difference !== undefined) return difference
+    this.#learn(record)
+    return undefined
+  }
+
+  #noteBeginning(index: number): void {
+    const board = this.#engine?.board
+    this.#begun = {
+      index,
+      board,
+      globals: this.#globals,
+      nextOther: this.#nextOther,
+      takenOver: this.#takenOver.length,
+    }
+  }
+
+  /** To before what was asked last, as a process finds it that begins there (Y5). */
+  async #goBack(): Promise<number> {
+    const { index, globals, nextOther, takenOver } = this.#begun
+    this.#globals = globals
+    this.#nextOther = nextOther
+    this.#takenOver.splice(takenOver)
+    this.#failure = undefined
+    await this.#goOnFrom(this.#firstSeq + index - 1, 'lost')
+    return index
+  }
+
+  #endDoubt(): void {
+    const seq = this.#firstSeq + this.#begun.index
+    this.#takenOver.push({ seq, why: 'what was ephemeral was lost with a process that had ended' })
+    this.#doubt = undefined
+  }
+
+  /** It was there, or was not, where the state was taken over as it is stored. */
+  #isUnknown({ changes }: LedgerRecord, key: string | undefined): boolean {
+    return changes.some((change) => change.key === key && this.#unknown.has(idOf(change)))
+  }
+
+  async #takeOver({ seq }: LedgerRecord, why: string, ephemerals: Ephemerals): Promise<void> {
+    this.#takenOver.push({ seq, why })
+    await this.#goOnFrom(seq, ephemerals)
   }
 
   #report(records: number, difference: ReplayDifference | undefined): ReplayReport {
@@ -124,8 +180,8 @@ class Replay {
     if (this.#made.length === 0) {
       const why = await this.#do(record)
       if (why !== undefined) {
-        this.#takenOver.push({ seq, why })
-        await this.#goOnFrom(seq)
+        // A process that goes on with another's run has nothing of what was ephemeral.
+        await this.#takeOver(record, why, record.kind === 'event' ? 'unknown' : 'lost')
         return undefined
       }
     }
@@ -134,8 +190,8 @@ class Replay {
       return { seq, key: undefined, message: `the workflow fails now: ${message}` }
     }
     const made = this.#made.shift()
-    if (made === undefined) return this.#isSilent(record) ? undefined : nothing(record)
-    return compare(record, made.record) ?? this.#compareMachine(record, made.snapshot)
+    if (made === undefined) return this.#isSilent(record) ? undefined : nothingMade(record)
+    return compareRecords(record, made.record) ?? this.#compareMachine(record, made.snapshot)
   }
 
   /** Lets the engine do what a record says was asked. Gives the reason where it cannot. */
@@ -214,7 +270,7 @@ class Replay {
   }
 
   /** Takes the state after a record over as it is stored. */
-  async #goOnFrom(seq: number): Promise<void> {
+  async #goOnFrom(seq: number, ephemerals: Ephemerals): Promise<void> {
     const { store, runId } = this.#options
     const { catalogue } = this.#definition
     const { board, machine, notes } = await loadRun({ store, catalogue, runId, atSeq: seq })
@@ -223,7 +279,11 @@ class Replay {
     this.#made = []
     this.#engine = this.#createEngine({ restored: { seq, board, machine } }, notes.snapshots)
     this.#machine = machineText({ ...machine, context: machine.context })
-    for (const cell of board.cells()) this.#keep(cell)
+    this.#unknown.clear()
+    for (const cell of board.cells()) {
+      this.#keep(cell)
+      if (ephemerals === 'unknown' && cell.entry.ephemeral) this.#unknown.add(idOf(cell.entry))
+    }
     this.#engine.resume()
     await this.#settled()
     this.#made = []
@@ -299,21 +359,22 @@ class Replay {
     this.#versions.set(id, versions.set(cell.entry.version, cell))
   }
 
-  #compareMachine(
-    { seq, machine }: LedgerRecord,
-    { context, ...snapshot }: MachineSnapshot,
-  ): ReplayDifference | undefined {
-    if (machine !== undefined) this.#machine = machineText(machine)
-    const { board: _board, ...extra } = context
-    const text = machineText({ ...snapshot, context: extra })
-    if (text === this.#machine) return undefined
-    const [then, now] = [machine?.value, snapshot.value].map((value) => JSON.stringify(value))
-    const message =
-      machine === undefined || then === now
-        ? `the machine's context or output is another, in state ${now ?? ''}`
-        : `the machine was in ${then ?? ''}, and is in ${now ?? ''}`
-    return { seq, key: undefined, message }
+  #compareMachine(record: LedgerRecord, snapshot: MachineSnapshot): ReplayDifference | undefined {
+    if (record.machine !== undefined) this.#machine = machineText(record.machine)
+    return compareMachine(record, snapshot, this.#machine)
   }
+}
+
+/** What becomes of ephemeral entries where a state is taken over as it is stored, without them. */
+type Ephemerals = 'lost' | 'unknown'
+
+interface Beginning {
+  /** Of the record that was to come of it. */
+  readonly index: number
+  readonly board: Board | undefined
+  readonly globals: Shelf
+  readonly nextOther: number
+  readonly takenOver: number
 }
 
 const SILENT_KINDS: ReadonlySet<RecordKind> = new Set(['end', 'step', 'request', 'snapshot', 'wait', 'refusal'])
@@ -323,73 +384,6 @@ interface EventLine {
   readonly error?: RecordedError
   readonly actor?: readonly string[]
   readonly isPartial?: true
-}
-
-/** The machine's state as bytes: what is the same in any process. */
-function machineText({
-  status,
-  value,
-  context,
-  output,
-}: {
-  readonly status: string
-  readonly value: unknown
-  readonly context: unknown
-  readonly output: unknown
-}): string {
-  return canonicalJson({ status, value, context, output: status === 'done' ? output : undefined })
-}
-
-/** The first thing in which a record that was made again is another. */
-function compare(then: LedgerRecord, now: LedgerRecord): ReplayDifference | undefined {
-  const { seq } = then
-  if (then.kind !== now.kind)
-    return {
-      seq,
-      key: undefined,
-      message: `it was the record of ${then.kind}, and is one of ${now.kind}${whyRefused(now)}`,
-    }
-  for (let index = 0; index < Math.max(then.changes.length, now.changes.length); index++) {
-    const [was, is] = [then.changes[index], now.changes[index]]
-    if (was === undefined || is === undefined) {
-      const key = (was ?? is)?.key
-      return { seq, key, message: was === undefined ? `"${key}" changes now` : `"${key}" does not change now` }
-    }
-    if (textOf(then, [was]) !== textOf(then, [is])) return { seq, key: was.key, message: describe(was, is) }
-  }
-  if (textOf(then, then.changes, then.conflicts) === textOf(then, now.changes, now.conflicts)) return undefined
-  const key = (then.conflicts[0] ?? now.conflicts[0])?.key
-  return { seq, key, message: `the conflicts about "${key}" are others` }
-}
-
-const whyRefused = ({ refusals }: LedgerRecord): string => (refusals[0] === undefined ? '' : `: ${refusals[0].message}`)
-
-/** Changes and conflicts as they are stored. */
-function textOf(
-  place: LedgerRecord,
-  changes: readonly CellChange[],
-  conflicts: LedgerRecord['conflicts'] = [],
-): string {
-  return encodeRecord({ ...place, asked: null, changes, conflicts, refusals: [], machine: undefined })
-}
-
-/** In what an entry is another, without its values. */
-function describe(was: CellChange, is: CellChange): string {
-  if (was.key !== is.key) return `"${was.key}" changed there, and "${is.key}" does now`
-  if (was.kind !== is.kind) return `"${was.key}": ${was.kind} then, ${is.kind} now`
-  const fields = Object.keys(was.cell.entry) as (keyof Cell['entry'])[]
-  const different = fields.filter((field) => !isSame(was.cell.entry[field], is.cell.entry[field]))
-  if (different.includes('version')) {
-    return `"${was.key}" got version ${was.cell.entry.version}, and gets ${is.cell.entry.version}`
-  }
-  return `the ${different.join(', ') || 'record'} of "${was.key}" ${different.length > 1 ? 'are others' : 'is another'}`
-}
-
-const isSame = (one: unknown, other: unknown): boolean =>
-  JSON.stringify(toTagged(one)) === JSON.stringify(toTagged(other))
-
-function nothing({ seq, kind, changes }: LedgerRecord): ReplayDifference {
-  return { seq, key: changes[0]?.key, message: `nothing comes of it now; then it was a record of ${kind}` }
 }
 
 const idOf = ({ scope, holder, key }: EntryAddress): string => JSON.stringify([scope, holder, key])

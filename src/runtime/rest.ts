@@ -48,7 +48,7 @@ export function restOf(facts: RestFacts): Rest | undefined {
   const limited = waits.filter(({ timeoutMs }) => timeoutMs !== Number.POSITIVE_INFINITY)
   if (waitInstants?.length !== limited.length) return undefined
   // Their values are nowhere else.
-  for (const { live, entry } of board.own.cells()) if (live && entry.ephemeral) return undefined
+  if (board.holdsEphemerals) return undefined
   const concerns = concernsOf(facts, active)
   const instants = [
     facts.nextTimerAt,

@@ -1,11 +1,15 @@
 // What is executed again with the same workflow comes out the same; with another one, the first difference is found.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { assign, createMachine, sendParent } from 'xstate'
 import type { AnyStateMachine } from 'xstate'
 import { createRuntime, createVolatileStore, defineContext, drop, entry, patch, put, replayRun } from 'callboard'
-import type { ReplayReport, Store } from 'callboard'
+import type { ReplayReport, Run, Store } from 'callboard'
+import { openSqlite } from 'callboard/sqlite'
 import { createTestClock } from '../support/clock.ts'
 
 /** What is different in one version of the workflow from another. */
@@ -244,6 +248,104 @@ describe('a run that is replayed with the workflow it was made with', () => {
     expect(report.difference).toBeUndefined()
     expect(report.records).toBeGreaterThan(4)
     expect(report.records).toBeLessThan(again.seq)
+  })
+})
+
+describe('a run that is replayed when a process has ended in which it had ephemeral entries', () => {
+  const board = defineContext({
+    scratch: entry(z.string(), { ephemeral: true }),
+    count: entry(z.number(), { merge: 'counter' }),
+    made: entry(z.string(), { dependsOn: ['scratch'] }),
+  })
+  const workflow = board.workflow({ name: 'w' }).createMachine({
+    initial: 'one',
+    states: {
+      one: { tags: 'phase', on: { go: 'two' } },
+      two: { on: { end: { guard: board.when('count', (count) => Number(count) > 0), target: 'three' } } },
+      three: { type: 'final' },
+    },
+  })
+  const lost = 'what was ephemeral was lost with a process that had ended'
+
+  /** One that forgets what is ephemeral. */
+  async function openStore(): Promise<Store> {
+    const folder = mkdtempSync(join(tmpdir(), 'callboard-replay-'))
+    const store = await openSqlite(join(folder, 'runs.db'), { durability: 'process' })
+    onTestFinished(async () => {
+      await store.close()
+      rmSync(folder, { recursive: true })
+    })
+    return store
+  }
+
+  /** A run in processes that follow each other. */
+  async function makeRunOf(...processes: readonly ((run: Run) => Promise<unknown>)[]): Promise<Store> {
+    const store = await openStore()
+    const clock = createTestClock()
+    for (const [index, act] of processes.entries()) {
+      const runtime = await createRuntime({ store, clock, workflows: [workflow] })
+      await act(
+        (index === 0 ? await runtime.start(workflow, { runId: 'r' }) : await runtime.open('r')) as unknown as Run,
+      )
+      await clock.advance(1)
+      await runtime.close({ runs: 'keep' })
+    }
+    return store
+  }
+  const write = (run: Run): Promise<unknown> => run.update({ scratch: 'x', made: 'of x', count: 1 } as never)
+  const end = async (run: Run): Promise<void> => {
+    await run.send({ type: 'go' })
+    await run.send({ type: 'end' })
+    await run.done
+  }
+
+  it('comes out the same, as it went on without them', async () => {
+    const store = await makeRunOf(write, end)
+    const report = await replayRun({ store, workflow, runId: 'r' })
+    expect(report.difference).toBeUndefined()
+    expect(report.takenOver).toEqual([{ seq: 4, why: lost }])
+    expect(report.records).toBe((await store.summary('r'))?.seq)
+  })
+
+  it('comes out the same where they were written anew, in as many processes as there were', async () => {
+    const store = await makeRunOf(write, write, write, end)
+    const report = await replayRun({ store, workflow, runId: 'r' })
+    expect(report.difference).toBeUndefined()
+    expect(report.takenOver.map(({ why }) => why)).toEqual([lost, lost, lost])
+  })
+
+  it('takes nothing over where the process that had them went on to the end', async () => {
+    const store = await makeRunOf(async (run) => {
+      await write(run)
+      await end(run)
+    })
+    expect(await replayRun({ store, workflow, runId: 'r' })).toMatchObject({ difference: undefined, takenOver: [] })
+  })
+
+  it('still finds what is different for another reason, and says where', async () => {
+    const other = board.workflow({ name: 'w' }).createMachine({
+      initial: 'one',
+      states: { one: { tags: 'phase', on: { go: 'three' } }, three: { type: 'final' } },
+    })
+    const store = await makeRunOf(write, end)
+    const report = await replayRun({ store, workflow: other, runId: 'r' })
+    expect(report.difference).toMatchObject({ seq: 4 })
+    expect(report).toMatchObject({ records: 3, takenOver: [] })
+  })
+
+  it('takes over what became of those from before the records that are kept', async () => {
+    const clock = createTestClock()
+    const store = await openStore()
+    const keeping = { snapshots: { everyRecords: 4, keep: 1 }, retention: { keepRecords: 0 } }
+    const runtime = await createRuntime({ store, clock, ...keeping })
+    const run = await runtime.start(workflow, { runId: 'r' })
+    await write(run as unknown as Run)
+    for (let count = 0; count < 6; count++) await run.update({ count: 1 })
+    await end(run as unknown as Run)
+    await runtime.close()
+    const report = await replayRun({ store, workflow, runId: 'r' })
+    expect(report.difference).toBeUndefined()
+    expect(report.takenOver.map(({ why }) => why)).toEqual(['what was ephemeral before is not known'])
   })
 })
 
