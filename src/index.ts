@@ -48,7 +48,7 @@ export type {
   View,
   ViewFilter,
 } from './context/index.ts'
-export type { EntryDifference, LedgerRecord, MachineState, RecordKind } from './ledger/index.ts'
+export type { EntryDifference, GlobalsMark, LedgerRecord, MachineState, RecordKind } from './ledger/index.ts'
 export { createRuntime, replayRun, Run, Runtime } from './runtime/index.ts'
 export type {
   AgentStatus,

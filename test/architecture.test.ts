@@ -248,6 +248,7 @@ describe('the public names', () => {
       'Explanation',
       'ExportOptions',
       'ForkOptions',
+      'GlobalsMark',
       'Grants',
       'HousekeepingOptions',
       'Ids',

@@ -1,8 +1,9 @@
 // What commands that only look have in common.
 import { toTagged } from '../base/index.ts'
 import { Catalogue } from '../context/index.ts'
-import { firstKeptSeq, loadRun, readRecords, seqOfPoint } from '../runtime/index.ts'
+import { firstKeptSeq, loadGlobals, loadRun, readRecords, seqOfPoint, withGlobalsThen } from '../runtime/index.ts'
 import type { RunState } from '../runtime/index.ts'
+import { globalsId } from '../ledger/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { RunSummary, Store } from '../store/index.ts'
 import type { Terminal } from './terminal.ts'
@@ -16,6 +17,14 @@ const PAGE = 1_000
 /** A run as it was after a record, without its workflow. */
 export function stateAt(store: Store, runId: string, seq?: number): Promise<RunState> {
   return loadRun({ store, catalogue: NO_CATALOGUE, runId, ...(seq === undefined ? {} : { atSeq: seq }) })
+}
+
+/** The same over the global entries that the run saw then, or sees now. */
+export async function seenAt(store: Store, runId: string, seq?: number): Promise<RunState> {
+  const state = await stateAt(store, runId, seq)
+  const globals = globalsId('default')
+  if (seq !== undefined) return { ...state, board: await withGlobalsThen(store, globals, state) }
+  return { ...state, board: state.board.withGlobals((await loadGlobals({ store, runId: globals })).board.globals) }
 }
 
 /** The records of a run from a seq on. @throws CallboardError `run.trimmed` when the first of them were dropped */

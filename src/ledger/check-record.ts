@@ -7,7 +7,7 @@ import type { LedgerRecord, MachineState } from './record.ts'
 
 /** What is wrong with a record, or undefined. */
 export function recordProblem(record: LedgerRecord): string | undefined {
-  const { seq, runId, at, kind, author, changes, conflicts, refusals, machine } = record
+  const { seq, runId, at, kind, author, changes, conflicts, refusals, machine, globals } = record
   return (
     problem(isCount(seq, 1), 'seq') ??
     problem(typeof runId === 'string' && isWellFormedKey(runId), 'runId') ??
@@ -18,7 +18,8 @@ export function recordProblem(record: LedgerRecord): string | undefined {
     firstProblem('changes', changes, changeProblem) ??
     firstProblem('conflicts', conflicts, conflictProblem) ??
     firstProblem('refusals', refusals, refusalProblem) ??
-    (machine === undefined ? undefined : within('machine', machineProblem(machine)))
+    (machine === undefined ? undefined : within('machine', machineProblem(machine))) ??
+    problem(globals === undefined || (isCount(globals.seq, 1) && isInstant(globals.at)), 'globals')
   )
 }
 

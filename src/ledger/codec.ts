@@ -68,6 +68,7 @@ const RECORD_FIELDS = {
   conflicts: 3,
   refusals: 4,
   machine: 5,
+  globals: 6,
 } as const
 RECORD_FIELDS satisfies Record<keyof LedgerRecord, unknown>
 
@@ -82,19 +83,21 @@ const NOTHING: readonly never[] = Object.freeze([])
 
 /** @throws CallboardError `ledger.not-encodable` for data that is not plain */
 export function encodeRecord(record: LedgerRecord): string {
-  const { author, changes, conflicts, refusals, machine } = record
+  const { author, changes, conflicts, refusals, machine, globals } = record
   try {
     const body: unknown[] = [
       author,
       tag(record.asked),
       changes.length === 0 ? 0 : changes.map((change) => packChange(change, record)),
     ]
-    if (conflicts.length > 0 || refusals.length > 0 || machine !== undefined) {
+    if (conflicts.length > 0 || refusals.length > 0 || machine !== undefined || globals !== undefined) {
       body.push(
         conflicts.length === 0 ? 0 : conflicts.map((conflict) => packConflict(conflict, changes)),
         refusals.length === 0 ? 0 : refusals.map((refusal) => packFields(refusal, REFUSAL_FIELDS)),
       )
       if (machine !== undefined) body.push(packFields(machine, MACHINE_FIELDS))
+      else if (globals !== undefined) body.push(0)
+      if (globals !== undefined) body.push([globals.seq, globals.at])
     }
     return JSON.stringify(body)
   } catch (error) {
@@ -118,7 +121,8 @@ export function decodeRecord({ runId, seq, at, kind }: RecordPlace, text: string
     const packed = (body[RECORD_FIELDS.changes] || NOTHING) as readonly PackedCell[]
     const changes =
       packed.length === 0 ? NOTHING : Object.freeze(packed.map((cell) => unpackChange(cell, origin, revive)))
-    const machine = body[RECORD_FIELDS.machine] as readonly unknown[] | undefined
+    const machine = body[RECORD_FIELDS.machine] as readonly unknown[] | 0 | undefined
+    const globals = body[RECORD_FIELDS.globals] as readonly [number, number] | undefined
     return Object.freeze({
       seq,
       runId,
@@ -130,7 +134,10 @@ export function decodeRecord({ runId, seq, at, kind }: RecordPlace, text: string
       conflicts: unpackList<Conflict>(body[RECORD_FIELDS.conflicts], CONFLICT_FIELDS, CONFLICT_FIELDS.length),
       refusals: unpackList<Refusal>(body[RECORD_FIELDS.refusals], REFUSAL_FIELDS, REFUSAL_FIELDS.length - 1),
       machine:
-        machine === undefined ? undefined : unpackFields<MachineState>(machine, MACHINE_FIELDS, MACHINE_FIELDS.length),
+        machine === undefined || machine === 0
+          ? undefined
+          : unpackFields<MachineState>(machine, MACHINE_FIELDS, MACHINE_FIELDS.length),
+      ...(globals === undefined ? {} : { globals: Object.freeze({ seq: globals[0], at: globals[1] }) }),
     } satisfies LedgerRecord)
   } catch (error) {
     throw new CallboardError(

@@ -3,7 +3,7 @@
 import { CallboardError } from '../base/index.ts'
 import type { Cell, CellChange, Conflict, Entry, Refusal } from '../context/index.ts'
 import { CONFLICT_FIELDS, decodeRecord, encodeRecord, MACHINE_FIELDS, RECORD_KINDS, REFUSAL_FIELDS } from './codec.ts'
-import type { LedgerRecord, MachineState } from './record.ts'
+import type { GlobalsMark, LedgerRecord, MachineState } from './record.ts'
 import { tag, untag } from './tagged-text.ts'
 
 type Named = Readonly<Record<string, unknown>>
@@ -35,7 +35,7 @@ true satisfies Exclude<keyof Entry, (typeof ENTRY_FIELDS)[number]> extends never
 /** A record and its hash as one line of JSON, without the line's end. */
 export function recordToLine(record: LedgerRecord, hash: string): string {
   // What is written is what is stored: without values of ephemeral entries.
-  const { seq, runId, at, kind, author, asked, changes, conflicts, refusals, machine } = decodeRecord(
+  const { seq, runId, at, kind, author, asked, changes, conflicts, refusals, machine, globals } = decodeRecord(
     record,
     encodeRecord(record),
   )
@@ -54,6 +54,7 @@ export function recordToLine(record: LedgerRecord, hash: string): string {
     conflicts: conflicts.map((conflict) => named(conflict, CONFLICT_FIELDS)),
     refusals: refusals.map((refusal) => named(refusal, REFUSAL_FIELDS)),
     ...(machine === undefined ? {} : { machine: named(machine, MACHINE_FIELDS) }),
+    ...(globals === undefined ? {} : { globals }),
     hash,
   })
 }
@@ -71,6 +72,7 @@ export function lineToRecord(line: string): { readonly record: LedgerRecord; rea
     if (!isRecord || typeof author !== 'string' || typeof hash !== 'string') throw new TypeError('fields are missing')
     const changes = Object.freeze((data['changes'] as readonly Named[]).map(changeOf))
     const machine = data['machine'] as Named | undefined
+    const globals = data['globals'] as GlobalsMark | undefined
     const record: LedgerRecord = {
       seq,
       runId,
@@ -84,6 +86,7 @@ export function lineToRecord(line: string): { readonly record: LedgerRecord; rea
       ),
       refusals: (data['refusals'] as readonly Named[]).map((refusal) => refusalOf(refusal)),
       machine: machine === undefined ? undefined : unnamed<MachineState>(machine, MACHINE_FIELDS),
+      ...(globals === undefined ? {} : { globals: Object.freeze({ seq: globals.seq, at: globals.at }) }),
     }
     return { record: Object.freeze(record), hash }
   } catch (error) {

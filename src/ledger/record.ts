@@ -52,6 +52,12 @@ export interface MachineState {
   readonly error: { readonly code: string; readonly message: string } | undefined
 }
 
+/** A place in the ledger of the global entries. Its instant tells one database from another. */
+export interface GlobalsMark {
+  readonly seq: number
+  readonly at: number
+}
+
 export interface LedgerRecord {
   /** 1, 2, 3, … without gaps. */
   readonly seq: number
@@ -66,4 +72,6 @@ export interface LedgerRecord {
   readonly refusals: readonly Refusal[]
   /** Only when it is another than after the record before. */
   readonly machine: MachineState | undefined
+  /** Up to where the run saw the global entries; only when that is another place than at the record before. */
+  readonly globals?: GlobalsMark
 }

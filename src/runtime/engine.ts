@@ -11,7 +11,7 @@ import { CallboardError, faultPoint } from '../base/index.ts'
 import type { Clock, Deadlines } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
 import type { Board, Refusal, Shelf, Update } from '../context/index.ts'
-import type { MachineState, RecordKind } from '../ledger/index.ts'
+import type { GlobalsMark, MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
 import type { DefinitionStamp, UpdateEvent } from '../workflow/index.ts'
 import { isInTree, pathOf } from './actor-path.ts'
@@ -62,6 +62,8 @@ export interface EngineHost {
   globals(): Shelf
   /** Counts how often they were read anew because a commit had failed. */
   globalsEpoch(): number
+  /** Up to where the run sees them, where that is another place than it was told of last. */
+  newGlobalsMark(): GlobalsMark | undefined
   /** A transition has made these of them. */
   stageGlobals(globals: Shelf): void
   /** The phases of the run, and the snapshots they call for. */
@@ -479,7 +481,8 @@ export class Engine implements InnerHost, MachineDriver {
   #enqueue(draft: Draft): void {
     this.#seq += 1
     const { runId } = this.#host
-    const turn = createTurn(draft, runId, this.#seq, this.#host.globalsEpoch())
+    const place = { runId, seq: this.#seq, globals: this.#host.newGlobalsMark() }
+    const turn = createTurn(draft, place, this.#host.globalsEpoch())
     if (this.#pending === NO_TURNS) this.#pending = [turn]
     else this.#pending.push(turn)
   }

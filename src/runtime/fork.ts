@@ -8,7 +8,7 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError } from '../base/index.ts'
 import type { Board, Cell, CellChange } from '../context/index.ts'
 import { invocationNames, withInvocations } from '../ledger/index.ts'
-import type { LedgerRecord, MachineState } from '../ledger/index.ts'
+import type { GlobalsMark, LedgerRecord, MachineState } from '../ledger/index.ts'
 import type { Batch, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { DefinitionStamp } from '../workflow/index.ts'
@@ -50,6 +50,8 @@ interface ForkPlan {
   readonly delayMs: number
   readonly by: string
   readonly reason: string | undefined
+  /** Up to where it sees the global entries. */
+  readonly globals: GlobalsMark | undefined
 }
 
 /** The beginning of a fork, in the store. */
@@ -138,7 +140,7 @@ async function childBatches(
   return batchesOf({ ...plan, machine, from: { summary, state }, to: { runId, parent: { runId: to.runId, id } } })
 }
 
-function firstRecord({ from, to, at, delayMs, by, reason }: ForkPlan, machine: MachineState): LedgerRecord {
+function firstRecord({ from, to, at, delayMs, by, reason, globals }: ForkPlan, machine: MachineState): LedgerRecord {
   const { runId } = from.summary
   const { seq, at: pointAt, board, notes } = from.state
   const rename = (invocation: string): string => renamed(invocation, runId, to.runId)
@@ -173,6 +175,7 @@ function firstRecord({ from, to, at, delayMs, by, reason }: ForkPlan, machine: M
       persisted: withInvocations(machine.persisted, rename),
       timers: machine.timers.map((timer) => ({ ...timer, dueAt: timer.dueAt + delayMs })),
     },
+    ...(globals === undefined ? {} : { globals }),
   }
 }
 

@@ -4,8 +4,8 @@ import { isCallboardError } from '../base/index.ts'
 import { Board, Catalogue, Shelf } from '../context/index.ts'
 import type { CellChange } from '../context/index.ts'
 import { globalsId, isGlobals, withoutPrevious } from '../ledger/index.ts'
-import type { LedgerRecord } from '../ledger/index.ts'
-import type { Batch } from '../store/index.ts'
+import type { GlobalsMark, LedgerRecord } from '../ledger/index.ts'
+import type { Batch, Store } from '../store/index.ts'
 import { loadRun } from './load-run.ts'
 import type { LoadOptions } from './load-run.ts'
 import type { RunState } from './run-state.ts'
@@ -18,6 +18,24 @@ const CATALOGUE = new Catalogue({})
 /** What a store has of a ledger of global entries: they are on its board. */
 export function loadGlobals(options: Omit<LoadOptions, 'catalogue'>): Promise<RunState> {
   return loadRun({ ...options, catalogue: CATALOGUE })
+}
+
+/**
+ * The board of a run as it was, over the global entries that it saw then. Where those are not known any more, or are those
+ * of another database, it has the ones that the run had written itself.
+ */
+export async function withGlobalsThen(store: Store, runId: string, { board, notes }: RunState): Promise<Board> {
+  const mark = notes.globals
+  if (mark === undefined) return board
+  const then = await loadGlobals({ store, runId, atSeq: mark.seq }).catch((error: unknown) => {
+    if (isCallboardError(error, 'run.trimmed')) return undefined
+    throw error
+  })
+  if (then === undefined || then.seq !== mark.seq || then.at !== mark.at) return board
+  const { globals } = then.board
+  // What it wrote with or after that record's making was on its way.
+  const own = [...board.globals.cells()].filter((cell) => cell.touches > (globals.get(cell.entry)?.touches ?? 0))
+  return board.withGlobals(own.length === 0 ? globals : globals.with(own))
 }
 
 /** Whether a commit failed because its global entries were not the newest; they are read anew then. */
@@ -39,6 +57,7 @@ export class Globals implements SnapshotSource {
   /** The newest record, committed or not. */
   #seq = 0
   #committedSeq = 0
+  #mark: GlobalsMark | undefined
   #epoch = 0
   #settled: Promise<void> = Promise.resolve()
   /** What a run's record has become here. */
@@ -64,6 +83,11 @@ export class Globals implements SnapshotSource {
     return this.#committed
   }
 
+  /** Where the committed entries stand in their ledger; the same object until they change. */
+  get mark(): GlobalsMark | undefined {
+    return this.#mark
+  }
+
   /** Reads what the store has. What was built on what was here before is lost. */
   async load(): Promise<void> {
     const { store, onFailure } = this.#keeping
@@ -71,6 +95,7 @@ export class Globals implements SnapshotSource {
     this.#epoch += 1
     this.#latest = this.#committed = state.board.globals
     this.#seq = this.#committedSeq = state.seq
+    this.#mark = state.seq === 0 ? undefined : { seq: state.seq, at: state.at }
     this.#snapshots = new SnapshotTaker(this, this.#keeping, state)
   }
 
@@ -139,6 +164,7 @@ export class Globals implements SnapshotSource {
     // It may have been read from the store already.
     if (copy === undefined || copy.seq <= this.#committedSeq) return
     this.#committedSeq = copy.seq
+    this.#mark = { seq: copy.seq, at: copy.at }
     const global = changes.filter(({ scope }) => scope === 'global')
     this.#committed = this.#committed.with(global.map(({ cell }) => cell))
     this.#snapshots.onCommitted(copy, global)

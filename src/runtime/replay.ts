@@ -315,6 +315,7 @@ class Replay {
       inspect: undefined,
       globals: () => this.#globals,
       globalsEpoch: () => 0,
+      newGlobalsMark: () => undefined,
       stageGlobals: (globals) => (this.#globals = globals),
       phases: new PhaseMarks(this.#definition.agents, snapshots),
       invocationCount: () => this.#invocations,

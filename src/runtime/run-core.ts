@@ -19,7 +19,7 @@ import type {
   Update,
   UpdateOptions,
 } from '../context/index.ts'
-import type { LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
+import type { GlobalsMark, LedgerRecord, MachineState, RecordKind } from '../ledger/index.ts'
 import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, graphFor, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait, WaitForGraph } from '../waits/index.ts'
@@ -125,6 +125,8 @@ export class RunCore implements EngineHost {
   #nextExpiryAt: number | undefined
   #expiry: Deadline | undefined
   #committedSeq = 0
+  /** Up to where the records of the run tell of global entries. */
+  #globalsMark: GlobalsMark | undefined
 
   constructor(seed: RunSeed, services: RuntimeServices) {
     this.runId = seed.runId
@@ -696,6 +698,13 @@ export class RunCore implements EngineHost {
 
   globalsEpoch(): number {
     return this.#services.globals.epoch
+  }
+
+  newGlobalsMark(): GlobalsMark | undefined {
+    const { mark } = this.#services.globals
+    if (mark === this.#globalsMark) return undefined
+    this.#globalsMark = mark
+    return mark
   }
 
   invocationCount(): number {

@@ -2,7 +2,7 @@
 //   N1. They are the same whether records are applied as they are committed or folded after a restart.
 //   N2. They do not grow with the run: what ended invocations had done is dropped.
 import { invocationNames } from '../ledger/index.ts'
-import type { LedgerRecord, MachineState } from '../ledger/index.ts'
+import type { GlobalsMark, LedgerRecord, MachineState } from '../ledger/index.ts'
 import { sharedStamp } from '../workflow/index.ts'
 import type { DefinitionStamp, PersonTarget } from '../workflow/index.ts'
 import { evictionsIn } from './evictions.ts'
@@ -31,6 +31,7 @@ export interface PackedNotes {
   readonly evictions?: readonly EvictionNote[]
   readonly definition?: DefinitionStamp
   readonly requests?: readonly RequestLine[]
+  readonly globals?: GlobalsMark
 }
 
 /** Evictions that a run can explain without reading its ledger. */
@@ -65,6 +66,7 @@ export class RunNotes {
   #machine: MachineState | undefined
   #definition: DefinitionStamp | undefined
   #requests: ReadonlyMap<string, RequestLine> = NO_REQUESTS
+  #globals: GlobalsMark | undefined
 
   constructor(packed: Partial<PackedNotes> = {}, machine?: MachineState) {
     const { journal = NONE, snapshots = NONE, end, definition, requests = NONE, evictions = NONE } = packed
@@ -74,6 +76,7 @@ export class RunNotes {
     this.#evictions = evictions
     this.#machine = machine
     this.#definition = definition === undefined ? undefined : sharedStamp(definition)
+    this.#globals = packed.globals
     if (requests.length > 0) this.#requests = new Map(requests.map((line) => [line.id, line]))
   }
 
@@ -107,6 +110,11 @@ export class RunNotes {
     return this.#requests
   }
 
+  /** Up to where it saw the global entries. */
+  get globals(): GlobalsMark | undefined {
+    return this.#globals
+  }
+
   /** Takes over a record. */
   apply(record: Omit<LedgerRecord, 'conflicts' | 'refusals'>): void {
     const { kind, asked, machine, seq, at } = record
@@ -120,6 +128,9 @@ export class RunNotes {
       const { id, reason, metadata } = asked as SnapshotInfo
       this.#snapshots = [...this.#snapshots, Object.freeze({ id, seq, at, reason, metadata })]
     }
+    if (record.globals !== undefined) this.#globals = record.globals
+    // Those of before are not here.
+    else if (kind === 'unpack') this.#globals = undefined
     const evicted = evictionsIn(record)
     if (evicted.length > 0) this.#evictions = [...this.#evictions, ...evicted].slice(-MOST_EVICTIONS)
     if (machine === undefined) return
@@ -144,6 +155,7 @@ export class RunNotes {
       ...(end === undefined ? {} : { end }),
       ...(this.#evictions.length === 0 ? {} : { evictions: this.#evictions }),
       ...(definition === undefined ? {} : { definition }),
+      ...(this.#globals === undefined ? {} : { globals: this.#globals }),
       ...(this.#requests.size === 0 ? {} : { requests: [...this.#requests.values()] }),
     }
   }

@@ -3,7 +3,7 @@ import { handOut } from '../base/index.ts'
 import { entryOf, refusalError } from '../context/index.ts'
 import type { Entry, UpdateOptions, View } from '../context/index.ts'
 import { diffBoards } from '../ledger/index.ts'
-import type { EntryDifference, FoldedState, LedgerRecord } from '../ledger/index.ts'
+import type { EntryDifference, LedgerRecord } from '../ledger/index.ts'
 import type { Labels, RunSummary, Store } from '../store/index.ts'
 import type { DeliveryRecord, NotificationHandler } from '../waits/index.ts'
 import type { Accepted, Changes, SubscribeOptions, UpdateResult, WaitOptions } from '../workflow/index.ts'
@@ -39,6 +39,7 @@ import type { ExportOptions, RunExport } from './run-export.ts'
 import { unknownError } from './runtime-errors.ts'
 import type { RunCore } from './run-core.ts'
 import { outputOf } from './run-end.ts'
+import type { RunState } from './run-state.ts'
 import type { Seat } from './seat.ts'
 
 /** Who acts from outside; shown as the author of what they write. */
@@ -317,22 +318,26 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   /**
-   * The run as it was after a record, or at a snapshot or episode.
+   * The run as it was after a record, or at a snapshot or episode, with the global entries that it saw then; where
+   * those are not kept any more, with those that it had written itself.
    * @throws CallboardError `run.no-such-seq`; `run.trimmed` for a point before the records that are kept
    */
   async at(point: Point): Promise<Moment<Values>> {
-    const state = await this.#stateAt(point)
+    const state = await this.#seenAt(point)
     return createMoment(state, (agentId, type) => this.#sight(agentId, type)) as Moment<Values>
   }
 
-  /** What an agent saw at a point: "what did planner see at 41". `type` is needed for one that has not been invoked. */
+  /**
+   * What an agent saw at a point, like `at`: "what did planner see at 41". `type` is needed for one that has not been
+   * invoked.
+   */
   async viewAt(agentId: string, point: Point, { type }: { readonly type?: string } = {}): Promise<View> {
     return (await this.at(point)).view(agentId, type)
   }
 
   /** What is different at one point from another, by key. */
   async diff(from: Point, to: Point): Promise<readonly EntryDifference[]> {
-    const [before, after] = [await this.#stateAt(from), await this.#stateAt(to)]
+    const [before, after] = [await this.#seenAt(from), await this.#seenAt(to)]
     return handOut(diffBoards(before.board, after.board)) as readonly EntryDifference[]
   }
 
@@ -381,12 +386,18 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     return made
   }
 
-  async #stateAt(point: Point): Promise<FoldedState> {
+  async #stateAt(point: Point): Promise<RunState> {
     const seq = seqOfPoint(point, { runId: this.id, seq: this.seq, snapshots: this.#core.snapshots })
     return this.#load(seq)
   }
 
-  #load(atSeq: number): Promise<FoldedState> {
+  /** With the global entries of then. */
+  async #seenAt(point: Point): Promise<RunState> {
+    const state = await this.#stateAt(point)
+    return { ...state, board: await this.#host.withGlobalsThen(state) }
+  }
+
+  #load(atSeq: number): Promise<RunState> {
     return loadRun({ store: this.#store, catalogue: this.#core.catalogue, runId: this.id, atSeq })
   }
 }

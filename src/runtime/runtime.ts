@@ -9,7 +9,7 @@ import type { RunFilter, RunSummary, Store } from '../store/index.ts'
 import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
 import { storeFork } from './fork.ts'
 import type { ForkOptions } from './fork.ts'
-import { Globals, isBehindGlobals } from './globals.ts'
+import { Globals, isBehindGlobals, withGlobalsThen } from './globals.ts'
 import { Housekeeping } from './housekeeping.ts'
 import type { PruneRules } from './housekeeping.ts'
 import { admitLabels } from './labels.ts'
@@ -205,7 +205,8 @@ export class Runtime {
     const snapshots = this.get(runId)?.snapshots() ?? (await this.#load(machine, runId)).notes.snapshots
     const seq = seqOfPoint(point, { runId, seq: summary.seq, snapshots })
     const at = this.#services.clock.now()
-    const stored = await storeFork({ store, machine, summary, seq, to: newId, at, by, reason })
+    const globals = this.#services.globals.mark
+    const stored = await storeFork({ store, machine, summary, seq, to: newId, at, by, reason, globals })
     try {
       const { run } = await this.#open(machine, stored.summary)
       this.#services.topics.emit('run', { runId: newId, workflow: summary.workflow })
@@ -395,6 +396,10 @@ export class Runtime {
     onFailure: (error) => this.#onRestFailure(error),
   }
   readonly #runHost: RunHost = {
+    withGlobalsThen: (state) => {
+      const { store, globals } = this.#services
+      return withGlobalsThen(store, globals.runId, state)
+    },
     nextId: (kind) => this.#ids.next(kind),
     fork: (runId, point, options) => this.fork(runId, point, options),
     onQuery: (runId, what) => this.#services.topics.emit('query', { runId, what }),

@@ -7,7 +7,7 @@ import type { MachineState } from '../ledger/index.ts'
 import type { Store } from '../store/index.ts'
 import { accessRulesOf } from '../workflow/index.ts'
 import type { PersonTarget, WorkflowDefinition } from '../workflow/index.ts'
-import { loadGlobals } from './globals.ts'
+import { loadGlobals, withGlobalsThen } from './globals.ts'
 import { loadRun } from './load-run.ts'
 import type { RunState } from './run-state.ts'
 
@@ -47,14 +47,15 @@ export interface StoredViewOptions {
  */
 export async function viewStored(options: StoredViewOptions): Promise<View> {
   const { store, definition, runId, agent, atSeq, tenant = 'default' } = options
-  const { board, machine } = await loadRun({
+  const state = await loadRun({
     store,
     catalogue: definition.catalogue,
     runId,
     ...(atSeq === undefined ? {} : { atSeq }),
   })
+  const { board, machine } = state
   const sight = sightIn(definition, runId, agent, options.type ?? typeOf(machine, agent))
-  if (atSeq !== undefined) return new BoardView(board, sight)
+  if (atSeq !== undefined) return new BoardView(await withGlobalsThen(store, globalsId(tenant), state), sight)
   const { board: shared } = await loadGlobals({ store, runId: globalsId(tenant) })
   return new BoardView(board.withGlobals(shared.globals), sight)
 }

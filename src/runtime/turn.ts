@@ -1,7 +1,7 @@
 // Turn: one record on its way into the store, and what is to happen once it is there.
 import type { CellChange, Conflict, Acceptance, Refusal } from '../context/index.ts'
 import { withoutPrevious } from '../ledger/index.ts'
-import type { LedgerRecord, MachineState } from '../ledger/index.ts'
+import type { GlobalsMark, LedgerRecord, MachineState } from '../ledger/index.ts'
 import type { MachineSnapshot } from './machine-snapshot.ts'
 import type { Effect } from './stage.ts'
 
@@ -33,11 +33,27 @@ export const NO_REFUSALS: readonly Refusal[] = Object.freeze([])
 export const NO_CONFLICTS: readonly Conflict[] = Object.freeze([])
 export const NO_EFFECTS: readonly Effect[] = Object.freeze([])
 
-export function createTurn(draft: Draft, runId: string, seq: number, globalsEpoch: number): Turn {
+export function createTurn(
+  draft: Draft,
+  { runId, seq, globals }: Pick<LedgerRecord, 'runId' | 'seq'> & { readonly globals: GlobalsMark | undefined },
+  globalsEpoch: number,
+): Turn {
   const { kind, author, asked, at, snapshot, changes, conflicts, refusals, machine } = draft
   const recorded = changes.length === 0 ? NO_CHANGES : changes.map(withoutPrevious)
   return {
-    record: { seq, runId, at, kind, author, asked, changes: recorded, conflicts, refusals, machine },
+    record: {
+      seq,
+      runId,
+      at,
+      kind,
+      author,
+      asked,
+      changes: recorded,
+      conflicts,
+      refusals,
+      machine,
+      ...(globals === undefined ? {} : { globals }),
+    },
     snapshot,
     effects: draft.effects,
     changes,

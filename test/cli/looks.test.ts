@@ -79,6 +79,14 @@ describe('callboard run', () => {
   })
 })
 
+const RATES = `
+import { defineContext, entry } from 'callboard'
+import { z } from 'zod'
+const board = defineContext({ rate: entry(z.number(), { scope: 'global' }) })
+const reader = board.agent({ reads: ['*'], run: async () => {} })
+export const rates = board.workflow({ name: 'rates', agents: { reader } }).createMachine({})
+`
+
 describe('commands that look', () => {
   it('show a run by the beginning of its id, without its module, and no secret', async () => {
     const { folder, runId } = await makeDeal()
@@ -121,6 +129,30 @@ describe('commands that look', () => {
     expect((await callboard(['show', id], folder)).stdout).toContain(`${runId}.first.1 (active, an open request)\n`)
     expect(await shown(`${id}.sec`)).toBe(`${runId}.second.2`)
     expect((await callboard(['show', `${id}.`], folder)).stderr).toContain('fits several runs: ')
+  })
+
+  it('show global entries as they are now, and at a point as the run saw them then', async () => {
+    const folder = makeFolder({ 'rates.ts': RATES })
+    const path = join(folder, 'runs.db')
+    const store = await openSqlite(path)
+    const board = defineContext({ rate: entry(z.number(), { scope: 'global' }) })
+    const workflow = board.workflow({ name: 'rates' }).createMachine({})
+    const runtime = await createRuntime({ store })
+    const [run, other] = [await runtime.start(workflow, { runId: 'r' }), await runtime.start(workflow)]
+    await run.update({ rate: 1 })
+    await other.update({ rate: 3 })
+    await run.snapshot('then')
+    await other.update({ rate: 4 })
+    await runtime.close({ runs: 'keep' })
+    await store.close()
+    const look = async (...args: string[]): Promise<string[]> => {
+      const { code, stderr, stdout } = await callboard([...args, '--db', path], folder)
+      expect({ code, stderr }).toEqual(FINE)
+      return squeezed(stdout).split('\n')
+    }
+    expect(await look('show', 'r')).toContain('rate 3 medium global outside 4')
+    expect(await look('view', 'r', 'reader', '--module', 'rates.ts', '--at', '3')).toContain('rate 2 medium global 3')
+    expect(await look('diff', 'r', '2', '3')).toEqual(['- rate 1 1', '+ rate 2 3'])
   })
 
   it('show the ledger, the log of an entry and the difference of two points, and no secret', async () => {

@@ -150,7 +150,14 @@ export function recordOf(runId: string, seq: number): fc.Arbitrary<LedgerRecord>
       conflicts: fc.array(conflict, { maxLength: 2 }),
       refusals: fc.array(refusal, { maxLength: 2 }),
       machine: fc.option(machine, { nil: undefined }),
-    }).map((fields) => ({ seq, runId, changes, ...fields })),
+      globals: fc.option(recordOfFields({ seq: fc.integer({ min: 1 }), at: instant }), { nil: undefined }),
+    }).map(({ globals, ...fields }) => ({
+      seq,
+      runId,
+      changes,
+      ...fields,
+      ...(globals === undefined ? {} : { globals }),
+    })),
   )
 }
 

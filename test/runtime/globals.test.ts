@@ -1,6 +1,8 @@
-import { expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { createVolatileStore, defineContext, entry, put } from 'callboard'
+import { createVolatileStore, defineContext, entry, exportLedger, importLedger, put } from 'callboard'
+import type { Runtime } from 'callboard'
+import type { TestClock } from '../support/clock.ts'
 import { createWorld, idle, refusalOf, together } from './world.ts'
 
 const prices = defineContext({
@@ -133,6 +135,111 @@ it('a run that has ended shows global entries as they are, held since or opened 
     [8, 8],
     [8, 8],
   ])
+})
+
+describe('a point of a run', () => {
+  const board = defineContext({
+    rate: entry(z.number(), { scope: 'global' }),
+    price: entry(z.number()),
+  })
+  const pricer = board.agent({
+    reads: ['*'],
+    writes: ['price'],
+    run: async ({ view, update }) => void (await update({ price: 10 * view.getOrThrow('rate') })),
+  })
+  const pricing = board.workflow({ name: 'pricing', agents: { pricer } }).createMachine({
+    initial: 'idle',
+    states: {
+      idle: { on: { go: 'pricing' } },
+      pricing: { invoke: { src: 'pricer', onDone: 'idle' } },
+    },
+  })
+  type Pricing = Awaited<ReturnType<typeof start>>
+  const start = (runtime: Runtime, runId: string) => runtime.start(pricing, { runId })
+  const price = async (run: Pricing, clock: TestClock): Promise<void> => {
+    await run.send({ type: 'go' })
+    await clock.settle()
+  }
+  const ratesOf = async (run: Pricing): Promise<unknown[]> => {
+    const rates: unknown[] = []
+    for (let seq = 1; seq <= run.seq; seq++) {
+      const then = await run.at(seq)
+      expect((await run.viewAt('pricer', seq)).get('rate')).toBe(then.get('rate'))
+      rates.push(then.get('rate'))
+    }
+    return rates
+  }
+
+  it('has the global entries that the run saw then, whoever wrote them, at whatever instant', async () => {
+    const { runtime, clock } = await createWorld()
+    const run = await start(runtime, 'r')
+    const other = await start(runtime, 'other')
+    await other.update({ rate: 3 })
+    await price(run, clock)
+    await run.update({ rate: 4 })
+    await other.update({ rate: 5 })
+    await price(run, clock)
+    expect(await ratesOf(run)).toEqual([undefined, 3, 3, 3, 4, 5, 5, 5])
+    expect(run.get('price')).toBe(50)
+    const changed = (await run.diff(4, 6)).map(({ key, kind }) => [key, kind])
+    expect(changed).toEqual([['rate', 'changed']])
+  })
+
+  it('has them after a restart, from snapshots, and in a fork', async () => {
+    const store = createVolatileStore()
+    const options = { store, workflows: [pricing], snapshots: { everyRecords: 3 } }
+    const { runtime, clock } = await createWorld(options)
+    const run = await start(runtime, 'r')
+    const other = await start(runtime, 'other')
+    for (let rate = 1; rate <= 3; rate++) {
+      await other.update({ rate })
+      await price(run, clock)
+    }
+    await runtime.close({ runs: 'keep' })
+    const { runtime: later, clock: laterClock } = await createWorld(options)
+    const again = (await later.open('r')) as unknown as Pricing
+    await (await later.open('other')).update({ rate: 4 } as never)
+    await price(again, laterClock)
+    const rates = [undefined, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    expect(await ratesOf(again)).toEqual(rates)
+    const fork = (await again.fork(3)) as unknown as Pricing
+    await fork.update({ price: 1 })
+    expect((await ratesOf(fork)).slice(0, 2)).toEqual([4, 4])
+  })
+
+  it('has those that the run had written itself where the others were dropped', async () => {
+    const { runtime, clock } = await createWorld({
+      snapshots: { everyRecords: 4, keep: 1 },
+      retention: { keepRecords: 0 },
+    })
+    const run = await start(runtime, 'r')
+    const other = await start(runtime, 'other')
+    await run.update({ rate: 1 })
+    await other.update({ rate: 2 })
+    await run.update({ price: 1 })
+    expect(await ratesOf(run)).toEqual([undefined, 1, 2])
+    for (let rate = 3; rate < 12; rate++) await other.update({ rate })
+    await clock.settle()
+    expect(await ratesOf(run)).toEqual([undefined, 1, 1])
+  })
+
+  it('of a run from another database has no global entries of this one', async () => {
+    const store = createVolatileStore()
+    const { runtime, clock } = await createWorld()
+    const run = await start(runtime, 'r')
+    const other = await start(runtime, 'other')
+    await other.update({ rate: 3 })
+    await price(run, clock)
+    const text = await exportLedger(runtime.store, 'r')
+    const { runtime: here, clock: hereClock } = await createWorld({ store, workflows: [pricing] })
+    await hereClock.advance(1000)
+    await (await start(here, 'here')).update({ rate: 99 })
+    await importLedger(store, text)
+    const imported = (await here.open('r')) as unknown as Pricing
+    expect(await ratesOf(imported)).toEqual([undefined, undefined, undefined, undefined])
+    await imported.update({ price: 5 })
+    expect(await ratesOf(imported)).toEqual([undefined, undefined, undefined, undefined, 99])
+  })
 })
 
 it('a run begins on the global entries that another process has written meanwhile', async () => {

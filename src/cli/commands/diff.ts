@@ -5,7 +5,7 @@ import type { Entry } from '../../context/index.ts'
 import { databaseOption, openExisting } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
 import { findRun } from '../find-run.ts'
-import { pointOf, stateAt, writeJson } from '../look.ts'
+import { pointOf, seenAt, stateAt, writeJson } from '../look.ts'
 import { Redactor } from '../redact.ts'
 import { preview } from '../table.ts'
 import type { Style, Terminal } from '../terminal.ts'
@@ -27,8 +27,8 @@ export function diffCommand(terminal: Terminal, end: (code: number) => void): Co
       const { runId } = summary
       const newest = await stateAt(store, runId)
       const points = [pointOf(summary, newest, from), pointOf(summary, newest, to)] as const
-      const before = await stateAt(store, runId, points[0])
-      const after = await stateAt(store, runId, points[1])
+      const before = await seenAt(store, runId, points[0])
+      const after = await seenAt(store, runId, points[1])
       const redactor = new Redactor()
       redactor.learn(before.board.cells())
       redactor.learn(after.board.cells())

@@ -9,7 +9,7 @@ import type { Database } from '../database.ts'
 import { EXIT } from '../exit-code.ts'
 import { findRun, listRuns } from '../find-run.ts'
 import { hint } from '../hint.ts'
-import { recordsOf, stateAt, writeJson } from '../look.ts'
+import { recordsOf, seenAt, stateAt, writeJson } from '../look.ts'
 import { Redactor } from '../redact.ts'
 import { instant, preview, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -55,7 +55,7 @@ export function showCommand(terminal: Terminal, end: (code: number) => void): Co
 async function look(database: Database, summary: RunSummary): Promise<Shown> {
   const { store } = database
   const { runId } = summary
-  const state = await stateAt(store, runId)
+  const state = await seenAt(store, runId)
   const firstSeq = await firstKeptSeq(store, runId)
   let conflicts = 0
   let refusals = 0
