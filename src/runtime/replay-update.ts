@@ -1,5 +1,6 @@
-// From what a record says of an update, the update again: what its author asked, knowing what it knew.
-import { admitValue } from '../base/index.ts'
+// From what a record says of an update or an event, the same again: of an update what its author asked, knowing what it knew.
+import type { EventObject } from 'xstate'
+import { admitValue, fromTagged } from '../base/index.ts'
 import { inferPriority, Update } from '../context/index.ts'
 import type {
   Catalogue,
@@ -14,6 +15,8 @@ import type {
   WriteOptions,
 } from '../context/index.ts'
 import type { LedgerRecord } from '../ledger/index.ts'
+import { reviveError } from './describe-event.ts'
+import type { RecordedError } from './describe-event.ts'
 import type { RecordNote } from './record-note.ts'
 
 /** What `describeEvent` keeps of an update. */
@@ -48,6 +51,25 @@ export interface KnownCells {
 
 /** An update made again, or why it cannot be: then what came of it is taken over. */
 export type RemadeUpdate = { readonly update: Update } | { readonly why: string; readonly update: Update }
+
+/** What a record says of an event. */
+export interface EventLine {
+  readonly event: string | EventObject
+  readonly error?: RecordedError
+  readonly actor?: readonly string[]
+  readonly isPartial?: true
+}
+
+/** Makes an event again from its record. */
+export function remakeEvent({ event, error }: EventLine): EventObject {
+  if (typeof event !== 'string') return fromTagged(JSON.parse(JSON.stringify(event))) as EventObject
+  const made = {
+    type: event,
+    error: error === undefined ? undefined : reviveError(error),
+    actorId: event.split('.').slice(3).join('.'),
+  }
+  return made
+}
 
 /** Makes an update again from its record. */
 export function remakeUpdate(record: LedgerRecord, known: KnownCells): RemadeUpdate {

@@ -4,11 +4,12 @@
 //   Y2. What came from outside (updates, events of agents and people, due timers) is taken from the ledger; what followed
 //       from it inside of the machine has to follow again.
 //   Y3. A record comes out the same when its changes, its conflicts and the machine's state are the same bytes.
-//   Y4. What a record does not tell (a branch, a restore, a policy given as a function) is taken over as it was, and said.
+//   Y4. What a record does not tell (a branch, a restore, a policy given as a function) is taken over as it was, and said. So is what
+//       comes out otherwise over global entries of another database.
 //   Y5. That a process has ended is in no record, and neither is what was ephemeral and went with it. Where a record comes
 //       out otherwise, it is tried without what is ephemeral, as after a restart; that counts if it comes out the same.
-import type { AnyActorRef, AnyStateMachine, EventObject } from 'xstate'
-import { Deadlines, fromTagged } from '../base/index.ts'
+import type { AnyActorRef, AnyStateMachine } from 'xstate'
+import { Deadlines } from '../base/index.ts'
 import type { Shelf } from '../context/index.ts'
 import type { Board, Cell, EntryAddress } from '../context/index.ts'
 import type { LedgerRecord, RecordKind } from '../ledger/index.ts'
@@ -18,8 +19,6 @@ import type { WorkflowDefinition } from '../workflow/index.ts'
 import { actorAt } from './actor-path.ts'
 import { bindActors } from './bind-actors.ts'
 import { deriveMachine } from './derive-machine.ts'
-import { reviveError } from './describe-event.ts'
-import type { RecordedError } from './describe-event.ts'
 import { Engine } from './engine.ts'
 import type { EngineHost, EngineOrigin } from './engine.ts'
 import { invocationName } from './invocation-name.ts'
@@ -28,9 +27,10 @@ import type { MachineSnapshot } from './machine-snapshot.ts'
 import { PhaseMarks } from './phase-marks.ts'
 import { compareMachine, compareRecords, machineText, nothingMade, oneTooMany } from './replay-difference.ts'
 import type { ReplayDifference } from './replay-difference.ts'
-import { readReplaySource } from './replay-source.ts'
+import { causeOf, readReplaySource } from './replay-source.ts'
 import type { ReplaySource } from './replay-source.ts'
-import { remakeUpdate } from './replay-update.ts'
+import { remakeEvent, remakeUpdate } from './replay-update.ts'
+import type { EventLine } from './replay-update.ts'
 import { definitionOf } from './runtime-errors.ts'
 import type { Turn } from './turn.ts'
 
@@ -71,12 +71,14 @@ class Replay {
   /** The seq of the first record. */
   readonly #firstSeq: number
   readonly #records: readonly LedgerRecord[]
-  readonly #others: readonly LedgerRecord[]
+  readonly #globalRecords: readonly LedgerRecord[]
+  readonly #foreign: ReadonlySet<number>
   readonly #takenOver: { readonly seq: number; readonly why: string }[] = []
   readonly #versions = new Map<string, Map<number, Cell>>()
   #engine: Engine | undefined
   #globals: Shelf
-  #nextOther = 0
+  readonly #firstGlobals: Shelf
+  #nextGlobal = 0
   #invocations = 0
   /** What the engine has made and was not compared yet. */
   #made: Turn[] = []
@@ -89,14 +91,16 @@ class Replay {
   /** What was otherwise, while it is tried without what was ephemeral. */
   #doubt: { readonly index: number; readonly difference: ReplayDifference } | undefined
 
-  constructor(options: ReplayOptions, { afterSeq, passedOver, records, globals, others }: ReplaySource) {
+  constructor(options: ReplayOptions, source: ReplaySource) {
+    const { afterSeq, passedOver, records, globals, globalRecords, foreign } = source
     this.#options = options
     this.#definition = definitionOf(options.workflow)
     this.#firstSeq = afterSeq + 1
     this.#records = records
-    this.#globals = globals
-    this.#others = others
-    this.#begun = { index: 0, board: undefined, globals, nextOther: 0, takenOver: 0 }
+    this.#globals = this.#firstGlobals = globals
+    this.#globalRecords = globalRecords
+    this.#foreign = foreign
+    this.#begun = { index: 0, board: undefined, globals, nextGlobal: 0, takenOver: 0 }
     if (passedOver) this.#takenOver.push({ seq: afterSeq, why: 'the global entries of until then were dropped' })
   }
 
@@ -126,6 +130,8 @@ class Replay {
     const difference = await this.#replay(record)
     if (difference !== undefined && this.#isUnknown(record, difference.key)) {
       await this.#takeOver(record, 'what was ephemeral before is not known', 'unknown')
+    } else if (difference !== undefined && this.#foreign.has(record.seq)) {
+      await this.#takeOver(record, 'the global entries that it saw are not known here', 'unknown')
     } else if (difference !== undefined) return difference
     this.#learn(record)
     return undefined
@@ -137,16 +143,16 @@ class Replay {
       index,
       board,
       globals: this.#globals,
-      nextOther: this.#nextOther,
+      nextGlobal: this.#nextGlobal,
       takenOver: this.#takenOver.length,
     }
   }
 
   /** To before what was asked last, as a process finds it that begins there (Y5). */
   async #goBack(): Promise<number> {
-    const { index, globals, nextOther, takenOver } = this.#begun
+    const { index, globals, nextGlobal, takenOver } = this.#begun
     this.#globals = globals
-    this.#nextOther = nextOther
+    this.#nextGlobal = nextGlobal
     this.#takenOver.splice(takenOver)
     this.#failure = undefined
     await this.#goOnFrom(this.#firstSeq + index - 1, 'lost')
@@ -164,8 +170,10 @@ class Replay {
     return changes.some((change) => change.key === key && this.#unknown.has(idOf(change)))
   }
 
-  async #takeOver({ seq }: LedgerRecord, why: string, ephemerals: Ephemerals): Promise<void> {
+  async #takeOver({ seq, changes }: LedgerRecord, why: string, ephemerals: Ephemerals): Promise<void> {
     this.#takenOver.push({ seq, why })
+    this.#failure = undefined
+    this.#globals = this.#globals.with(changes.filter(({ scope }) => scope === 'global').map(({ cell }) => cell))
     await this.#goOnFrom(seq, ephemerals)
   }
 
@@ -176,7 +184,7 @@ class Replay {
 
   async #replay(record: LedgerRecord): Promise<ReplayDifference | undefined> {
     const { seq } = record
-    this.#globals = this.#globalsAt(record.at)
+    this.#globals = this.#globalsAt(record)
     if (this.#made.length === 0) {
       const why = await this.#do(record)
       if (why !== undefined) {
@@ -244,15 +252,8 @@ class Replay {
   }
 
   #doEvent({ asked }: LedgerRecord): void {
-    const { event, error, actor = [] } = asked as EventLine
-    const made =
-      typeof event === 'string'
-        ? {
-            type: event,
-            error: error === undefined ? undefined : reviveError(error),
-            actorId: event.split('.').slice(3).join('.'),
-          }
-        : (fromTagged(JSON.parse(JSON.stringify(event))) as EventObject)
+    const { actor = [] } = asked as EventLine
+    const made = remakeEvent(asked as EventLine)
     const root = this.#engine?.actor as AnyActorRef | undefined
     if (root === undefined) return
     if (actor.length === 0)
@@ -342,11 +343,22 @@ class Replay {
     await Promise.resolve()
   }
 
-  #globalsAt(at: number): Shelf {
+  /** What a record does to them comes of it again. */
+  #globalsAt({ runId, seq, at }: LedgerRecord): Shelf {
+    if (this.#foreign.has(seq)) return this.#globals
+    let globals = this.#globals
+    if (this.#foreign.has(seq - 1)) {
+      this.#nextGlobal = 0
+      globals = this.#firstGlobals
+    }
     const cells: Cell[] = []
-    for (; (this.#others[this.#nextOther]?.at ?? Number.POSITIVE_INFINITY) <= at; this.#nextOther++)
-      for (const { cell } of this.#others[this.#nextOther]?.changes ?? []) cells.push(cell)
-    return cells.length === 0 ? this.#globals : this.#globals.with(cells)
+    for (; this.#nextGlobal < this.#globalRecords.length; this.#nextGlobal++) {
+      const record = this.#globalRecords[this.#nextGlobal]
+      if (record === undefined || record.at > at) break
+      const cause = causeOf(record)
+      if (cause.runId !== runId || cause.seq < seq) cells.push(...record.changes.map(({ cell }) => cell))
+    }
+    return cells.length === 0 ? globals : globals.with(cells)
   }
 
   #learn({ changes }: LedgerRecord): void {
@@ -374,17 +386,10 @@ interface Beginning {
   readonly index: number
   readonly board: Board | undefined
   readonly globals: Shelf
-  readonly nextOther: number
+  readonly nextGlobal: number
   readonly takenOver: number
 }
 
 const SILENT_KINDS: ReadonlySet<RecordKind> = new Set(['end', 'step', 'request', 'snapshot', 'wait', 'refusal'])
-
-interface EventLine {
-  readonly event: string | EventObject
-  readonly error?: RecordedError
-  readonly actor?: readonly string[]
-  readonly isPartial?: true
-}
 
 const idOf = ({ scope, holder, key }: EntryAddress): string => JSON.stringify([scope, holder, key])

@@ -7,7 +7,18 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { assign, createMachine, sendParent } from 'xstate'
 import type { AnyStateMachine } from 'xstate'
-import { createRuntime, createVolatileStore, defineContext, drop, entry, patch, put, replayRun } from 'callboard'
+import {
+  createRuntime,
+  createVolatileStore,
+  defineContext,
+  drop,
+  entry,
+  exportLedger,
+  importLedger,
+  patch,
+  put,
+  replayRun,
+} from 'callboard'
 import type { ReplayReport, Run, Store } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
 import { createTestClock } from '../support/clock.ts'
@@ -383,6 +394,86 @@ describe('a run that is replayed when changes to global entries were dropped', (
       difference: undefined,
     })
     expect(await replayRun({ store, workflow: noting, runId: 'n' })).toMatchObject({ records: 3, takenOver: [] })
+  })
+})
+
+describe('a run that is replayed in another database', () => {
+  const board = defineContext({
+    rate: entry(z.number(), { scope: 'global', default: 2, merge: 'counter' }),
+    price: entry(z.number()),
+  })
+  const workflow = board.workflow({ name: 'pricing' }).createMachine({
+    initial: 'low',
+    states: { low: { always: { guard: board.when('rate', (rate) => Number(rate) > 5), target: 'high' } }, high: {} },
+  })
+  const unknown = 'the global entries that it saw are not known here'
+
+  /** Two runs that share a rate. */
+  async function makeTwo(): Promise<Store> {
+    const clock = createTestClock()
+    const store = createVolatileStore()
+    const runtime = await createRuntime({ store, clock })
+    const [one, two] = [
+      await runtime.start(workflow, { runId: 'one' }),
+      await runtime.start(workflow, { runId: 'two' }),
+    ]
+    for (const run of [one, two, one]) {
+      await clock.advance(1)
+      await run.update({ rate: 2 })
+      await run.update({ price: 1 })
+    }
+    await two.update({ price: 2 })
+    return store
+  }
+  const replayed = (store: Store, runId: string): Promise<ReplayReport> => replayRun({ store, workflow, runId })
+
+  it('takes over what comes of global entries that are not here', async () => {
+    const here = createVolatileStore()
+    const there = await makeTwo()
+    expect(await replayed(there, 'two')).toMatchObject({ difference: undefined, takenOver: [] })
+    await importLedger(here, await exportLedger(there, 'two'))
+    const report = await replayed(here, 'two')
+    expect(report.difference).toBeUndefined()
+    expect(report.records).toBe((await here.summary('two'))?.seq)
+    expect(new Set(report.takenOver.map(({ why }) => why))).toEqual(new Set([unknown]))
+  })
+
+  it('takes over the global changes of a run that was imported again under another id', async () => {
+    const store = await makeTwo()
+    for (const runId of ['one', 'two']) {
+      await importLedger(store, await exportLedger(store, runId), { runId: `${runId}-copy` })
+      const report = await replayed(store, `${runId}-copy`)
+      expect(report.difference).toBeUndefined()
+      expect(report.records).toBe((await store.summary(runId))?.seq)
+    }
+  })
+
+  it('still finds what is different where it is known what it saw', async () => {
+    const clock = createTestClock()
+    const here = createVolatileStore()
+    await importLedger(here, await exportLedger(await makeTwo(), 'two'))
+    const runtime = await createRuntime({
+      store: here,
+      clock: createTestClock(clock.now() + 10),
+      workflows: [workflow],
+    })
+    const run = await runtime.open('two')
+    const imported = run.seq
+    await run.update({ price: 3 } as never)
+    await run.update({ rate: 9 } as never)
+    await run.update({ price: 4 } as never)
+    expect((await replayed(here, 'two')).difference).toBeUndefined()
+    const other = defineContext({
+      rate: entry(z.number(), { scope: 'global', default: 2, merge: 'max' }),
+      price: entry(z.number(), { merge: 'counter' }),
+    })
+    const changed = other.workflow({ name: 'pricing' }).createMachine({
+      initial: 'low',
+      states: { low: { always: { guard: other.when('rate', (rate) => Number(rate) > 5), target: 'high' } }, high: {} },
+    })
+    const report = await replayRun({ store: here, workflow: changed, runId: 'two' })
+    expect(report.difference?.key).toBe('price')
+    expect(report.difference?.seq).toBeGreaterThan(imported)
   })
 })
 
