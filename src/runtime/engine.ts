@@ -244,14 +244,27 @@ export class Engine implements InnerHost, MachineDriver {
     })
   }
 
-  /** Goes on with a restored run: its timers keep their instants, its children are started again. */
-  resume(): void {
+  /**
+   * Goes on with a restored run: its timers keep their instants, its children are started again; once that is stored,
+   * where something is to be written first.
+   */
+  resume(first?: Update): void {
     if (this.#stopped) return
     this.timers.restore(this.#stored, this.#actor)
     const beginnings = (this.#beginnings = [])
     this.#actor.start()
     this.#beginnings = undefined
-    for (const begin of beginnings) this.#perform(begin)
+    if (first !== undefined) {
+      this.#flushing = true
+      this.update(
+        first,
+        () => {},
+        () => {},
+      )
+      this.#flushing = false
+    }
+    for (const begin of beginnings) this.afterCommit(begin)
+    if (this.#pending.length > 0) void this.#flush()
   }
 
   /** Hands an event to the machine. Resolves with the turn it made once that is stored, or undefined if it changed nothing. */

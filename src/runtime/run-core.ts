@@ -23,7 +23,7 @@ import type { GlobalsMark, LedgerRecord, MachineState, RecordKind } from '../led
 import type { Labels, RunSummary } from '../store/index.ts'
 import { deadlockError, graphFor, Subscriptions, WaitTable } from '../waits/index.ts'
 import type { Wait, WaitForGraph } from '../waits/index.ts'
-import { accessRulesOf, EXPIRE_EVENT, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
+import { accessRulesOf, EXPIRE_EVENT, missingGlobals, stampOf, UPSTREAM_EVENT } from '../workflow/index.ts'
 import type { Compact, DefinitionStamp, Progress, UpdateResult, WorkflowDefinition } from '../workflow/index.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { bindActors } from './bind-actors.ts'
@@ -282,7 +282,8 @@ export class RunCore implements EngineHost {
     }
     this.#invocations.continueFrom(machine?.invocations ?? 0)
     reopenRequests(this)
-    this.#engine.resume()
+    const { nextUpdateId, globals } = this.#services
+    this.#engine.resume(missingGlobals(this.catalogue, globals.latest, { nextId: nextUpdateId, at: this.clock.now() }))
     this.#armExpiry(this.readableBoard())
   }
 

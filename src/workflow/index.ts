@@ -43,7 +43,7 @@ export type {
 export { compareStructures, describeDifference } from './structure-difference.ts'
 export type { StructureDifference } from './structure-difference.ts'
 export type { BoardReader, Changes, Patterns, Selected, ValuesOf } from './values.ts'
-export { applyUpdate, setBeginning, workflowOf } from './workflow.ts'
+export { applyUpdate, missingGlobals, setBeginning, workflowOf } from './workflow.ts'
 export type {
   RunBeginning,
   Workflow,

@@ -24,7 +24,7 @@ import type {
 import type { z } from 'zod'
 import { CallboardError } from '../base/index.ts'
 import { Board, prepareUpdate, refusalError, WORKFLOW_AUTHOR } from '../context/index.ts'
-import type { Catalogue, Shelf } from '../context/index.ts'
+import type { Catalogue, CatalogueEntry, Shelf, Update } from '../context/index.ts'
 import { isAgentLogic } from './agent.ts'
 import type { AgentDefinition } from './agent.ts'
 import { EXPIRE_EVENT, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
@@ -361,7 +361,18 @@ function createBoard(catalogue: Catalogue, beginning: RunBeginning | undefined):
   const empty = Board.create({ catalogue, runId: '', ...beginning })
   const defaults = catalogue.entries.filter((entry) => entry.default !== undefined && !empty.has(entry.name))
   if (defaults.length === 0) return empty
-  const asked = Object.fromEntries(defaults.map((entry) => [entry.name, entry.default]))
+  const board = empty.apply(updateOfDefaults(catalogue, defaults, { id: empty.nextUpdateId, at: empty.at }))
+  const { result } = board.transcript.at(-1) ?? { result: undefined }
+  if (result?.kind === 'refused') throw refusalError(result, board.runId)
+  return board
+}
+
+function updateOfDefaults(
+  catalogue: Catalogue,
+  entries: readonly CatalogueEntry[],
+  { id, at }: Pick<Update, 'id' | 'at'>,
+): Update {
+  const asked = Object.fromEntries(entries.map((entry) => [entry.name, entry.default]))
   const asking = {
     catalogue,
     author: WORKFLOW_AUTHOR,
@@ -370,12 +381,24 @@ function createBoard(catalogue: Catalogue, beginning: RunBeginning | undefined):
     seen: () => 'absent' as const,
     others: () => [],
   }
-  const prepared = prepareUpdate({ ...asking, id: empty.nextUpdateId, at: empty.at }, asked)
-  if (prepared.kind === 'refused') throw refusalError(prepared, empty.runId)
-  const board = empty.apply(prepared)
-  const { result } = board.transcript.at(-1) ?? { result: undefined }
-  if (result?.kind === 'refused') throw refusalError(result, board.runId)
-  return board
+  const prepared = prepareUpdate({ ...asking, id, at }, asked)
+  if (prepared.kind === 'refused') throw refusalError(prepared, '')
+  return prepared
+}
+
+/**
+ * What a stored run writes before it goes on where global entries are that have a default and were never written: it may
+ * have come from another database. What was deleted stays deleted.
+ */
+export function missingGlobals(
+  catalogue: Catalogue,
+  globals: Shelf,
+  { nextId, at }: { readonly nextId: () => string; readonly at: number },
+): Update | undefined {
+  const missing = catalogue.entries.filter(
+    ({ name, scope, default: value }) => scope === 'global' && value !== undefined && globals.plain(name) === undefined,
+  )
+  return missing.length === 0 ? undefined : updateOfDefaults(catalogue, missing, { id: nextId(), at })
 }
 
 /** Only named actors: an anonymous one could not be found again after a restart. */

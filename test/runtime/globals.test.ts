@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { createVolatileStore, defineContext, entry, exportLedger, importLedger, put } from 'callboard'
-import type { Runtime } from 'callboard'
+import { createVolatileStore, defineContext, drop, entry, exportLedger, importLedger, put, replayRun } from 'callboard'
+import { packRun, unpackRun } from 'callboard/pack'
+import type { Runtime, Store } from 'callboard'
 import type { TestClock } from '../support/clock.ts'
 import { createWorld, idle, refusalOf, together } from './world.ts'
 
@@ -239,6 +240,59 @@ describe('a point of a run', () => {
     expect(await ratesOf(imported)).toEqual([undefined, undefined, undefined, undefined])
     await imported.update({ price: 5 })
     expect(await ratesOf(imported)).toEqual([undefined, undefined, undefined, undefined, 99])
+  })
+})
+
+describe('a run that goes on in another database', () => {
+  let hangs = false
+  const board = defineContext({
+    rate: entry(z.number(), { scope: 'global', default: 2 }),
+    ok: entry(z.boolean()),
+    price: entry(z.number()),
+  })
+  const pricer = board.agent({
+    reads: ['*'],
+    writes: ['price'],
+    run: async ({ view, update }) => {
+      if (hangs) await new Promise(() => {})
+      await update({ price: 10 * view.getOrThrow('rate') })
+    },
+  })
+  const workflow = board.workflow({ name: 'pricing', agents: { pricer } }).createMachine({
+    initial: 'idle',
+    states: { idle: { on: { go: 'pricing' } }, pricing: { invoke: { src: 'pricer', onDone: 'done' } }, done: {} },
+  })
+
+  async function move(store: Store, isAtWork = false): Promise<void> {
+    const { runtime } = await createWorld()
+    const run = await runtime.start(workflow, { runId: 'r' })
+    hangs = true
+    if (isAtWork) await run.send({ type: 'go' })
+    await unpackRun(store, (await packRun(runtime.store, 'r')).bytes, { runId: 'moved' })
+    hangs = false
+  }
+
+  it('finds the defaults of global entries there, before its agents go on', async () => {
+    const store = createVolatileStore()
+    await move(store, true)
+    const { runtime, clock } = await createWorld({ store, workflows: [workflow] })
+    const run = await runtime.open('moved')
+    await clock.settle()
+    expect([run.get('rate'), run.get('price'), run.state]).toEqual([2, 20, 'done'])
+    expect((await runtime.start(workflow)).entry('rate')).toMatchObject({ version: 1, updatedBy: 'workflow' })
+    expect((await replayRun({ store, workflow, runId: 'moved' })).difference).toBeUndefined()
+  })
+
+  it('takes what is there as it is, what was deleted too', async () => {
+    const store = createVolatileStore()
+    const { runtime: before } = await createWorld({ store })
+    await (await before.start(workflow)).update({ rate: drop() })
+    await move(store)
+    const { runtime } = await createWorld({ store, workflows: [workflow] })
+    const run = await runtime.open('moved')
+    const { seq } = run
+    await run.send({ type: 'unknown' })
+    expect([run.get('rate'), run.seq]).toEqual([undefined, seq])
   })
 })
 
