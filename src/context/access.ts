@@ -1,5 +1,6 @@
 // Access: what the agents of one registered type may read, write and see in spite of a flag. Rights belong to the type
 // a workflow registers, never to the text of an id.
+import type { Catalogue } from './catalogue.ts'
 import type { EntryInfo } from './entry.ts'
 import { matchesPattern } from './pattern.ts'
 import type { Scope } from './scope.ts'
@@ -53,9 +54,12 @@ export class Access {
   readonly #writes: KeySet
   readonly #sensitive: KeySet
   readonly #protected: KeySet
+  readonly #catalogue: Catalogue | undefined
 
-  constructor(rules: AccessRules) {
+  /** @param catalogue by which what is stored may be sensitive although it was not when it was written */
+  constructor(rules: AccessRules, catalogue?: Catalogue) {
     this.rules = rules
+    this.#catalogue = catalogue?.hasSensitive === true ? catalogue : undefined
     this.groups = Object.freeze([...new Set([...rules.groups, rules.type])])
     this.#reads = new KeySet(rules.reads)
     this.#writes = new KeySet(rules.writes)
@@ -83,6 +87,7 @@ export class Access {
     if (entry.scope === 'group' && !this.groups.includes(entry.holder ?? '')) return false
     const { scopes } = this.rules
     if (!own && scopes !== undefined && !scopes.includes(entry.scope) && entry.owner !== agentId) return false
-    return !entry.sensitive || own || this.#sensitive.has(entry.key)
+    const isSensitive = entry.sensitive || this.#catalogue?.find(entry.key)?.sensitive === true
+    return !isSensitive || own || this.#sensitive.has(entry.key)
   }
 }

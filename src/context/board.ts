@@ -264,7 +264,9 @@ export class Board {
     const previous = this.cell(change)
     const current = previous?.live === true ? previous : undefined
     refuseUnexpected(change, current)
-    if (current?.entry.protected === true && !change.mayOverride) {
+    // It may have been written when its definition was another.
+    const isProtected = current !== undefined && (current.entry.protected || change.definition.protected)
+    if (isProtected && !change.mayOverride) {
       if (change.kind === 'put' && isSameData(current.entry.value, change.value)) {
         draft.skipped.push(key)
         return

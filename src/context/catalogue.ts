@@ -143,6 +143,7 @@ export class Catalogue {
   /** Longest prefix first. */
   readonly #families: readonly CatalogueEntry[]
   readonly #policies: ReadonlyMap<string, Policy>
+  #hasSensitive: boolean | undefined
   readonly #known = new Map<string, KnownKey>()
 
   /** @throws CallboardError `catalogue.invalid` and `catalogue.cycle`, naming the entry and the rule */
@@ -177,6 +178,11 @@ export class Catalogue {
   /** The definition a key falls under, or undefined. */
   find(key: string): CatalogueEntry | undefined {
     return this.lookUp(key)?.definition
+  }
+
+  /** Whether some entry is declared to be sensitive. */
+  get hasSensitive(): boolean {
+    return (this.#hasSensitive ??= this.entries.some(({ sensitive }) => sensitive === true))
   }
 
   /** What is known of a key: its definition, and whether its name says that it holds a secret. One look, remembered. */

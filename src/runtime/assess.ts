@@ -5,6 +5,7 @@ import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { RunSummary, Store } from '../store/index.ts'
 import { compareStructures, describeDifference, stampOf, workflowOf } from '../workflow/index.ts'
 import type { DefinitionOrigin, DefinitionStamp, StructureDifference, WorkflowDefinition } from '../workflow/index.ts'
+import { tightenEntries } from './migrate-entries.ts'
 import type { Misfit } from './configuration.ts'
 import { actorsAtWork, misfitsOf } from './fit.ts'
 import { loadRun } from './load-run.ts'
@@ -113,8 +114,11 @@ function assessState({ machine, definition, summary, state, at }: StateQuestion)
     })
     const all = migrated === undefined ? [...misfits, ...requestMisfits(definition, state)] : misfits
     if (all.length > 0) return broken(changed, all, summary, migrated !== undefined)
-    if (migrated !== undefined) return { ...changed, outcome: 'needs-migration', adoption: migrated }
-    return { ...changed, outcome: 'restores-changed', adoption: adoptAsIs(question) }
+    const adoption = migrated ?? adoptAsIs(question)
+    const board = state.board.withCells(adoption.changes.map(({ cell }) => cell))
+    const changes = [...adoption.changes, ...tightenEntries(board, at)]
+    const outcome = migrated === undefined ? 'restores-changed' : 'needs-migration'
+    return { ...changed, outcome, adoption: { ...adoption, changes } }
   } catch (error) {
     return { ...changed, outcome: 'breaks', error: failedError(changed, summary, error) }
   }

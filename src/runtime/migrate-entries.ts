@@ -44,6 +44,33 @@ export function migrateEntries(
   return changes
 }
 
+/** What is stored under weaker flags than its definition has now gets those: what became sensitive is so at once. */
+export function tightenEntries(board: Board, at: number): readonly CellChange[] {
+  const changes: CellChange[] = []
+  for (const cell of board.own.cells()) {
+    const { live, entry } = cell
+    const definition = board.catalogue.find(entry.key)
+    if (!live || entry.ephemeral || definition === undefined) continue
+    const flags = {
+      sensitive: entry.sensitive || definition.sensitive === true,
+      protected: entry.protected || definition.protected,
+    }
+    if (flags.sensitive === entry.sensitive && flags.protected === entry.protected) continue
+    const { scope, holder, key } = entry
+    const version = entry.version + 1
+    const tightened = Object.freeze({ ...entry, ...flags, version, updatedAt: at, updatedBy: BY })
+    changes.push({
+      kind: 'put',
+      scope,
+      holder,
+      key,
+      cell: Object.freeze({ ...cell, entry: tightened, touches: cell.touches + 1 }),
+      previous: undefined,
+    })
+  }
+  return changes
+}
+
 /** What is wrong with what a migration gave. */
 export function invalid(message: string, cause?: unknown): CallboardError {
   return new CallboardError('migration.invalid', message, {}, cause === undefined ? {} : { cause })

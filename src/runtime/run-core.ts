@@ -649,7 +649,7 @@ export class RunCore implements EngineHost {
         { runId: this.runId, type },
       )
     }
-    const access = new Access(accessRulesOf(type, definition))
+    const access = new Access(accessRulesOf(type, definition), this.catalogue)
     this.#access ??= new Map()
     this.#access.set(type, access)
     return access

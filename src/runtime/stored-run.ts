@@ -60,9 +60,10 @@ export async function viewStored(options: StoredViewOptions): Promise<View> {
   return new BoardView(board.withGlobals(shared.globals), sight)
 }
 
-function sightIn({ agents }: WorkflowDefinition, runId: string, agent: string, type: string): Sight {
+function sightIn({ agents, catalogue }: WorkflowDefinition, runId: string, agent: string, type: string): Sight {
   const definition = agents.get(type)
-  if (definition !== undefined) return new Sight(agent, new Access(accessRulesOf(type, definition)), new Filters())
+  if (definition !== undefined)
+    return new Sight(agent, new Access(accessRulesOf(type, definition), catalogue), new Filters())
   const known = [...agents.keys()].join(', ') || 'none'
   throw new CallboardError(
     'agent.unknown',
