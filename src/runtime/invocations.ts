@@ -1,6 +1,6 @@
 // Invocations: the agents and child runs that a run's machine has started.
 import type { AnyActorLogic, AnyStateMachine } from 'xstate'
-import { CallboardError } from '../base/index.ts'
+import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { AgentDefinition } from '../workflow/index.ts'
 import { AgentProcess } from './agent-process.ts'
 import type { InvocationHost } from './bind-actors.ts'
@@ -127,7 +127,9 @@ export class Invocations implements InvocationHost {
       },
     }
     this.#children.set(invocation, child)
-    const end = await starting
+    const end = await starting.catch(leftWhenClosed)
+    // Nothing is known of it: it is found again when its parent is opened again.
+    if (end?.kind === 'left') return new Promise<never>(() => {})
     if (end !== undefined) this.onChildEnded(invocation, end)
     else if (child.phase === 'starting') child.phase = 'going'
     return outputOf(await child.ended.promise)
@@ -175,4 +177,10 @@ export class Invocations implements InvocationHost {
       { runId, agent },
     )
   }
+}
+
+/** A child run that does not begin because the runtime is closed is left like one that has begun. */
+function leftWhenClosed(error: unknown): RunEnd {
+  if (isCallboardError(error, 'runtime.closed')) return { kind: 'left', error }
+  throw error
 }

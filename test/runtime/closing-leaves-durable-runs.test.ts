@@ -6,7 +6,9 @@ import { z } from 'zod'
 import { createRuntime, createVolatileStore, defineContext, entry } from 'callboard'
 import type { Store } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
+import { wrapStore } from '../store/wrapped.ts'
 import { createTestClock } from '../support/clock.ts'
+import { createGate } from './world.ts'
 
 const board = defineContext({ text: entry(z.string()) })
 
@@ -85,6 +87,44 @@ describe('closing a runtime', () => {
     const second = await createRuntime({ store, workflows: [parent] })
     const { runs } = await second.recover()
     expect(await runs[0]?.done).toBe('the child is done')
+    await second.close()
+  })
+
+  it('while a child run begins is no failure of the child', async () => {
+    const inner = createVolatileStore()
+    const child = slowly([], () => true)
+    const parent = board.workflow({ name: 'parent', agents: { child } }).createMachine({
+      initial: 'off',
+      states: { off: { on: { go: 'on' } }, on: { invoke: { src: 'child', onError: 'failed' } }, failed: {} },
+    })
+    const gates = { asked: createGate(), begins: createGate(), writes: createGate() }
+    const store = wrapStore(inner, {
+      summary: async (runId) => {
+        if (runId === 'r') return inner.summary(runId)
+        gates.asked.open()
+        await gates.begins.passed
+        return inner.summary(runId)
+      },
+      append: async (batches) => {
+        if (batches[0]?.records[0]?.kind === 'update') await gates.writes.passed
+        return inner.append(batches)
+      },
+    })
+    const first = await createRuntime({ store })
+    const run = await first.start(parent, { runId: 'r' })
+    await run.send({ type: 'go' })
+    await gates.asked.passed
+    // The parent is at work until this is stored.
+    const written = run.update({ text: 'by the way' })
+    const closed = first.close({ runs: 'keep' })
+    gates.begins.open()
+    await createTestClock().settle()
+    gates.writes.open()
+    await Promise.all([written, closed])
+    const second = await createRuntime({ store: inner, workflows: [parent] })
+    expect((await second.open('r')).state).toBe('on')
+    await createTestClock().settle()
+    expect((await second.list()).map(({ status }) => status)).toEqual(['active', 'active'])
     await second.close()
   })
 
