@@ -113,8 +113,9 @@ export class Runtime {
         // Of a lost run, what the store has is not what is here.
         if (core.isLost) this.#roster.drop(core.runId)
         else this.#roster.end(core.runId)
-        // One that could not begin is tried again, or told of to whoever asked for it.
-        if (end.kind === 'left' || core.seq === 0) return
+        // It goes on where it was left, or where another process has taken it: nobody is told of an end. One that could not
+        // begin is tried again, or told of to whoever asked for it.
+        if (end.kind === 'left' || core.isLost || core.seq === 0) return
         topics.emit('end', endMessage(core.runId, end))
         if (core.parent !== undefined) this.#tellParent(core.parent.runId, core.runId, end)
       },

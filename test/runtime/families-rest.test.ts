@@ -188,6 +188,27 @@ it('a run that another process has gone on with is given up here, and its child 
   expect((await here.runtime.open('o')).get('result')).toBe('said yes')
 })
 
+it('a child run that another process has gone on with has not failed for its parent, which hears of its end', async () => {
+  const path = freshPath()
+  const worlds = await Promise.all(
+    [1, 2].map(async () => createWorld({ store: await openStore(path), workflows: [office] })),
+  )
+  const [here, there] = worlds as [World, World]
+  const ends: string[] = []
+  here.runtime.on('end', ({ runId, status }) => ends.push(`${runId} ${status}`))
+  const run = await here.runtime.start(office, { runId: 'o' })
+  await here.clock.settle()
+  await (await there.runtime.open(CLERK_OF_OFFICE)).update({ result: 'from there' })
+  await there.runtime.close({ runs: 'keep' })
+  await here.runtime.open(CLERK_OF_OFFICE)
+  await here.clock.settle()
+  expect({ state: run.state, ends }).toEqual({ state: 'working', ends: [] })
+  await answer(here.runtime, CLERK_OF_OFFICE, 'yes')
+  await here.clock.settle()
+  expect(run.get('result')).toBe('said yes')
+  expect(ends).toEqual([`${CLERK_OF_OFFICE} done`, 'o done'])
+})
+
 describe('a child run that was to be stopped when the process ended', () => {
   /** The process ends before a child run's end is in the store. */
   async function interrupt(act: (run: Run) => Promise<unknown>): Promise<Store> {
