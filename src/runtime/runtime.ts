@@ -324,6 +324,7 @@ export class Runtime {
     const definition = definitionOf(machine)
     assertRunId(runId)
     const stored = await this.#services.store.summary(runId)
+    this.#assertOpen()
     // After the wait, and nothing to wait for from here to its place among the active: two may ask for one id at once.
     if (stored !== undefined || this.get(runId) !== undefined) throw existsError(runId)
     const origin = { input: parseInput(definition, runId, input) }

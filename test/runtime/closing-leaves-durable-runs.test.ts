@@ -8,7 +8,7 @@ import type { Store } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
 import { wrapStore } from '../store/wrapped.ts'
 import { createTestClock } from '../support/clock.ts'
-import { createGate } from './world.ts'
+import { createGate, refusalOf } from './world.ts'
 
 const board = defineContext({ text: entry(z.string()) })
 
@@ -126,6 +126,24 @@ describe('closing a runtime', () => {
     await createTestClock().settle()
     expect((await second.list()).map(({ status }) => status)).toEqual(['active', 'active'])
     await second.close()
+  })
+
+  it('starts no run any more that was asked for before', async () => {
+    const inner = createVolatileStore()
+    const asked = createGate()
+    const store = wrapStore(inner, { summary: (runId) => asked.passed.then(() => inner.summary(runId)) })
+    const runtime = await createRuntime({ store })
+    const reasons: unknown[] = []
+    const starting = runtime.start(slowly(reasons, () => true))
+    const closed = runtime.close()
+    asked.open()
+    expect((await refusalOf(starting)).code).toBe('runtime.closed')
+    await closed
+    expect({ active: runtime.activeRuns, stored: await inner.list(), reasons }).toEqual({
+      active: 0,
+      stored: [],
+      reasons: [],
+    })
   })
 
   it('stops the runs on a store that forgets', async () => {
