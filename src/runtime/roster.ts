@@ -11,6 +11,7 @@ import type { Store } from '../store/index.ts'
 import { isConcernedBy } from './rest.ts'
 import type { Rest } from './rest.ts'
 import type { Seat } from './seat.ts'
+import { SharedWork } from './shared-work.ts'
 import { pauseAfter } from './store-failure.ts'
 import { whenSettled } from './when-settled.ts'
 
@@ -48,7 +49,7 @@ export class Roster {
   readonly #forgotten = new FinalizationRegistry<string>((runId) => {
     if (this.atRest(runId) === undefined) this.#held.delete(runId)
   })
-  readonly #coming = new Map<string, Promise<Seat>>()
+  readonly #coming = new SharedWork<Seat>()
   #isSweeping = false
   #isClosed = false
 
@@ -148,13 +149,7 @@ export class Roster {
   come(runId: string): Promise<Seat> {
     const seat = this.#active.get(runId)
     if (seat !== undefined) return Promise.resolve(seat)
-    const known = this.#coming.get(runId)
-    if (known !== undefined) return known
-    const coming = this.#bring(runId)
-    this.#coming.set(runId, coming)
-    const hasCome = (): boolean => this.#coming.delete(runId)
-    coming.then(hasCome, hasCome)
-    return coming
+    return this.#coming.do(runId, () => this.#bring(runId))
   }
 
   async #bring(runId: string): Promise<Seat> {
@@ -272,6 +267,6 @@ export class Roster {
     this.#deadlines.clear()
     this.#concerns.clear()
     for (const seat of this.heldAtRest()) seat.abandon()
-    await Promise.allSettled(this.#coming.values())
+    await this.#coming.settled()
   }
 }

@@ -39,6 +39,7 @@ import { parseInput } from './schema-check.ts'
 import { Seat } from './seat.ts'
 import type { SeatHost } from './seat.ts'
 import { insist, withTypedErrors } from './store-failure.ts'
+import { SharedWork } from './shared-work.ts'
 import { stopForClosing } from './stop-for-closing.ts'
 import { Surroundings } from './surroundings.ts'
 
@@ -58,7 +59,8 @@ export class Runtime {
   readonly #roster: Roster
   readonly #housekeeping: Housekeeping
   readonly #workflows: KnownWorkflows
-  readonly #opening = new Map<string, Promise<Seat>>()
+  readonly #opening = new SharedWork<Seat>()
+  readonly #beginning = new SharedWork<RunEnd | undefined>()
   /** Snapshots on their way into the store. */
   readonly #work = new Set<Promise<void>>()
   #updates = 0
@@ -98,7 +100,8 @@ export class Runtime {
       waitTimeoutMs: assertDuration('waitTimeoutMs', options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS),
       nextUpdateId: () => `u${++this.#updates}`,
       track,
-      startChild: (machine, seed, isOver) => insist(() => this.#beginOrOpen(machine, seed), this.#services, isOver),
+      startChild: (machine, seed, isOver) =>
+        insist(() => this.#beginning.do(seed.runId, () => this.#beginOrOpen(machine, seed)), this.#services, isOver),
       stopRun: (runId, reason) => this.stop(runId, reason),
       announceGlobals: (from, changes, by, at) => {
         const tell = ({ core }: Seat): void => core.onGlobalsChanged(changes, by, at)
@@ -369,14 +372,8 @@ export class Runtime {
     else parent.core.onChildEnded(runId, end)
   }
 
-  /** Two that ask for one run at once get the same. */
   #open(machine: AnyStateMachine, summary: RunSummary): Promise<Seat> {
-    const { runId } = summary
-    const opening = this.#opening.get(runId)
-    if (opening !== undefined) return opening
-    const promise = this.#openNow(machine, summary).finally(() => this.#opening.delete(runId))
-    this.#opening.set(runId, promise)
-    return promise
+    return this.#opening.do(summary.runId, () => this.#openNow(machine, summary))
   }
 
   async #openNow(machine: AnyStateMachine, stored: RunSummary): Promise<Seat> {

@@ -137,6 +137,36 @@ describe('when the store refuses an append', () => {
     expect(other.get('note')).toBe('fine')
   })
 
+  it('a child run that is just beginning is begun once, though its parent goes back to what is stored', async () => {
+    const inner = createVolatileStore()
+    const begins = createGate()
+    const store = wrapStore(inner, {
+      append: async (batches) => {
+        if (batches[0]?.runId === 'r.child.1') await begins.passed
+        if (batches[0]?.records[0]?.kind === 'update') throw diskFull
+        return inner.append(batches)
+      },
+    })
+    const { runtime, clock } = await createWorld({ store })
+    const child = board.workflow({ name: 'child' }).createMachine({
+      initial: 'on',
+      states: { on: { on: { end: 'off' } }, off: { type: 'final' } },
+    })
+    const parent = board.workflow({ agents: { child } }).createMachine({
+      initial: 'on',
+      states: { on: { invoke: { src: 'child', onDone: 'done', onError: 'failed' } }, done: {}, failed: {} },
+    })
+    const run = await runtime.start(parent, { runId: 'r' })
+    await expect(run.update({ note: 'lost' })).rejects.toMatchObject(failed)
+    await clock.settle()
+    begins.open()
+    await clock.settle()
+    expect(run.state).toBe('on')
+    await runtime.send('r.child.1', { type: 'end' })
+    await clock.settle()
+    expect(run.state).toBe('done')
+  })
+
   it('a run that cannot store its beginning does not exist, and its id is free', async () => {
     const store = createFragileStore()
     const { runtime } = await createWorld({ store })
