@@ -197,7 +197,8 @@ export class Roster {
     seat.leave()
     this.#active.delete(runId)
     this.#held.set(runId, seat)
-    if (pauseMs === 0 && !this.#isClosed) this.#onDue(runId)
+    if (this.#isClosed) seat.abandon()
+    else if (pauseMs === 0) this.#onDue(runId)
     else this.rest(runId, this.#host.clock.now() + pauseMs)
   }
 

@@ -82,6 +82,7 @@ interface Resting {
   readonly status: 'resting' | 'taken-back'
   readonly requests: readonly OpenRequest[]
   readonly explanation: Explanation
+  readonly reason: CallboardError
 }
 
 const NO_LINEAGE: Lineage = Object.freeze([])
@@ -444,10 +445,8 @@ export class RunCore implements EngineHost {
    */
   async leave(): Promise<void> {
     const asked = this.#engine.seq
-    while (this.#committedSeq < asked && this.#end === undefined) {
-      await new Promise<void>((resolve) => this.onNextCommit(resolve))
-    }
-    if (this.#end !== undefined) return
+    await this.#until(() => this.#committedSeq >= asked)
+    if (this.#isOver) return
     const message = `run ${this.runId} was left where its ledger ends: the runtime was closed; runtime.open() goes on with it`
     const error = new CallboardError('run.left', message, { runId: this.runId })
     // Before their actors are stopped: agents are to know that this is not the end.
@@ -473,11 +472,25 @@ export class RunCore implements EngineHost {
   }
 
   async #stop(reason: string): Promise<void> {
-    // It was faster.
-    if (this.#engine.isEnding) return void (await this.ended)
+    if (this.#engine.isEnding) {
+      // It was faster, if its own end comes to the store.
+      await this.#until(() => false)
+      if (this.#resting !== undefined) throw this.#resting.reason.cause
+      return
+    }
     const error = new CallboardError('run.stopped', `run ${this.runId} was stopped: ${reason}`, { runId: this.runId })
     await this.#engine.stop(reason)
     this.#finish({ kind: 'stopped', error })
+  }
+
+  /** It has ended, or what is at work here is not the run any more. */
+  get #isOver(): boolean {
+    return this.#end !== undefined || this.#resting !== undefined
+  }
+
+  /** Looks after every commit, until it is over. */
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!this.#isOver && !isSo()) await new Promise<void>((resolve) => this.onNextCommit(resolve))
   }
 
   /** Keeps the run at work until the function that is given is called. */
@@ -530,7 +543,7 @@ export class RunCore implements EngineHost {
 
   #pause(reason: CallboardError): void {
     const status = reason.code === 'run.taken-back' ? 'taken-back' : 'resting'
-    this.#resting = { status, requests: this.openRequests, explanation: this.explain() }
+    this.#resting = { status, requests: this.openRequests, explanation: this.explain(), reason }
     this.#expiry?.cancel()
     // Before their actors are stopped: agents are to know that this is not the end.
     this.#invocations.stopAll(reason)

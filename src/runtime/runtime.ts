@@ -65,6 +65,7 @@ export class Runtime {
   readonly #work = new Set<Promise<void>>()
   #updates = 0
   #closed = false
+  #closing: Promise<void> | undefined
 
   /** Use `createRuntime`. */
   constructor(options: RuntimeOptions = {}) {
@@ -298,21 +299,27 @@ export class Runtime {
 
   /**
    * Ends the runtime: lets go of its runs as they are in the store, so that they go on when they are opened again, or stops
-   * them. Forgets every deadline. Twice is harmless.
+   * them. Forgets every deadline. Twice is harmless: both end when it is closed.
+   * @throws what kept a run from being stopped; the runtime is closed all the same
    * @param options `runs`: `keep` on a durable store and `stop` on another one unless given
    */
-  async close({ runs }: CloseOptions = {}): Promise<void> {
-    if (this.#closed) return
+  close({ runs }: CloseOptions = {}): Promise<void> {
+    return (this.#closing ??= this.#close(runs ?? (this.store.traits.durable ? 'keep' : 'stop')))
+  }
+
+  async #close(runs: NonNullable<CloseOptions['runs']>): Promise<void> {
     this.#closed = true
     this.#housekeeping.stop()
-    const keeps = (runs ?? (this.store.traits.durable ? 'keep' : 'stop')) === 'keep'
     const comingBack = this.#roster.close()
     const active = [...this.#roster.active()]
-    await Promise.all(active.map(({ core, run }) => (keeps ? core.leave() : stopForClosing(run))))
+    const outcomes = await Promise.allSettled(
+      active.map(({ core, run }) => (runs === 'keep' ? core.leave() : stopForClosing(run))),
+    )
     await comingBack
     await Promise.all(this.#work)
     this.#services.deadlines.clear()
     this.#services.topics.clear()
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -146,6 +146,27 @@ describe('closing a runtime', () => {
     })
   })
 
+  it('twice ends twice, when everything is stored', async () => {
+    const inner = createVolatileStore()
+    const writes = createGate()
+    const store = wrapStore(inner, {
+      append: async (batches) => {
+        if (batches[0]?.records[0]?.kind === 'update') await writes.passed
+        return inner.append(batches)
+      },
+    })
+    const runtime = await createRuntime({ store })
+    const run = await runtime.start(slowly([], () => true))
+    const written = run.update({ text: 'to be stored' })
+    const ended: number[] = []
+    const closings = [1, 2].map((time) => runtime.close({ runs: 'keep' }).then(() => ended.push(time)))
+    await createTestClock().settle()
+    expect(ended).toEqual([])
+    writes.open()
+    await Promise.all([written, ...closings])
+    expect(ended).toEqual([1, 2])
+  })
+
   it('stops the runs on a store that forgets', async () => {
     const reasons: unknown[] = []
     const runtime = await createRuntime({ store: createVolatileStore() })

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { emit } from 'xstate'
 import { z } from 'zod'
-import { createVolatileStore, defineContext, entry } from 'callboard'
+import { createRuntime, createVolatileStore, defineContext, entry } from 'callboard'
 import type { Store } from 'callboard'
 import { wrapStore } from '../store/wrapped.ts'
+import { createTestClock } from '../support/clock.ts'
 import { createGate, createWorld, idle, refusalOf, together } from './world.ts'
 
 const board = defineContext({
@@ -135,6 +136,49 @@ describe('when the store refuses an append', () => {
     expect(statuses).toEqual(['running', 'taken-back', 'running'])
     await other.update({ note: 'fine' })
     expect(other.get('note')).toBe('fine')
+  })
+
+  it('whoever stops a run that is just ending is told that its end was lost, and can stop it again', async () => {
+    const store = createFragileStore()
+    const { runtime } = await createWorld({ store })
+    const run = await runtime.start(idle(board))
+    const letGo = store.holdNext()
+    store.failNext(diskFull)
+    const outcomes = Promise.allSettled([run.send({ type: 'stop' }), run.stop()])
+    letGo()
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: failed })
+    expect(run.status).toBe('active')
+    await run.stop()
+    expect(run.status).toBe('stopped')
+  })
+
+  it('closing the runtime ends all the same: the run is left as it is stored', async () => {
+    const store = createFragileStore()
+    const { runtime } = await createWorld({ store })
+    const run = await runtime.start(idle(board))
+    const letGo = store.holdNext()
+    store.failNext(diskFull)
+    const lost = refusalOf(run.update({ note: 'lost' }))
+    const closed = runtime.close({ runs: 'keep' })
+    letGo()
+    await closed
+    expect((await lost).code).toBe('store.failed')
+    expect((await refusalOf(run.done)).code).toBe('run.left')
+    expect(await store.read(run.id)).toHaveLength(1)
+  })
+
+  it('closing the runtime stops what can be stopped, and says what could not', async () => {
+    const inner = createVolatileStore()
+    const store = wrapStore(inner, {
+      append: (batches) =>
+        batches[0]?.runId === 'a' && batches[0].expectedSeq > 0 ? Promise.reject(diskFull) : inner.append(batches),
+    })
+    const runtime = await createRuntime({ store, clock: createTestClock() })
+    const [a, b] = [await runtime.start(idle(board), { runId: 'a' }), await runtime.start(idle(board), { runId: 'b' })]
+    await expect(runtime.close({ runs: 'stop' })).rejects.toMatchObject(failed)
+    expect((await refusalOf(a.done)).code).toBe('run.left')
+    expect((await refusalOf(b.done)).code).toBe('run.stopped')
+    expect((await inner.list()).map(({ status }) => status)).toEqual(['active', 'stopped'])
   })
 
   it('a child run that is just beginning is begun once, though its parent goes back to what is stored', async () => {
