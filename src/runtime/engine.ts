@@ -113,6 +113,8 @@ export class Engine implements InnerHost, MachineDriver {
   #firstEffects = NO_EFFECTS
   /** While a stored run is set up, what is to begin after that. */
   #beginnings: Effect[] | undefined
+  /** While the machine is being stopped, what stops with it. */
+  #ends: Effect[] | undefined
   #stopped = false
   readonly timers: Timers
   /** Undefined for a machine that names no actors. */
@@ -318,12 +320,20 @@ export class Engine implements InnerHost, MachineDriver {
     })
   }
 
-  /** Ends the machine and everything it started. `reason` is for the record. */
+  /**
+   * Ends the machine, and what it started once that is stored; when it is not, child runs go on. `reason` is for the record.
+   */
   async stop(reason: string): Promise<void> {
     if (this.#stopped) return
     const stopped = this.append('end', 'outside', { reason, status: 'stopped' })
+    const ends: Effect[] = (this.#ends = [])
     this.halt()
-    await stopped
+    this.#ends = undefined
+    try {
+      await stopped
+    } finally {
+      for (const end of ends) this.#perform(end)
+    }
   }
 
   /** Stops the actor without a record: the run goes back to what the store says. */
@@ -346,6 +356,7 @@ export class Engine implements InnerHost, MachineDriver {
   afterCommit(effect: Effect): void {
     const last = this.#pending.at(-1)
     if (this.#beginnings !== undefined) this.#beginnings.push(effect)
+    else if (this.#ends !== undefined) this.#ends.push(effect)
     else if (this.#stopped || last === undefined) this.#perform(effect)
     else this.#pending[this.#pending.length - 1] = withEffect(last, effect)
   }

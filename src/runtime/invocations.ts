@@ -154,9 +154,13 @@ export class Invocations implements InvocationHost {
     this.#core.onAgentWaits()
   }
 
+  stopAgents(reason?: CallboardError): void {
+    for (const agent of this.#agents.values()) agent.stop(reason ?? this.#stoppedError(agent.id))
+  }
+
   /** The run has ended, and everything it started with it; or it was left, and child runs are left by themselves. */
   stopAll(left?: CallboardError): void {
-    for (const agent of this.#agents.values()) agent.stop(left ?? this.#stoppedError(agent.id))
+    this.stopAgents(left)
     this.#isLeft = left !== undefined
     if (left !== undefined) return
     for (const child of this.#children.values())

@@ -479,7 +479,10 @@ export class RunCore implements EngineHost {
       return
     }
     const error = new CallboardError('run.stopped', `run ${this.runId} was stopped: ${reason}`, { runId: this.runId })
-    await this.#engine.stop(reason)
+    const stopped = this.#engine.stop(reason)
+    // Its child runs are stopped when that is stored: otherwise it goes on, and they with it.
+    this.#invocations.stopAgents()
+    await stopped
     this.#finish({ kind: 'stopped', error })
   }
 

@@ -152,6 +152,32 @@ describe('when the store refuses an append', () => {
     expect(run.status).toBe('stopped')
   })
 
+  it('a run whose stop is lost goes on, with its child runs; its agents run again', async () => {
+    const store = createFragileStore()
+    const { runtime, clock } = await createWorld({ store })
+    const never = createGate()
+    let starts = 0
+    const works = board.agent({ run: async () => ((starts += 1), await never.passed) })
+    const child = board.workflow({ name: 'child' }).createMachine({})
+    const parent = board.workflow({ agents: { works, child } }).createMachine({
+      type: 'parallel',
+      states: {
+        own: { invoke: { src: 'works' } },
+        other: { initial: 'on', states: { on: { invoke: { src: 'child', onError: 'failed' } }, failed: {} } },
+      },
+    })
+    const run = await runtime.start(parent, { runId: 'r' })
+    await clock.settle()
+    store.failNext(diskFull)
+    await expect(run.stop()).rejects.toMatchObject(failed)
+    await clock.settle()
+    expect({ starts, state: run.state }).toEqual({ starts: 2, state: { own: {}, other: 'on' } })
+    expect((await runtime.list()).map(({ status }) => status)).toEqual(['active', 'active'])
+    await run.stop()
+    await clock.settle()
+    expect((await runtime.list()).map(({ status }) => status)).toEqual(['stopped', 'stopped'])
+  })
+
   it('closing the runtime ends all the same: the run is left as it is stored', async () => {
     const store = createFragileStore()
     const { runtime } = await createWorld({ store })
