@@ -51,6 +51,7 @@ export async function runStep<Result>(
   for (let attempt = known.attempts + 1; ; attempt++) {
     host.signal.throwIfAborted()
     await host.record({ agent, invocation, step: stepKey, attempt, phase: 'begun' })
+    host.signal.throwIfAborted()
     try {
       faultPoint('step:before')
       const result = admitResult(host, stepKey, await attemptStep(host, stepKey, attempt, run, options.timeoutMs))
@@ -147,6 +148,7 @@ function stepFailed({ runId, agentId }: StepHost, stepKey: string, attempt: numb
 }
 
 function pauseUntil({ deadlines, signal }: StepHost, at: number): Promise<void> {
+  if (signal.aborted) return Promise.reject(signal.reason as Error)
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       deadline.cancel()

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineContext, entry } from 'callboard'
+import { createVolatileStore, defineContext, entry } from 'callboard'
 import type { StepContext, StepOptions } from 'callboard'
+import { wrapStore } from '../store/wrapped.ts'
 import { createGate, createWorld, refusalOf, together } from './world.ts'
 
 const board = defineContext({ result: entry(z.unknown()) })
@@ -210,6 +211,40 @@ describe('a step', () => {
       expect(signals[0]?.aborted).toBe(!failsFirst)
       expect(clock.armed).toBe(0)
       expect((await run.ledger()).at(-1)?.kind).toBe('end')
+    }
+  })
+
+  it('does not begin any more when its agent is stopped while that is being recorded', async () => {
+    for (const end of ['stop', 'leave'] as const) {
+      const inner = createVolatileStore()
+      const [begins, stores] = [createGate(), createGate()]
+      const store = wrapStore(inner, {
+        append: async (batches) => {
+          if (batches[0]?.records[0]?.kind === 'update') await stores.passed
+          return inner.append(batches)
+        },
+      })
+      const { runtime, clock } = await createWorld({ store })
+      let attempts = 0
+      const pays = board.agent({
+        run: async ({ step }) => {
+          await begins.passed
+          await step('pay', () => void (attempts += 1))
+        },
+      })
+      const machine = board.workflow({ agents: { pays } }).createMachine({
+        initial: 'paying',
+        states: { paying: { invoke: { src: 'pays' }, on: { leave: 'left' } }, left: {} },
+      })
+      const run = await runtime.start(machine)
+      const before = run.update({ result: 'what is stored before' })
+      begins.open()
+      await clock.settle()
+      const ended = end === 'stop' ? run.stop() : run.send({ type: 'leave' })
+      stores.open()
+      await Promise.all([before, ended])
+      await clock.settle()
+      expect(attempts).toBe(0)
     }
   })
 
