@@ -13,6 +13,8 @@ export interface CompactorHost {
   update(changes: Readonly<Record<string, unknown>>, options: UpdateOptions | undefined): Promise<UpdateResult>
   /** Told of failures; nobody else is. */
   onFailure(error: unknown): void
+  /** It has nothing to hand over any more. */
+  onDone(): void
   /** Whoever closes the runtime waits for this. */
   track(work: Promise<void>): void
 }
@@ -66,6 +68,7 @@ export class Compactor {
       }
     }
     this.#isBusy = false
+    this.#host.onDone()
   }
 
   async #update(changes: object, options?: UpdateOptions): Promise<Accepted> {

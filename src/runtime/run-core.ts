@@ -687,6 +687,7 @@ export class RunCore implements EngineHost {
       compact,
       update: (changes, options) => this.updateFromOutside('compact', changes, options),
       onFailure: (error) => topics.emit('failure', { topic: 'compact', error }),
+      onDone: () => this.onAgentWaits(),
       track,
     }
   }
@@ -827,6 +828,8 @@ export class RunCore implements EngineHost {
   #endDeadlock(): void {
     if (this.#end !== undefined || this.#resting !== undefined) return
     if (!this.#engine.isSettled || !this.#hasWaits) return
+    // What expires, and what the hook makes of what was evicted, may move the machine or meet a wait.
+    if (this.#expiry !== undefined || this.#compactor?.isBusy === true) return
     const { definition, processes } = this
     const deadlock = findDeadlock({
       definition,

@@ -207,6 +207,61 @@ describe('no deadlock is declared', () => {
     expect(run.status).toBe('done')
   })
 
+  it('while something on the board will expire: that may be what is waited for', async () => {
+    const leases = defineContext({ lease: entry(z.string(), { ttlMs: 5_000 }), result: entry(z.string()) })
+    const works = leases.agent({
+      reads: ['lease'],
+      writes: ['lease', 'result'],
+      run: async ({ waitFor, update }) => {
+        await update({ lease: 'mine' })
+        await waitFor((view) => !view.has('lease'))
+        await update({ result: 'free again' })
+      },
+    })
+    const { runtime, clock } = await createWorld()
+    const run = await runtime.start(together(leases, { works }))
+    await clock.advance(5_000)
+    expect({ status: run.status, result: run.get('result') }).toEqual({ status: 'done', result: 'free again' })
+  })
+
+  it('while a compact hook is at work, and it is when that has done nothing about it', async () => {
+    const log = defineContext({ 'line.*': entry(z.string(), { priority: 'low' }), summary: entry(z.string()) })
+    for (const writes of [true, false]) {
+      const gate = createGate()
+      const works = log.agent({
+        reads: ['summary'],
+        writes: ['line.*'],
+        run: async ({ update, waitFor }) => {
+          await update({ 'line.1': 'one' })
+          await update({ 'line.2': 'two' })
+          return waitFor('summary')
+        },
+      })
+      const machine = log
+        .workflow({
+          agents: { works },
+          limits: {
+            maxEntries: 1,
+            compact: async ({ update }) => {
+              await gate.passed
+              if (writes) await update({ summary: 'two lines' })
+            },
+          },
+        })
+        .createMachine({
+          initial: 'on',
+          states: { on: { invoke: { src: 'works', onDone: 'done', onError: 'stuck' } }, done: {}, stuck: {} },
+        })
+      const { runtime, clock } = await createWorld()
+      const run = await runtime.start(machine)
+      await clock.settle()
+      expect(run.state).toBe('on')
+      gate.open()
+      await clock.settle()
+      expect(run.state).toBe(writes ? 'done' : 'stuck')
+    }
+  })
+
   it('while a child run goes on, and it is when that has ended', async () => {
     const { runtime, clock } = await createWorld()
     const gate = createGate()
