@@ -74,7 +74,7 @@ export async function* followChanges(
 }
 
 function nextCommit(core: RunCore, seq: number, signal: AbortSignal | undefined): Promise<void> {
-  if (core.seq > seq || core.end !== undefined) return Promise.resolve()
+  if (core.seq > seq || core.end !== undefined || signal?.aborted === true) return Promise.resolve()
   return new Promise((resolve) => {
     const release = core.hold()
     const wake = (): void => {

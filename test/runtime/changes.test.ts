@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineContext, entry } from 'callboard'
+import { createVolatileStore, defineContext, entry } from 'callboard'
 import type { Change } from 'callboard'
-import { createWorld, idle } from './world.ts'
+import { wrapStore } from '../store/wrapped.ts'
+import { createGate, createWorld, idle } from './world.ts'
 
 const board = defineContext({ count: entry(z.int()), secret: entry(z.string()) })
 
@@ -92,6 +93,28 @@ describe('run.changes()', () => {
     expect(await seen).toHaveLength(1)
     expect(await collect(run.changes({ signal: AbortSignal.abort() }))).toEqual([])
     expect(run.status).toBe('active')
+  })
+
+  it('ends when its signal aborts while it reads', async () => {
+    const inner = createVolatileStore()
+    const [asked, reads] = [createGate(), createGate()]
+    const store = wrapStore(inner, {
+      read: async (runId, options) => {
+        if (runId === 'r') {
+          asked.open()
+          await reads.passed
+        }
+        return inner.read(runId, options)
+      },
+    })
+    const { runtime } = await createWorld({ store })
+    const run = await runtime.start(idle(board), { runId: 'r' })
+    const abort = new AbortController()
+    const seen = collect(run.changes({ afterSeq: run.seq, signal: abort.signal }))
+    await asked.passed
+    abort.abort()
+    reads.open()
+    expect(await seen).toEqual([])
   })
 
   it('can be left in the middle', async () => {
