@@ -335,8 +335,12 @@ export class RunCore implements EngineHost {
   }
 
   readSlot(slot: ViewSlot): BoardView {
-    if (this.#end !== undefined) this.#followGlobals()
-    if (this.#board === undefined || (this.#nextExpiryAt !== undefined && this.#nextExpiryAt <= this.clock.now())) {
+    // Nobody tells a run that has ended of filters and global entries.
+    if (
+      this.#end !== undefined ||
+      this.#board === undefined ||
+      (this.#nextExpiryAt !== undefined && this.#nextExpiryAt <= this.clock.now())
+    ) {
       return slot.read(this.readableBoard())
     }
     return slot.fresh ?? slot.read(this.#board)

@@ -178,6 +178,20 @@ describe('filters', () => {
     expect(run.view('bob').has('task')).toBe(true)
   })
 
+  it('narrow the views of a run that has ended as well', async () => {
+    const { runtime } = await createWorld()
+    const reads = board.agent({ reads: ['*'], run: () => {} })
+    const run = await runtime.start(together(board, { reads }, { staysOpen: true }))
+    await run.update({ task: 'for some' })
+    await run.send({ type: 'stop' })
+    await run.done
+    expect(run.view('reads').keys()).toEqual(['task'])
+    const off = runtime.filters.forType('reads', () => false)
+    expect(run.view('reads').keys()).toEqual([])
+    off()
+    expect(run.view('reads').keys()).toEqual(['task'])
+  })
+
   it('that throw hide the entry, and never see a value', async () => {
     const { runtime } = await createWorld()
     const seen: object[] = []
