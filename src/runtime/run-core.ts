@@ -533,7 +533,7 @@ export class RunCore implements EngineHost {
       processes: this.processes,
       waits: this.#waitsNow(),
       waitInstants: this.#waitNotes === undefined ? [] : this.#waitNotes.instants,
-      requests: this.notes.requests.values(),
+      requests: Iterator.from(this.notes.requests.values()).filter(({ id }) => this.#requests?.has(id) === true),
       subscriptions: this.#subscriptions,
       board: this.#engine.committed.context.board.withGlobals(globals.committed),
       nextTimerAt: this.#engine.nextTimerAt,

@@ -274,6 +274,25 @@ describe('a run with an agent that waits for a person', () => {
     expect(run.requests()).toEqual([])
   })
 
+  it('rests when the time of the person is over, too', async () => {
+    const reasons: unknown[] = []
+    const asks = board.agent({
+      reads: ['approval'],
+      run: async ({ ask, waitFor, signal }) => {
+        signal.addEventListener('abort', () => reasons.push((signal.reason as { readonly code: string }).code))
+        await ask('approval', { timeoutMs: 5_000 }).catch(() => {})
+        await waitFor('approval', { timeoutMs: Number.POSITIVE_INFINITY })
+      },
+    })
+    const patient = board.workflow({ name: 'patient', agents: { asks } }).createMachine({ invoke: { src: 'asks' } })
+    const { runtime, clock, rest } = await createCrowdedWorld()
+    const run = await runtime.start(patient, { runId: 'r' })
+    await clock.advance(5_000)
+    expect(run.requests()).toEqual([])
+    await rest(run)
+    expect(reasons).toEqual(['agent.resting'])
+  })
+
   it('or for an entry, for a limited time, rests and still times out at the instant at which it would have', async () => {
     const waits = board.agent({
       reads: ['approval'],
