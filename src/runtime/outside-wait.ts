@@ -30,8 +30,8 @@ export async function waitFromOutside(
   const problem = timeoutProblem(waiter, timeoutMs)
   if (problem !== undefined) throw problem
   const untilAt = core.clock.now() + timeoutMs
-  const waitWith = (at: RunCore): Promise<unknown> =>
-    at.waits.add({
+  const waitWith = (at: RunCore): Promise<unknown> => {
+    const wait = at.waits.add({
       waiter,
       keys: [key],
       mode: 'one',
@@ -42,6 +42,10 @@ export async function waitFromOutside(
       signal,
       onTimeout: (one) => at.timeoutError(one),
     })
+    // It may have come back ended.
+    if (at.end !== undefined) at.waits.rejectAll(() => goneError(at.runId, key))
+    return wait
+  }
   const wait = (): Promise<unknown> =>
     during(waitWith).catch((error: unknown) => {
       if (isCallboardError(error, 'run.taken-back')) return wait()
@@ -68,6 +72,6 @@ function assertAwaitable({ runId, catalogue }: RunCore, { agentId: agent, access
   throw new CallboardError('wait.unknown-key', message, details)
 }
 
-export function goneError(runId: string, key: string): CallboardError {
+function goneError(runId: string, key: string): CallboardError {
   return new CallboardError('run.finished', `run ${runId} has ended; "${key}" will not come any more`, { runId, key })
 }

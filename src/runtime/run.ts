@@ -27,7 +27,7 @@ import { createMoment } from './moment.ts'
 import type { Moment } from './moment.ts'
 import { AwaitedPromise } from './awaited-promise.ts'
 import { updateFromElsewhere } from './elsewhere.ts'
-import { goneError, OUTSIDE, waitFromOutside } from './outside-wait.ts'
+import { OUTSIDE, waitFromOutside } from './outside-wait.ts'
 import { answerRequest } from './people.ts'
 import { newestSnapshot, readLeft, seqOfPoint, takeSnapshot } from './point.ts'
 import type { Point, SnapshotInfo } from './point.ts'
@@ -184,11 +184,8 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
     key: Key,
     { agent, ...options }: WaitOptions & Pick<OutsideOptions, 'agent'> = {},
   ): Promise<Values[Key]> {
-    const core = this.#core
     const sight = agent === undefined ? undefined : this.#sight(agent.id, agent.type)
-    const isThere = sight === undefined ? this.get(key) !== undefined : core.viewOf({ sight }).has(key)
-    if (core.end !== undefined && !isThere) return Promise.reject(goneError(this.id, key))
-    return waitFromOutside(core, (work) => this.#during(work), { ...options, key, sight }) as Promise<Values[Key]>
+    return waitFromOutside(this.#core, (work) => this.#during(work), { ...options, key, sight }) as Promise<Values[Key]>
   }
 
   /** Whether an agent may see an entry: for whoever passes on to it what was committed. */

@@ -519,6 +519,34 @@ describe('when something goes wrong', () => {
     expect(run.entry('note')).toMatchObject({ value: 'now', version: 1 })
   })
 
+  it('a wait from outside ends when its run comes back ended', async () => {
+    const path = freshPath()
+    const { runtime, rest } = await createCrowdedWorld({ store: await openStore(path), workflows: [office, plain] })
+    const elsewhere = await createWorld({ store: await openStore(path), workflows: [office, plain] })
+    const run = await runtime.start(office, { runId: 'r' })
+    await rest(run)
+    await elsewhere.runtime.stop('r')
+    const forEver = { timeoutMs: Number.POSITIVE_INFINITY }
+    expect((await refusalOf(run.waitFor('note', forEver))).code).toBe('run.finished')
+    expect((await refusalOf(run.waitFor('note', forEver))).code).toBe('run.finished')
+  })
+
+  it('a run that somebody else has removed is given up, and not looked for again and again', async () => {
+    const { runtime, clock, rest } = await createCrowdedWorld()
+    const failures: unknown[] = []
+    runtime.on('failure', ({ error }) => failures.push((error as { readonly code: string }).code))
+    const run = await runtime.start(office, { runId: 'r' })
+    await run.send({ type: 'lunch' })
+    const { done } = run
+    await rest(run)
+    await runtime.store.remove('r')
+    await clock.advance(3_600_000)
+    await clock.advance(60_000)
+    expect(failures).toEqual(['run.unknown'])
+    expect((await refusalOf(done)).code).toBe('run.overtaken')
+    expect((await refusalOf(run.update({ note: 'too late' }))).code).toBe('run.finished')
+  })
+
   it('at a fault point, no run is lost', async () => {
     for (const point of ['rest:before', 'rest:after', 'wake:before', 'wake:after']) {
       const { runtime, clock, rest } = await createCrowdedWorld()
