@@ -4,7 +4,7 @@
 //       still holds it.
 //   R3. A run is brought back once, however many ask for it at the same time.
 import { LRUCache } from 'lru-cache'
-import { faultPoint } from '../base/index.ts'
+import { faultPoint, isCallboardError } from '../base/index.ts'
 import type { Clock, Deadline, Deadlines } from '../base/index.ts'
 import type { CellChange } from '../context/index.ts'
 import type { Store } from '../store/index.ts'
@@ -170,11 +170,18 @@ export class Roster {
   }
 
   #onDue(runId: string): void {
+    this.#deadlines.get(runId)?.cancel()
     this.#deadlines.delete(runId)
     this.come(runId).catch((error: unknown) => {
       this.#host.onFailure(error)
-      this.rest(runId, this.#host.clock.now() + TRY_AGAIN_MS)
+      if (isCallboardError(error, 'run.unknown')) this.#giveUp(runId)
+      else this.rest(runId, this.#host.clock.now() + TRY_AGAIN_MS)
     })
+  }
+
+  /** It was removed by somebody else: whoever holds it is told. */
+  #giveUp(runId: string): void {
+    this.takeFromRest(runId)?.giveUp()
   }
 
   /** A child run has ended: if its parent rests, it comes back to hear of it. */

@@ -124,6 +124,12 @@ export class Seat {
     this.#ended?.resolve(this.#left)
   }
 
+  /** The run that was here is not to be gone on with. */
+  giveUp(): void {
+    this.#rests = false
+    this.#core.giveUp()
+  }
+
   /** The run has come back. */
   arrive(core: RunCore): void {
     this.#core = core

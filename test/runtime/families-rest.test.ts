@@ -119,6 +119,28 @@ describe('a run with a child run', () => {
     expect((await runtime.open('o')).get('result')).toBe('said nobody answered')
   })
 
+  it('keeps no deadline from before, once its child has brought it back', async () => {
+    const hurried = board.workflow({ name: 'hurried', agents: { clerk } }).createMachine({
+      initial: 'working',
+      states: {
+        working: { invoke: { src: 'clerk', onDone: 'end' }, after: { 86_000_000: 'late' } },
+        late: {},
+        end: { type: 'final' },
+      },
+    })
+    const { runtime, clock } = await createWorld({ maxActiveRuns: 1, workflows: [hurried] })
+    const failures: unknown[] = []
+    runtime.on('failure', ({ error }) => failures.push(error))
+    await runtime.start(hurried, { runId: 'h' })
+    await runtime.start(firm)
+    await clock.settle()
+    await answer(runtime, 'h.clerk.1', 'yes')
+    await clock.settle()
+    expect(await runtime.remove('h')).toBe(true)
+    await clock.advance(86_400_000)
+    expect(failures).toEqual([])
+  })
+
   it('stops a child that rests, when it leaves the state that invoked it and when it is stopped itself', async () => {
     for (const end of ['cancel', 'stop'] as const) {
       const { runtime, clock } = await createWorld({ maxActiveRuns: 1 })
