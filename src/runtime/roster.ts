@@ -5,9 +5,11 @@
 //   R3. A run is brought back once, however many ask for it at the same time.
 import { LRUCache } from 'lru-cache'
 import { faultPoint, isCallboardError } from '../base/index.ts'
-import type { Clock, Deadline, Deadlines } from '../base/index.ts'
+import type { Deadline } from '../base/index.ts'
 import type { CellChange } from '../context/index.ts'
 import type { Store } from '../store/index.ts'
+import { GivingWay } from './giving-way.ts'
+import type { GivingWayHost } from './giving-way.ts'
 import { isConcernedBy } from './rest.ts'
 import type { Rest } from './rest.ts'
 import type { Seat } from './seat.ts'
@@ -15,10 +17,8 @@ import { SharedWork } from './shared-work.ts'
 import { pauseAfter } from './store-failure.ts'
 import { whenSettled } from './when-settled.ts'
 
-export interface RosterHost {
+export interface RosterHost extends GivingWayHost {
   readonly store: Store
-  readonly clock: Clock
-  readonly deadlines: Deadlines
   /** Runs at work beyond which idle ones go to rest. */
   readonly maxActive: number
   /** Whether the run could be made again from the store. */
@@ -50,11 +50,13 @@ export class Roster {
     if (this.atRest(runId) === undefined) this.#held.delete(runId)
   })
   readonly #coming = new SharedWork<Seat>()
+  readonly #givingWay: GivingWay
   #isSweeping = false
   #isClosed = false
 
   constructor(host: RosterHost) {
     this.#host = host
+    this.#givingWay = new GivingWay(host)
   }
 
   /** How many runs are at work. */
@@ -172,16 +174,18 @@ export class Roster {
   #onDue(runId: string): void {
     this.#deadlines.get(runId)?.cancel()
     this.#deadlines.delete(runId)
-    this.come(runId).catch((error: unknown) => {
-      this.#host.onFailure(error)
-      if (isCallboardError(error, 'run.unknown')) this.#giveUp(runId)
-      else this.rest(runId, this.#host.clock.now() + TRY_AGAIN_MS)
-    })
+    this.#expect(runId, this.come(runId))
   }
 
-  /** It was removed by somebody else: whoever holds it is told. */
-  #giveUp(runId: string): void {
-    this.takeFromRest(runId)?.giveUp()
+  /** A run comes back by itself: later if that fails, unless there is nothing to come back to. */
+  #expect(runId: string, coming: Promise<unknown>): void {
+    coming.catch((error: unknown) => {
+      if (this.#isClosed) return
+      this.#host.onFailure(error)
+      const isGone = isCallboardError(error, 'run.unknown') || isCallboardError(error, 'run.overtaken')
+      if (isGone) this.takeFromRest(runId)?.giveUp(error)
+      else this.rest(runId, this.#host.clock.now() + TRY_AGAIN_MS)
+    })
   }
 
   /** A child run has ended: if its parent rests, it comes back to hear of it. */
@@ -196,16 +200,26 @@ export class Roster {
     }
   }
 
-  /** A commit of a run at work has failed: it comes back as it is stored, at once, or after a pause if that has not helped. */
-  takeBack(runId: string): void {
+  /**
+   * A commit of a run at work has failed: it comes back as it is stored, at once, or after a pause if that has not helped.
+   * @param rivalSeq where another process is that works on it too: whoever asks for the run waits until it has given way
+   */
+  takeBack(runId: string, rivalSeq: number | undefined): void {
     const seat = this.#active.get(runId)
     if (seat === undefined) return
-    const pauseMs = pauseAfter(seat.countLoss())
     seat.leave()
     this.#active.delete(runId)
     this.#held.set(runId, seat)
-    if (this.#isClosed) seat.abandon()
-    else if (pauseMs === 0) this.#onDue(runId)
+    if (this.#isClosed) return seat.abandon()
+    if (rivalSeq !== undefined) {
+      const quiet = (): Promise<void> => this.#givingWay.untilQuiet(runId, rivalSeq)
+      return this.#expect(
+        runId,
+        this.#coming.do(runId, () => quiet().then(() => this.#bring(runId))),
+      )
+    }
+    const pauseMs = pauseAfter(seat.countLoss())
+    if (pauseMs === 0) this.#onDue(runId)
     else this.rest(runId, this.#host.clock.now() + pauseMs)
   }
 
@@ -275,6 +289,7 @@ export class Roster {
     this.#deadlines.clear()
     this.#concerns.clear()
     for (const seat of this.heldAtRest()) seat.abandon()
+    this.#givingWay.close()
     await this.#coming.settled()
   }
 }

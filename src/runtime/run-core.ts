@@ -35,7 +35,8 @@ import { Engine } from './engine.ts'
 import type { EngineHost, EngineOrigin } from './engine.ts'
 import { describeExplanation, producersOf, waitTimeoutError } from './explain.ts'
 import type { Explanation, WaitExplanation } from './explain.ts'
-import { findDeadlock } from './find-deadlock.ts'
+import { findDeadlock, hasOtherActors } from './find-deadlock.ts'
+import { rivalSeqOf } from './giving-way.ts'
 import { Invocations } from './invocations.ts'
 import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
@@ -438,9 +439,9 @@ export class RunCore implements EngineHost {
   }
 
   /** Lets the run go without a record: it is to be read anew from the store. */
-  giveUp(): void {
+  giveUp(error?: CallboardError): void {
     const message = `run ${this.runId}: another process has written to it since; open it again to go on from there`
-    this.#letGo(new CallboardError('run.overtaken', message, { runId: this.runId }))
+    this.#letGo(error ?? new CallboardError('run.overtaken', message, { runId: this.runId }))
   }
 
   /**
@@ -644,6 +645,11 @@ export class RunCore implements EngineHost {
     return Object.freeze({ ...facts, text: describeExplanation(facts) })
   }
 
+  /** Whether agents or other actors do something that nobody asks for. */
+  get #worksByItself(): boolean {
+    return this.processes.some(({ hasEnded }) => !hasEnded) || hasOtherActors(this.#engine.committed, this.definition)
+  }
+
   get #hasWaits(): boolean {
     return this.#waits !== undefined && this.#waits.size > 0
   }
@@ -788,10 +794,12 @@ export class RunCore implements EngineHost {
       this.onFailed(error)
       return
     }
+    // Asked before what works is stopped.
+    const rivalSeq = this.#worksByItself ? rivalSeqOf(this.runId, error) : undefined
     const message = `run ${this.runId} goes back to what is stored of it, because a commit failed; its agents run again`
     this.#pause(new CallboardError('run.taken-back', message, { runId: this.runId }, { cause: error }))
     for (const wake of [...(this.#wakers ?? [])]) wake()
-    this.#services.onLost(this.runId)
+    this.#services.onLost(this.runId, rivalSeq)
   }
 
   onFailed(error: unknown): void {

@@ -71,7 +71,7 @@ export interface RuntimeServices {
   /** Tells every other run of committed changes to global entries. */
   announceGlobals(from: string, changes: readonly CellChange[], by: string, at: number): void
   /** A commit has failed: the run is to go on from what is stored. */
-  onLost(runId: string): void
+  onLost(runId: string, rivalSeq: number | undefined): void
   onEnded(core: RunCore, end: RunEnd): void
   /** A run has been written to. */
   onCommitted(runId: string): void

@@ -111,7 +111,7 @@ export class Runtime {
       },
       onCommitted: (runId) => this.#roster.onCommitted(runId),
       onQuiet: () => this.#roster.onQuiet(),
-      onLost: (runId) => this.#roster.takeBack(runId),
+      onLost: (runId, rivalSeq) => this.#roster.takeBack(runId, rivalSeq),
       isShared: (pattern) => this.#workflows.couldWriteGlobally(pattern),
       onEnded: (core, end) => {
         // Of a lost run, what the store has is not what is here.
@@ -129,6 +129,7 @@ export class Runtime {
       store,
       clock,
       deadlines,
+      random: this.#services.random,
       maxActive: assertCount('maxActiveRuns', options.maxActiveRuns ?? MOST_ACTIVE_RUNS, 1),
       canReturn: ({ core }) => this.#workflows.get(core.definition.name) === core.machine,
       bring: (runId) => this.#bring(runId),

@@ -125,9 +125,9 @@ export class Seat {
   }
 
   /** The run that was here is not to be gone on with. */
-  giveUp(): void {
+  giveUp(error: CallboardError): void {
     this.#rests = false
-    this.#core.giveUp()
+    this.#core.giveUp(error)
   }
 
   /** The run has come back. */

@@ -543,7 +543,7 @@ describe('when something goes wrong', () => {
     await clock.advance(3_600_000)
     await clock.advance(60_000)
     expect(failures).toEqual(['run.unknown'])
-    expect((await refusalOf(done)).code).toBe('run.overtaken')
+    expect((await refusalOf(done)).code).toBe('run.unknown')
     expect((await refusalOf(run.update({ note: 'too late' }))).code).toBe('run.finished')
   })
 
