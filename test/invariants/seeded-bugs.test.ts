@@ -205,7 +205,8 @@ const BUGS: readonly Bug[] = [
     sabotage: ({ context: { Access } }) => {
       const { admits } = Access.prototype
       Access.prototype.admits = function (entry, agentId) {
-        return admits.call(this, { ...entry, sensitive: false }, agentId)
+        // Nor by the catalogue that this one would have.
+        return admits.call(new Access(this.rules), { ...entry, sensitive: false }, agentId)
       }
     },
   },
