@@ -36,6 +36,7 @@ import type { RecordNote } from './record-note.ts'
 import { Stage } from './stage.ts'
 import type { Effect, Scope } from './stage.ts'
 import { Timers } from './timers.ts'
+import type { TimersHost } from './timers.ts'
 import {
   createTurn,
   draftOfNote,
@@ -96,7 +97,7 @@ Object.freeze(NO_TURNS)
 const NO_TIMERS: MachineState['timers'] = Object.freeze([])
 const DEAF = { error: (): void => {} }
 
-export class Engine implements InnerHost, MachineDriver {
+export class Engine implements InnerHost, MachineDriver, TimersHost {
   readonly #host: EngineHost
   readonly #machine: RunMachine
   readonly #actor: Actor<AnyActorLogic>
@@ -129,7 +130,7 @@ export class Engine implements InnerHost, MachineDriver {
   constructor(machine: RunMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
     this.#machine = machine
-    this.timers = new Timers(host.deadlines)
+    this.timers = new Timers(host.deadlines, this)
     const { actors } = machine.implementations
     if (Object.keys(actors).length > 0) {
       this.#inner = new InnerActors(this)
@@ -378,6 +379,20 @@ export class Engine implements InnerHost, MachineDriver {
       settle: undefined,
       refuse: undefined,
     })
+    this.#flushSoon()
+  }
+
+  onRungInVain(target: AnyActorRef, event: EventObject): void {
+    const snapshot = this.#latest
+    if (this.#stopped || snapshot?.status !== 'active') return
+    const path = pathOf(target)
+    const asked = {
+      ...describeEvent(event, NO_CHANGES),
+      ...(path.length === 0 ? {} : { actor: path }),
+      isTaken: false,
+    }
+    const note = draftOfNote({ kind: 'upkeep', author: 'workflow', asked, snapshot, at: this.#host.clock.now() })
+    this.#enqueue({ ...note, machine: this.#machineState(snapshot) })
     this.#flushSoon()
   }
 

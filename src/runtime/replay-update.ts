@@ -58,6 +58,8 @@ export interface EventLine {
   readonly error?: RecordedError
   readonly actor?: readonly string[]
   readonly isPartial?: true
+  /** A delayed event that came to nothing, and may do so again. */
+  readonly isTaken?: false
 }
 
 /** Makes an event again from its record. */

@@ -218,6 +218,9 @@ class Replay {
       case 'upkeep':
         if ((asked as EventLine).isPartial === true) return 'the event was not plain data'
         this.#doEvent(record)
+        if ((asked as EventLine).isTaken !== false) break
+        await this.#settled()
+        if (this.#made.length === 0) this.#engine?.append(kind, author, asked).catch(() => {})
         break
       case 'definition':
         return 'the definition was changed, and the state migrated'

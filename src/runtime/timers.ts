@@ -1,7 +1,9 @@
 // Timers: the delayed events of a run's machine and of the machines inside it.
 //   T1. A timer is due at the instant of its transition plus its delay, however long the commit took.
 //   T2. A timer that was cancelled, or whose actor has ended, never rings.
-//   T3. Pending timers are plain data: they are recorded with the machine and set again after a restart, in their order.
+//   T3. One that rings in vain (its event is not taken, or makes no record) is recorded as gone: it does not ring again
+//       after a rest or a restart.
+//   T4. Pending timers are plain data: they are recorded with the machine and set again after a restart, in their order.
 import type { AnyActorRef, EventObject } from 'xstate'
 import type { Deadline, Deadlines } from '../base/index.ts'
 import type { MachineState } from '../ledger/index.ts'
@@ -31,19 +33,27 @@ export interface TimerRequest {
   readonly dueAt: number
 }
 
+/** Whose timers they are. */
+export interface TimersHost {
+  /** A timer has rung, and no record says so yet. */
+  onRungInVain(target: AnyActorRef, event: EventObject): void
+}
+
 const NONE: Pending[] = []
 Object.freeze(NONE)
 const NO_TIMERS: readonly StoredTimer[] = Object.freeze([])
 
 export class Timers {
   readonly #deadlines: Deadlines
+  readonly #host: TimersHost
   /** A list, because a run has few at a time and sets take room. */
   #pending = NONE
   #count = 0
   #changed = false
 
-  constructor(deadlines: Deadlines) {
+  constructor(deadlines: Deadlines, host: TimersHost) {
     this.#deadlines = deadlines
+    this.#host = host
   }
 
   get size(): number {
@@ -119,6 +129,7 @@ export class Timers {
       readonly system: { _relay(source: AnyActorRef, target: AnyActorRef, event: EventObject): void }
     }
     if ((target.getSnapshot() as { readonly status: string }).status === 'active') system._relay(source, target, event)
+    if (this.#changed) this.#host.onRungInVain(target, event)
   }
 
   #drop(which: (pending: Pending) => boolean): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { createRuntime, createVolatileStore, defineContext, entry } from 'callboard'
+import { createRuntime, createVolatileStore, defineContext, entry, replayRun } from 'callboard'
 import type { Store } from 'callboard'
 import { createTestClock } from '../support/clock.ts'
 
@@ -74,6 +74,39 @@ describe('a run whose process has gone', () => {
     expect(runs[0]?.state).toEqual({ short: 'b', long: 'a' })
     await later.advance(1)
     expect(runs[0]?.state).toEqual({ short: 'b', long: 'b' })
+  })
+
+  it('is not asked again by a delay that came to nothing, at rest or after a restart, and replays the same', async () => {
+    const flags = defineContext({ flag: entry(z.boolean(), { scope: 'global', outside: true }) })
+    const workflow = flags.workflow({ name: 'delayed' }).createMachine({
+      initial: 'off',
+      states: { off: { after: { 1000: { target: 'on', guard: flags.when('flag', (flag) => flag) } } }, on: {} },
+    })
+    const other = flags.workflow({ name: 'other' }).createMachine({ initial: 'a', states: { a: {} } })
+    const store = createVolatileStore()
+    const clock = createTestClock()
+    const runtime = await createRuntime({ store, clock, workflows: [workflow, other], maxActiveRuns: 1 })
+    const run = await runtime.start(workflow, { runId: 'r' })
+    await clock.advance(2_000)
+    expect((await run.ledger()).at(-1)).toMatchObject({
+      kind: 'upkeep',
+      asked: { isTaken: false },
+      machine: { timers: [] },
+    })
+    const switches = await runtime.start(other)
+    await clock.settle()
+    expect(runtime.activeRuns).toBe(1)
+    await switches.update({ flag: true })
+    await clock.advance(10_000)
+    await runtime.open('r')
+    await clock.advance(10_000)
+    expect(run.state).toBe('off')
+    const later = createTestClock(clock.now() + 3000)
+    const after = await createRuntime({ store, clock: later, workflows: [workflow, other] })
+    const restarted = await after.open('r')
+    await later.advance(10_000)
+    expect(restarted.state).toBe('off')
+    expect((await replayRun({ store, workflow, runId: 'r' })).difference).toBeUndefined()
   })
 
   it('asks a person again only if they have not answered', async () => {
