@@ -1,6 +1,7 @@
 // Commit: turns of one run on their way into the store.
 //   C1. Turns that are handed over together are stored together or not at all, and so are their changes to global entries.
-//   C2. What is stored is acknowledged, even if the store has failed: it is asked what it has. A store that says that
+//   C2. What was decided by global entries is stored after them, or not at all.
+//   C3. What is stored is acknowledged, even if the store has failed: it is asked what it has. A store that says that
 //       somebody else was faster is believed.
 import { CallboardError } from '../base/index.ts'
 import { recordToLine } from '../ledger/index.ts'
@@ -34,12 +35,18 @@ export function commitTurns(
 ): Promise<void> {
   const batch = batchOf(run, turns, status)
   if (batch === undefined) return Promise.resolve()
+  // Not an async function, for the promises that would cost where everything goes well.
+  const newest = turns.findLast(isBasedOnGlobals)
+  if (newest === undefined) return append(store, batch)
+  const isLost = (): boolean => turns.some((turn) => isBasedOnGlobals(turn) && turn.globalsEpoch !== globals.epoch)
+  if (isLost()) return Promise.reject(lostGlobalsError(run.runId))
+  // The store refuses what changes them out of turn. What only went by them has to wait (C2).
   if (!turns.some(({ changesGlobals }) => changesGlobals)) {
-    // Not an async function, for the promises that would cost where everything goes well.
-    return store.append([batch]).catch((error: unknown) => assertStored(store, batch, error))
+    return globals.settled(newest.globalsAhead).then(() => {
+      if (isLost()) throw lostGlobalsError(run.runId)
+      return append(store, batch)
+    })
   }
-  if (turns.some(({ changesGlobals, globalsEpoch }) => changesGlobals && globalsEpoch !== globals.epoch))
-    return Promise.reject(lostGlobalsError(run.runId))
   const global = globals.batchOf(batch.records)
   return store.append(global === undefined ? [batch] : [batch, global]).catch((error: unknown) =>
     assertStored(store, batch, error).catch(async (failure: unknown) => {
@@ -47,6 +54,15 @@ export function commitTurns(
       throw failure
     }),
   )
+}
+
+/** On global entries that were not stored when it was made, its own among them. */
+function isBasedOnGlobals({ changesGlobals, globalsAhead }: Turn): boolean {
+  return changesGlobals || globalsAhead > 0
+}
+
+function append(store: Store, batch: Batch): Promise<void> {
+  return store.append([batch]).catch((error: unknown) => assertStored(store, batch, error))
 }
 
 function batchOf(
@@ -77,7 +93,7 @@ function batchOf(
   }
 }
 
-/** An append has failed. It may have come to the store all the same (C2). @throws CallboardError when it has not */
+/** An append has failed. It may have come to the store all the same (C3). @throws CallboardError when it has not */
 async function assertStored(store: Store, { runId, expectedSeq, records }: Batch, error: unknown): Promise<void> {
   const failure = asStoreError(runId, error)
   if (failure.code === 'store.conflict') throw failure

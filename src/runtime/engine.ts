@@ -10,7 +10,7 @@ import type { Actor, AnyActorLogic, AnyActorRef, EventObject } from 'xstate'
 import { CallboardError, faultPoint } from '../base/index.ts'
 import type { Clock, Deadlines } from '../base/index.ts'
 import { authorName } from '../context/index.ts'
-import type { Board, Refusal, Shelf, Update } from '../context/index.ts'
+import type { Board, CellChange, Refusal, Shelf, Update } from '../context/index.ts'
 import type { GlobalsMark, MachineState, RecordKind } from '../ledger/index.ts'
 import { applyUpdate, isInternalEvent, setBeginning, UPDATE_EVENT } from '../workflow/index.ts'
 import type { DefinitionStamp, UpdateEvent } from '../workflow/index.ts'
@@ -65,8 +65,10 @@ export interface EngineHost {
   globalsEpoch(): number
   /** Up to where the run sees them, where that is another place than it was told of last. */
   newGlobalsMark(): GlobalsMark | undefined
-  /** A transition has made these of them. */
-  stageGlobals(globals: Shelf): void
+  /** A transition has made these of them, by these changes. */
+  stageGlobals(globals: Shelf, changes: readonly CellChange[]): void
+  /** The number of the last that was staged, if it is the run's own or something that concerns it is not stored; or 0. */
+  globalsAhead(isOwn: boolean): number
   /** The phases of the run, and the snapshots they call for. */
   readonly phases: PhaseMarks
   /** How many invocations there have been. */
@@ -77,8 +79,8 @@ export interface EngineHost {
   onCommitted(turn: Turn): void
   /** The run cannot go on: an action failed. */
   onFailed(error: unknown): void
-  /** A commit failed: what was here and not in the store is lost. */
-  onLost(error: unknown): void
+  /** A commit failed: what was here and not in the store is lost, and so may be what was staged of global entries. */
+  onLost(error: unknown, losesGlobals: boolean): void
 }
 
 interface Request {
@@ -223,8 +225,8 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
       this.#latest = initial
       const { globals } = initial.context.board
       const changesGlobals = globals !== this.#host.globals()
-      if (changesGlobals) this.#host.stageGlobals(globals)
       const { changes, conflicts } = joined(initial.context.board.transcript.map(({ result }) => result))
+      if (changesGlobals) this.#host.stageGlobals(globals, changes)
       this.#enqueue({
         kind: 'start',
         author: 'outside',
@@ -236,6 +238,7 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
         conflicts,
         refusals: NO_REFUSALS,
         changesGlobals,
+        globalsAhead: this.#host.globalsAhead(changesGlobals),
         machine: this.#machineState(initial),
         settle: () => resolve(),
         refuse: reject,
@@ -375,6 +378,7 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
       conflicts: NO_CONFLICTS,
       refusals: NO_REFUSALS,
       changesGlobals: false,
+      globalsAhead: 0,
       machine: this.#machineState(snapshot),
       settle: undefined,
       refuse: undefined,
@@ -466,7 +470,7 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
     const changesGlobals = board.globals !== this.#host.globals()
     // Before anything says that it has happened: it may not be recordable.
     const machine = this.timers.hasChanged || isMachineChanged(before, after) ? this.#machineState(after) : undefined
-    if (changesGlobals) this.#host.stageGlobals(board.globals)
+    if (changesGlobals) this.#host.stageGlobals(board.globals, accepted.changes)
     this.#latest = after
     this.#enqueue({
       kind:
@@ -489,6 +493,7 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
       conflicts: accepted.conflicts,
       refusals: first?.kind === 'refused' ? [first] : NO_REFUSALS,
       changesGlobals,
+      globalsAhead: this.#host.globalsAhead(changesGlobals),
       machine,
       settle: request?.settle,
       refuse: request?.refuse,
@@ -572,8 +577,10 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
     const lost = [...turns, ...this.#pending]
     this.#pending = NO_TURNS
     this.#stopped = true
+    const epoch = this.#host.globalsEpoch()
+    const losesGlobals = lost.some((turn) => turn.changesGlobals && turn.globalsEpoch === epoch)
     // Before the actors are stopped: agents are to know that this is not the end.
-    this.#host.onLost(error)
+    this.#host.onLost(error, losesGlobals)
     this.halt()
     for (const turn of lost) turn.refuse?.(error)
   }

@@ -59,7 +59,12 @@ export class Globals implements SnapshotSource {
   #committedSeq = 0
   #mark: GlobalsMark | undefined
   #epoch = 0
-  #settled: Promise<void> = Promise.resolve()
+  #reloaded: Promise<void> = Promise.resolve()
+  /** Counts what was staged. */
+  #staged = 0
+  /** The keys of what was staged and is neither stored nor lost, by its number. */
+  readonly #ahead = new Map<number, readonly string[]>()
+  #wakers: (() => void)[] = []
   /** What a run's record has become here. */
   readonly #records = new WeakMap<LedgerRecord, LedgerRecord>()
 
@@ -97,6 +102,7 @@ export class Globals implements SnapshotSource {
     this.#seq = this.#committedSeq = state.seq
     this.#mark = state.seq === 0 ? undefined : { seq: state.seq, at: state.at }
     this.#snapshots = new SnapshotTaker(this, this.#keeping, state)
+    this.#settle()
   }
 
   /** What was staged could not be stored: back to what is, as far as that is known and then as the store says. */
@@ -104,18 +110,48 @@ export class Globals implements SnapshotSource {
     this.#epoch += 1
     this.#latest = this.#committed
     this.#seq = this.#committedSeq
+    this.#settle()
     // A store that cannot be read either refuses the next append as well, and is asked again then.
-    return (this.#settled = this.load().catch(() => {}))
+    return (this.#reloaded = this.load().catch(() => {}))
   }
 
   /** When they have been read anew after the last loss. */
-  get settled(): Promise<void> {
-    return this.#settled
+  get reloaded(): Promise<void> {
+    return this.#reloaded
   }
 
-  /** Takes over what a transition made of the entries; `commit` makes it visible. */
-  stage(shelf: Shelf): void {
+  /** Takes over what a transition made of the entries by these changes; `commit` makes it visible. */
+  stage(shelf: Shelf, changes: readonly CellChange[]): void {
     this.#latest = shelf
+    const keys = changes.filter(({ scope }) => scope === 'global').map(({ key }) => key)
+    if (keys.length > 0) this.#ahead.set(++this.#staged, keys)
+  }
+
+  /** The number of the last that was staged. */
+  get staged(): number {
+    return this.#staged
+  }
+
+  /** The same, if something that a workflow knows is not stored yet; 0 otherwise. */
+  aheadOf({ catalogue }: { readonly catalogue: Catalogue }): number {
+    if (this.#ahead.size === 0) return 0
+    const concerns = this.#ahead.values().some((keys) => keys.some((key) => catalogue.find(key) !== undefined))
+    return concerns ? this.#staged : 0
+  }
+
+  /** Settles once everything staged up to a number is stored, or lost: then the epoch is another. */
+  async settled(number: number): Promise<void> {
+    while (this.#ahead.keys().some((open) => open <= number))
+      await new Promise<void>((resolve) => this.#wakers.push(resolve))
+  }
+
+  /** One that was staged is stored; all of them are over unless it is said which. */
+  #settle(number?: number): void {
+    if (number === undefined) this.#ahead.clear()
+    else this.#ahead.delete(number)
+    const wakers = this.#wakers
+    this.#wakers = []
+    for (const wake of wakers) wake()
   }
 
   /** The batch that stores the changes of these records of one run. */
@@ -158,8 +194,9 @@ export class Globals implements SnapshotSource {
     return { runId: this.runId, expectedSeq, records: own, summary }
   }
 
-  /** Makes what a run's committed record has changed visible to readers of every run. */
-  commit(record: LedgerRecord, changes: readonly CellChange[]): void {
+  /** Makes what a run's committed record has changed visible to readers of every run. `number`: as what it was staged. */
+  commit(record: LedgerRecord, changes: readonly CellChange[], number: number): void {
+    this.#settle(number)
     const copy = this.#records.get(record)
     // It may have been read from the store already.
     if (copy === undefined || copy.seq <= this.#committedSeq) return

@@ -198,7 +198,7 @@ class Replay {
       return { seq, key: undefined, message: `the workflow fails now: ${message}` }
     }
     const made = this.#made.shift()
-    if (made === undefined) return this.#isSilent(record) ? undefined : nothingMade(record)
+    if (made === undefined) return SILENT_KINDS.has(record.kind) ? undefined : nothingMade(record)
     return compareRecords(record, made.record) ?? this.#compareMachine(record, made.snapshot)
   }
 
@@ -268,11 +268,6 @@ class Replay {
     else actorAt(root, actor)?.send(made)
   }
 
-  /** What neither changes anything nor can be asked of a machine that has ended. */
-  #isSilent({ kind }: LedgerRecord): boolean {
-    return SILENT_KINDS.has(kind)
-  }
-
   /** Takes the state after a record over as it is stored. */
   async #goOnFrom(seq: number, ephemerals: Ephemerals): Promise<void> {
     const { store, runId } = this.#options
@@ -320,6 +315,7 @@ class Replay {
       globals: () => this.#globals,
       globalsEpoch: () => 0,
       newGlobalsMark: () => undefined,
+      globalsAhead: () => 0,
       stageGlobals: (globals) => (this.#globals = globals),
       phases: new PhaseMarks(this.#definition.agents, snapshots),
       invocationCount: () => this.#invocations,
@@ -393,6 +389,7 @@ interface Beginning {
   readonly takenOver: number
 }
 
+/** What neither changes anything nor can be asked of a machine that has ended. */
 const SILENT_KINDS: ReadonlySet<RecordKind> = new Set(['end', 'step', 'request', 'snapshot', 'wait', 'refusal'])
 
 const idOf = ({ scope, holder, key }: EntryAddress): string => JSON.stringify([scope, holder, key])

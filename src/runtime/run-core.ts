@@ -720,8 +720,13 @@ export class RunCore implements EngineHost {
     return this.#services.globals.latest
   }
 
-  stageGlobals(globals: Shelf): void {
-    this.#services.globals.stage(globals)
+  stageGlobals(globals: Shelf, changes: readonly CellChange[]): void {
+    this.#services.globals.stage(globals, changes)
+  }
+
+  globalsAhead(isOwn: boolean): number {
+    const { globals } = this.#services
+    return isOwn ? globals.staged : globals.aheadOf(this)
   }
 
   globalsEpoch(): number {
@@ -743,12 +748,12 @@ export class RunCore implements EngineHost {
     return commitTurns(this.#services, this, turns, status)
   }
 
-  onCommitted({ record, changes, changesGlobals, snapshot }: Turn): void {
+  onCommitted({ record, changes, changesGlobals, globalsAhead, snapshot }: Turn): void {
     this.#committedSeq = record.seq
     const global = changesGlobals ? changes.filter(({ scope }) => scope === 'global') : NO_CHANGES
     this.#snapshots.onCommitted(record, global)
     if (changes.length > 0) {
-      if (changesGlobals) this.#services.globals.commit(record, changes)
+      if (changesGlobals) this.#services.globals.commit(record, changes, globalsAhead)
       this.#board = undefined
       this.#afterChanges(changes, record.author, record.at)
       this.#compactor?.onCommitted(record.seq, record.at, changes)
@@ -788,7 +793,8 @@ export class RunCore implements EngineHost {
   }
 
   /** Back to what the store says: this is over here, and begins again from there. */
-  onLost(error: unknown): void {
+  onLost(error: unknown, losesGlobals: boolean): void {
+    if (losesGlobals) void this.#services.globals.lose()
     if (this.#end !== undefined || this.#resting !== undefined) return
     if (this.#committedSeq === 0) {
       this.onFailed(error)

@@ -350,7 +350,7 @@ export class Runtime {
         this.#roster.drop(runId)
         if (!isBehindGlobals(error) || attempt === MOST_BEGINNINGS) throw takenOr(error)
         // Another process has changed what it was built on: it begins on what is there now.
-        await this.#services.globals.settled
+        await this.#services.globals.reloaded
         this.#assertOpen()
         if (this.get(runId) !== undefined) throw existsError(runId)
         continue

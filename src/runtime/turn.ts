@@ -12,6 +12,8 @@ export interface Turn {
   readonly changes: readonly CellChange[]
   /** Some of the changes are to global entries. */
   readonly changesGlobals: boolean
+  /** As what its changes to global entries, or those of others that it is built on, were staged; 0 for none not stored. */
+  readonly globalsAhead: number
   /** On which reading of the global entries it is built. */
   readonly globalsEpoch: number
   readonly settle: ((turn: Turn) => void) | undefined
@@ -22,7 +24,7 @@ export interface Turn {
 export interface Draft
   extends
     Pick<LedgerRecord, 'kind' | 'author' | 'asked' | 'at' | 'conflicts' | 'refusals'>,
-    Pick<Turn, 'snapshot' | 'changes' | 'changesGlobals' | 'settle' | 'refuse'> {
+    Pick<Turn, 'snapshot' | 'changes' | 'changesGlobals' | 'globalsAhead' | 'settle' | 'refuse'> {
   readonly effects: readonly Effect[]
   /** The machine's part, where it is another than before. */
   readonly machine: MachineState | undefined
@@ -58,7 +60,8 @@ export function createTurn(
     effects: draft.effects,
     changes,
     changesGlobals: draft.changesGlobals,
-    globalsEpoch: draft.changesGlobals ? globalsEpoch : 0,
+    globalsAhead: draft.globalsAhead,
+    globalsEpoch,
     settle: draft.settle,
     refuse: draft.refuse,
   }
@@ -73,6 +76,7 @@ export function draftOfNote(note: Pick<Draft, 'kind' | 'author' | 'asked' | 'sna
     conflicts: NO_CONFLICTS,
     refusals: NO_REFUSALS,
     changesGlobals: false,
+    globalsAhead: 0,
     machine: undefined,
     settle: undefined,
     refuse: undefined,

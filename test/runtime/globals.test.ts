@@ -3,8 +3,9 @@ import { z } from 'zod'
 import { createVolatileStore, defineContext, drop, entry, exportLedger, importLedger, put, replayRun } from 'callboard'
 import { packRun, unpackRun } from 'callboard/pack'
 import type { Runtime, Store } from 'callboard'
+import { wrapStore } from '../store/wrapped.ts'
 import type { TestClock } from '../support/clock.ts'
-import { createWorld, idle, refusalOf, together } from './world.ts'
+import { createGate, createWorld, idle, refusalOf, together } from './world.ts'
 
 const prices = defineContext({
   rate: entry(z.number(), { scope: 'global' }),
@@ -332,4 +333,92 @@ it('a run that is beaten to the global entries again and again is told of that, 
   const error = await refusalOf(two.start(writes, { runId: 'late' }))
   expect([error.code, error.details['runId']]).toEqual(['store.conflict', 'global:default'])
   expect(two.activeRuns).toBe(0)
+})
+
+it('a machine that went by what another run has not stored goes back with it, and is told', async () => {
+  const flags = defineContext({
+    flag: entry(z.boolean(), { scope: 'global', outside: true }),
+    note: entry(z.string(), { outside: true }),
+  })
+  const plain = defineContext({ note: entry(z.string(), { outside: true }) })
+  const inner = createVolatileStore()
+  const gate = createGate()
+  const store = wrapStore(inner, {
+    append: async (batches) => {
+      if (batches.length < 2) return inner.append(batches)
+      await gate.passed
+      throw new Error('disk full')
+    },
+  })
+  const guarded = flags.workflow({ name: 'guarded' }).createMachine({
+    initial: 'off',
+    states: { off: { on: { go: { target: 'on', guard: flags.when('flag', (flag) => flag) } } }, on: {} },
+  })
+  const { runtime, clock } = await createWorld({ store, workflows: [guarded] })
+  const one = await runtime.start(idle(flags), { runId: 'one' })
+  const two = await runtime.start(guarded, { runId: 'two' })
+  const other = await runtime.start(idle(plain), { runId: 'other' })
+  const refused = refusalOf(one.update({ flag: true }))
+  const went = refusalOf(two.send({ type: 'go' }))
+  await other.update({ note: 'who does not know the key does not wait' })
+  await clock.settle()
+  expect([two.state, await inner.summary('two')]).toMatchObject(['off', { seq: 1 }])
+  gate.open()
+  expect([(await refused).code, (await went).code]).toEqual(['store.failed', 'globals.lost'])
+  await clock.settle()
+  expect([two.state, two.get('flag'), await two.send({ type: 'go' })]).toEqual(['off', undefined, false])
+})
+
+it('a machine that went by what another run was about to store goes on when it is stored', async () => {
+  const flags = defineContext({ flag: entry(z.boolean(), { scope: 'global', outside: true }) })
+  const inner = createVolatileStore()
+  const gate = createGate()
+  const stored: (string | undefined)[] = []
+  const store = wrapStore(inner, {
+    append: async (batches) => {
+      if (batches.length > 1) await gate.passed
+      stored.push(batches[0]?.runId)
+      return inner.append(batches)
+    },
+  })
+  const guarded = flags.workflow({ name: 'guarded' }).createMachine({
+    initial: 'off',
+    states: { off: { on: { go: { target: 'on', guard: flags.when('flag', (flag) => flag) } } }, on: {} },
+  })
+  const { runtime, clock } = await createWorld({ store, workflows: [guarded] })
+  const one = await runtime.start(idle(flags), { runId: 'one' })
+  const two = await runtime.start(guarded, { runId: 'two' })
+  const all = [one.update({ flag: true }), two.send({ type: 'go' })]
+  await clock.settle()
+  gate.open()
+  expect(await Promise.all(all)).toMatchObject([{ kind: 'accepted' }, true])
+  expect([two.state, stored]).toEqual(['on', ['one', 'two', 'one', 'two']])
+})
+
+it('a change of a global entry that is lost before it was on its way is nobody else’s to see', async () => {
+  const inner = createVolatileStore()
+  const gate = createGate()
+  let fails = false
+  const store = wrapStore(inner, {
+    append: async (batches) => {
+      if (!fails || batches[0]?.runId !== 'one') return inner.append(batches)
+      fails = false
+      await gate.passed
+      throw new Error('disk full')
+    },
+  })
+  const counted = defineContext({
+    hits: entry(z.int(), { scope: 'global', merge: 'counter', outside: true }),
+    note: entry(z.string(), { outside: true }),
+  })
+  const { runtime, clock } = await createWorld({ store })
+  const one = await runtime.start(idle(counted), { runId: 'one' })
+  const two = await runtime.start(idle(counted), { runId: 'two' })
+  fails = true
+  const lost = [refusalOf(one.update({ note: 'fails' })), refusalOf(one.update({ hits: 5 }))]
+  gate.open()
+  expect((await Promise.all(lost)).map(({ code }) => code)).toEqual(['store.failed', 'store.failed'])
+  await clock.settle()
+  await two.update({ hits: 1 })
+  expect([two.get('hits'), one.get('hits')]).toEqual([1, 1])
 })
