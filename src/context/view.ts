@@ -11,6 +11,7 @@ import type { Filters } from './filter.ts'
 import { renderEntries } from './render.ts'
 import type { RenderedView, RenderOptions } from './render.ts'
 import { scopedId } from './scope.ts'
+import type { EntryAddress } from './scope.ts'
 import type { CellChange } from './update.ts'
 
 /** Whose eyes a view is seen with: an agent's id, its type's rights, and the filters of the runtime. */
@@ -111,6 +112,12 @@ export class BoardView implements View {
 
   has(key: string): boolean {
     return this.sight.find(this.#board, key) !== undefined
+  }
+
+  /** Whether what is at an address is in sight, be it behind a narrower entry of its key. */
+  sees(address: EntryAddress): boolean {
+    const cell = this.#board.cell(address)
+    return cell?.live === true && this.sight.access.canRead(address.key) && this.sight.admits(cell.entry)
   }
 
   getOrThrow(key: string): unknown {

@@ -78,7 +78,7 @@ export class AgentProcess {
     this.sight = fields.sight
     this.#surroundings = fields.surroundings
     this.startedAt = core.clock.now()
-    this.#branch = fields.definition.isolation === 'branch' ? new Branch(core, fields.invocation) : undefined
+    this.#branch = fields.definition.isolation === 'branch' ? new Branch(core, fields) : undefined
     this.#world = this.#branch ?? core
     this.#floor = this.#world.readableBoard()
     this.#asker = this.#makeAsker()
@@ -103,7 +103,8 @@ export class AgentProcess {
         view()
           .entries()
           .filter(({ scope }) => scope !== 'global'),
-      sees: (what) => (typeof what === 'string' ? view().has(what) : sight.admits(what)),
+      sees: (entry) => sight.admits(entry),
+      seesAt: (address) => view().sees(address),
     }
   }
 

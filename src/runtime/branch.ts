@@ -31,6 +31,7 @@ const NO_CHANGES: readonly CellChange[] = Object.freeze([])
 export class Branch implements AgentWorld {
   readonly #core: RunCore
   readonly #invocation: string
+  readonly #sight: Sight
   /** What it wrote last, by address. */
   readonly #written = new Map<string, CellChange>()
   readonly #updates: Update[] = []
@@ -38,9 +39,10 @@ export class Branch implements AgentWorld {
   #board: Board | undefined
   #view: { readonly board: Board; readonly view: BoardView } | undefined
 
-  constructor(core: RunCore, invocation: string) {
+  constructor(core: RunCore, { invocation, sight }: { readonly invocation: string; readonly sight: Sight }) {
     this.#core = core
     this.#invocation = invocation
+    this.#sight = sight
   }
 
   readableBoard(): Board {
@@ -88,12 +90,12 @@ export class Branch implements AgentWorld {
     const update = this.#core.prepareAs(asker, changes, options)
     if (update.kind === 'refused') return { result: update, changes: NO_CHANGES }
     const result = resultOf(this.readableBoard(), update)
-    if (result.kind === 'refused') return answerOf(result, asker)
+    if (result.kind === 'refused') return answerOf(result, update.changes, asker)
     this.#updates.push(update)
     for (const change of result.changes) this.#note(change)
     this.#board = undefined
     this.#core.waits.touch(result.changes)
-    return answerOf(result, asker)
+    return answerOf(result, update.changes, asker)
   }
 
   /** That something of the agent's is made from it and becomes stale is the board's business until the branch is merged. */
@@ -119,7 +121,10 @@ export class Branch implements AgentWorld {
     const note = { merges: this.#invocation, answer }
     const { result } = await this.#core.place(asker.author, (board) => this.#replay(board, asker.author), note)
     if (result.kind === 'refused') {
-      const told = answerOf(result, asker).result
+      // What is there now, and not what its agent has put before it on the branch.
+      const main = this.#core.viewOf({ sight: this.#sight })
+      const asked = this.#updates.flatMap(({ changes }) => changes)
+      const told = answerOf(result, asked, { seesAt: (address) => main.sees(address) }).result
       throw refusalError(told.kind === 'refused' ? told : result, runId)
     }
   }

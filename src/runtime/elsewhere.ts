@@ -1,7 +1,7 @@
 // Elsewhere: agents that work in another process and reach the run through a door. They write with the rights of their type
 // and are told what an agent here is told; what they had seen is not known, so they name no base.
 import { refusalForElsewhere } from '../context/index.ts'
-import type { Lineage, Sight, UpdateOptions } from '../context/index.ts'
+import type { Entry, EntryAddress, Lineage, Sight, UpdateOptions } from '../context/index.ts'
 import type { UpdateResult } from '../workflow/index.ts'
 import type { RunCore } from './run-core.ts'
 
@@ -26,8 +26,8 @@ export async function updateFromElsewhere(
         .viewOf(process)
         .entries()
         .filter(({ scope }) => scope !== 'global'),
-    sees: (what: Parameters<Sight['admits']>[0] | string) =>
-      typeof what === 'string' ? core.viewOf(process).has(what) : sight.admits(what),
+    sees: (entry: Entry) => sight.admits(entry),
+    seesAt: (address: EntryAddress) => core.viewOf(process).sees(address),
   }
   const { result } = await core.updateAs(asker, changes, options)
   return result.kind === 'refused' ? refusalForElsewhere(result, asker) : result

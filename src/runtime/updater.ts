@@ -10,6 +10,7 @@ import type {
   CellChange,
   Conflict,
   Entry,
+  EntryAddress,
   PlaceChange,
   Refusal,
   UpdateOptions,
@@ -30,8 +31,13 @@ export interface Asker extends Pick<Asking, 'author' | 'access' | 'lineage' | 's
   /** The seq they are shown: their view's, or the run's. */
   readonly seq: () => number
   /** What they may be told of; everything unless given. */
-  readonly sees?: (what: Entry | string) => boolean
+  readonly sees?: (entry: Entry) => boolean
+  /** Whether what is at an address is there for them to see. A key would not do: their own entry may stand before it. */
+  readonly seesAt?: (address: EntryAddress) => boolean
 }
+
+/** To whom an outcome is told. */
+type Told = Pick<Asker, 'sees' | 'seesAt'>
 
 const NO_CHANGES: readonly CellChange[] = Object.freeze([])
 const NO_CONFLICTS: readonly Conflict[] = Object.freeze([])
@@ -107,7 +113,7 @@ export class Updater {
     )
   }
 
-  #submit(update: Update, asker: Pick<Asker, 'sees'>, note: RecordNote | undefined): Promise<UpdateAnswer> {
+  #submit(update: Update, asker: Told, note: RecordNote | undefined): Promise<UpdateAnswer> {
     if (update.changes.length === 0) return Promise.resolve(NOTHING_TO_DO)
     return new Promise((resolve, reject) => {
       const settle = (turn: Turn | undefined): void => this.#answer(update, turn, asker, resolve, reject)
@@ -118,7 +124,7 @@ export class Updater {
   #answer(
     update: Update,
     turn: Turn | undefined,
-    asker: Pick<Asker, 'sees'>,
+    asker: Told,
     resolve: (answer: UpdateAnswer) => void,
     reject: (error: unknown) => void,
   ): void {
@@ -128,7 +134,7 @@ export class Updater {
       reject(new CallboardError('run.finished', `run ${runId} has ended; it takes no more updates`, { runId }))
       return
     }
-    resolve(answerOf(outcome.result, asker))
+    resolve(answerOf(outcome.result, update.changes, asker))
   }
 
   async #refuse(refusal: Refusal): Promise<UpdateAnswer> {
@@ -139,10 +145,15 @@ export class Updater {
   }
 }
 
-/** What an asker is told of an outcome. */
-export function answerOf(result: Acceptance | Refusal, { sees = () => true }: Pick<Asker, 'sees'>): UpdateAnswer {
+/** What an asker is told of what came of these changes. */
+export function answerOf(
+  result: Acceptance | Refusal,
+  asked: readonly EntryAddress[],
+  { sees = () => true, seesAt = () => true }: Told,
+): UpdateAnswer {
+  const isInSight = (key: string): boolean => asked.filter((change) => change.key === key).every(seesAt)
   if (result.kind === 'refused') {
-    const isTold = result.key === undefined || result.reason === 'limit' || sees(result.key)
+    const isTold = result.key === undefined || result.reason === 'limit' || isInSight(result.key)
     return { result: isTold ? result : redactRefusal(result), changes: NO_CHANGES }
   }
   const { changes } = result
@@ -153,7 +164,7 @@ export function answerOf(result: Acceptance | Refusal, { sees = () => true }: Pi
       ? NO_CONFLICTS
       : result.conflicts.filter(({ key }) => seen.some((change) => change.key === key))
   const conflicts = told.length === 0 ? NO_CONFLICTS : (handOut(told) as readonly Conflict[])
-  const skipped = result.skipped.length === 0 ? result.skipped : result.skipped.filter(sees)
+  const skipped = result.skipped.length === 0 ? result.skipped : result.skipped.filter(isInSight)
   return { result: acceptanceOf(seen, conflicts, skipped), changes }
 }
 

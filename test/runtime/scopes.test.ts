@@ -79,6 +79,39 @@ describe('private entries', () => {
   })
 })
 
+it('what is hidden behind an agent’s own private entry is not told of by a refusal, by what was left as it was, or when a branch is merged', async () => {
+  const hidden = defineContext({
+    strict: entry(z.string(), { outside: true, merge: 'reject', sensitive: true }),
+    kept: entry(z.string(), { outside: true, merge: 'safe', sensitive: true }),
+    go: entry(z.boolean(), { outside: true }),
+  })
+  const tell = async (secrets: object): Promise<readonly unknown[]> => {
+    const told: unknown[] = []
+    const definition = {
+      reads: ['strict', 'kept', 'go'],
+      writes: ['strict', 'kept'],
+      run: async ({ tryUpdate, waitFor }) => {
+        await tryUpdate({ strict: put('mine', { scope: 'private' }), kept: put('mine', { scope: 'private' }) })
+        await waitFor('go')
+        told.push(await tryUpdate({ kept: put('over', { scope: 'workflow' }) }))
+        told.push(await tryUpdate({ strict: put('over', { scope: 'workflow', expectedVersion: 7 }) }))
+      },
+    } as const satisfies Parameters<typeof hidden.agent>[0]
+    const { runtime, clock } = await createWorld()
+    const agents = { ann: hidden.agent(definition), bob: hidden.agent({ ...definition, isolation: 'branch' }) }
+    const run = await runtime.start(together(hidden, agents))
+    await clock.settle()
+    await run.update(secrets, { by: 'Ada' })
+    await run.update({ go: true })
+    await clock.settle()
+    return told
+  }
+  const told = await tell({ strict: 'hers', kept: 'hers' })
+  expect(told).toHaveLength(4)
+  expect(JSON.stringify(told)).not.toMatch(/Ada|actualVersion|"kept"/)
+  expect(told).toEqual(await tell({}))
+})
+
 describe('group entries', () => {
   it('are seen by the agents of the group, and by the group named after a type', async () => {
     const { runtime } = await createWorld()

@@ -146,6 +146,14 @@ const sharedAct = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('ann reads all' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('ann writes behind her own' as const),
+      key: fc.constantFrom('vault.1', 'open.1', 'team.1'),
+      value,
+    }),
+  },
 )
 
 const moment = fc.record({
@@ -360,6 +368,14 @@ async function share(modules: Modules, show: Show, act: ItemOf<typeof sharedAct>
     case 'ann reads all':
       diary.note('current', ann.view.current.entries())
       return
+    case 'ann writes behind her own': {
+      const { put } = modules.context
+      diary.follow('own', ann.tryUpdate({ [act.key]: put(act.value, { scope: 'private' }) }))
+      // Refused whatever is there: only the reason could tell.
+      const wide = put(act.value, { scope: 'workflow', expectedVersion: 99 })
+      diary.follow('behind', ann.tryUpdate({ [act.key]: wide }))
+      return
+    }
     default:
       throw new TypeError(`unknown act ${String(act satisfies never)}`)
   }
