@@ -41,6 +41,7 @@ import type { RunCore } from './run-core.ts'
 import { outputOf } from './run-end.ts'
 import type { RunState } from './run-state.ts'
 import type { Seat } from './seat.ts'
+import { subscribeOutside } from './subscribe.ts'
 
 /** Who acts from outside; shown as the author of what they write. */
 export interface OutsideOptions extends UpdateOptions {
@@ -206,7 +207,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
       own,
       admits: () => true,
     }
-    return this.#seat.attach((core) => core.subscriptions.add(spec))
+    return subscribeOutside(this.#seat, spec)
   }
 
   /** Calls the handler with every event of a type that the machine emits (`*` for all); gives the function that ends it. */

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineContext, drop, entry } from 'callboard'
+import { createVolatileStore, defineContext, drop, entry } from 'callboard'
 import type { Notification } from 'callboard'
-import { createGate, createWorld, idle, together } from './world.ts'
+import { wrapStore } from '../store/wrapped.ts'
+import { createGate, createWorld, idle, refusalOf, together } from './world.ts'
 
 const board = defineContext({
   'plan.title': entry(z.string()),
@@ -125,6 +126,37 @@ it('is not held up by a slow handler, which gets one notification at a time', as
   gates[1]?.open()
   await clock.settle()
   expect(slow).toEqual([1, 2, 3])
+})
+
+it('tells a slow handler of everything that was committed, although the run goes back after a failed commit', async () => {
+  const inner = createVolatileStore()
+  let fails = false
+  const store = wrapStore(inner, {
+    append: (batches) => (fails ? Promise.reject(new Error('disk full')) : inner.append(batches)),
+  })
+  const { runtime, clock } = await createWorld({ store })
+  const run = await runtime.start(idle(board))
+  const gate = createGate()
+  const heard: number[] = []
+  const off = run.subscribe('echo', async ({ version }) => {
+    heard.push(version)
+    await gate.passed
+  })
+  for (const echo of [1, 2, 3]) await run.update({ echo })
+  fails = true
+  await refusalOf(run.update({ echo: 4 }))
+  fails = false
+  await clock.settle()
+  gate.open()
+  await clock.settle()
+  expect(heard).toEqual([1, 2, 3])
+  await run.update({ echo: 5 })
+  await clock.settle()
+  expect(heard).toEqual([1, 2, 3, 4])
+  off()
+  await run.update({ echo: 6 })
+  await clock.settle()
+  expect(heard).toEqual([1, 2, 3, 4])
 })
 
 it('lets a handler update the board itself', async () => {
