@@ -9,6 +9,7 @@ import type { RunCore } from './run-core.ts'
 import { outputOf } from './run-end.ts'
 import type { RunEnd } from './run-end.ts'
 import type { RuntimeServices } from './runtime-services.ts'
+import { insist } from './store-failure.ts'
 
 interface Child {
   /** `over` until the machine has been told. */
@@ -123,7 +124,12 @@ export class Invocations implements InvocationHost {
       ended: Promise.withResolvers(),
       stop: async (reason) => {
         await starting
-        await this.#services.stopRun(invocation, reason)
+        // Nobody comes back to it: one that goes on in vain would do so for good.
+        await insist(
+          () => this.#services.stopRun(invocation, reason),
+          this.#services,
+          () => false,
+        )
       },
     }
     this.#children.set(invocation, child)

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineContext, entry } from 'callboard'
+import { createVolatileStore, defineContext, entry } from 'callboard'
+import { wrapStore } from '../store/wrapped.ts'
 import { createGate, createWorld, refusalOf } from './world.ts'
 import type { Gate } from './world.ts'
 
@@ -111,6 +112,30 @@ it('a child is stopped with its parent, and when the state that invoked it is le
     never.open()
     await clock.settle()
     expect(child?.get('lines')).toBeUndefined()
+  }
+})
+
+it('a child that is not waited for any more is stopped although the store fails a few times', async () => {
+  for (const end of ['stop', 'cancel'] as const) {
+    const kept = createVolatileStore()
+    let failures = 0
+    const store = wrapStore(kept, {
+      append: async (batches) => {
+        const isEndOfChild = batches.some(({ summary }) => summary.parent !== undefined && summary.status !== 'active')
+        if (isEndOfChild && failures++ < 3) throw new Error('disk full')
+        return kept.append(batches)
+      },
+    })
+    const { runtime, clock } = await createWorld({ store })
+    const run = await runtime.start(invoicing(createGate()), { input: { lines: [1] } })
+    await clock.settle()
+    if (end === 'stop') await run.stop()
+    else await run.send({ type: 'cancel' })
+    await clock.settle()
+    expect((await runtime.list({ status: 'active' })).map(({ runId }) => runId)).toEqual([`${run.id}.invoice.1`])
+    await clock.advance(60_000)
+    expect(failures).toBe(4)
+    expect(await runtime.list({ status: 'active' })).toEqual([])
   }
 })
 
