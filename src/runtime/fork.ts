@@ -63,7 +63,8 @@ export interface StoredFork {
 
 /**
  * Stores the beginning of a fork and of those of its child runs that were at work, all or none.
- * @throws CallboardError `run.finished` where there is nothing to go on with; `run.exists` for an id that is taken
+ * @throws CallboardError `run.finished` where there is nothing to go on with; `run.exists` for an id that is taken;
+ *   `run.trimmed` where records of the point are not kept, be it of a child run
  */
 export async function storeFork(
   plan: Omit<ForkPlan, 'to' | 'delayMs' | 'from'> & {
@@ -131,11 +132,16 @@ async function childBatches(
   const { store, from, to } = plan
   const summary = await store.summary(invocation)
   if (summary === undefined) return []
-  const records = await readRecords(store, invocation, { afterSeq: (await firstKeptSeq(store, invocation)) - 1 })
-  const last = records.findLast(({ at }) => at <= from.state.at)
-  if (last === undefined) return []
+  const keptSeq = (await firstKeptSeq(store, invocation)) - 1
+  const records = await readRecords(store, invocation, { afterSeq: keptSeq })
+  const seq = records.findLast(({ at }) => at <= from.state.at)?.seq ?? keptSeq
+  if (seq === 0) return []
   const { catalogue } = definitionOf(machine)
-  const state = await loadRun({ store, catalogue, runId: invocation, atSeq: last.seq })
+  const state = await loadRun({ store, catalogue, runId: invocation, atSeq: seq })
+  if (state.at > from.state.at) {
+    if (summary.createdAt > from.state.at) return []
+    throw trimmedChildError(invocation, from, keptSeq + 1)
+  }
   const runId = renamed(invocation, from.summary.runId, to.runId)
   return batchesOf({ ...plan, machine, from: { summary, state }, to: { runId, parent: { runId: to.runId, id } } })
 }
@@ -201,4 +207,13 @@ function forkedCell(cell: Cell, delayMs: number): Cell {
 /** Names of invocations begin with the id of their run. */
 function renamed(invocation: string, from: string, to: string): string {
   return invocation.startsWith(`${from}.`) ? `${to}${invocation.slice(from.length)}` : invocation
+}
+
+/** Begun anew, it would do again what it had done. */
+function trimmedChildError(runId: string, { summary, state }: ForkPlan['from'], firstSeq: number): CallboardError {
+  return new CallboardError(
+    'run.trimmed',
+    `run ${runId}: its records are kept from ${firstSeq} on, and what it was when run ${summary.runId} was at ${state.seq} is not among them; fork a later point, or keep more with createRuntime({ retention: { keepRecords } })`,
+    { runId, firstSeq },
+  )
 }

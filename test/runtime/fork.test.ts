@@ -344,6 +344,55 @@ describe('a fork', () => {
     expect((await runtime.store.summary('e.child.1'))?.status).toBe('done')
   })
 
+  it('is refused where the records of a child run at that point are not kept: nothing that it had done is done again', async () => {
+    const { runtime, clock } = await createWorld({
+      snapshots: { everyRecords: 5, keep: 1 },
+      retention: { keepRecords: 2 },
+    })
+    let paid = 0
+    const pays = board.agent({
+      reads: ['approval'],
+      run: async ({ step, waitFor }) => {
+        await step('pay', () => (paid += 1))
+        await waitFor('approval', { timeoutMs: Number.POSITIVE_INFINITY })
+      },
+    })
+    const child = board.workflow({ name: 'child', agents: { pays } }).createMachine({
+      initial: 'on',
+      states: { on: { invoke: { src: 'pays', onDone: 'end' } }, end: { type: 'final' } },
+    })
+    const parent = board.workflow({ name: 'parent', agents: { child } }).createMachine({
+      initial: 'ready',
+      states: {
+        ready: { on: { begin: 'on' } },
+        on: { invoke: { src: 'child', onDone: 'end' } },
+        end: { type: 'final' },
+      },
+    })
+    const run = await runtime.start(parent, { runId: 'r' })
+    await clock.advance(10)
+    await run.send({ type: 'begin' })
+    await clock.advance(10)
+    await run.update({ plan: 'a point' })
+    const { seq } = run
+    const inner = runtime.get('r.child.1')
+    for (let count = 0; count < 20; count++) {
+      await clock.advance(10)
+      await inner?.update({ plan: String(count) })
+    }
+    await clock.settle()
+    expect((await refusalOf(run.fork(seq))).message).toMatch(/r\.child\.1.*r was at \d/)
+    expect((await refusalOf(run.fork(seq))).code).toBe('run.trimmed')
+    await run.update({ plan: 'a later point' })
+    await run.fork(run.seq, { runId: 'late' })
+    await run.fork(1, { runId: 'early' })
+    await clock.settle()
+    expect([paid, (await runtime.list()).map(({ runId }) => runId)]).toEqual([
+      1,
+      ['r', 'r.child.1', 'late', 'late.child.1', 'early'],
+    ])
+  })
+
   it('can be forked itself, and is a stored run like any other, in a file too', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'callboard-fork-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
