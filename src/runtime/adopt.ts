@@ -3,6 +3,7 @@
 import type { LedgerRecord } from '../ledger/index.ts'
 import type { Batch, RunSummary, Store } from '../store/index.ts'
 import type { Assessment } from './assess.ts'
+import { appendAll } from './commit.ts'
 import type { Adoption } from './migrate-state.ts'
 
 /** @throws CallboardError `store.conflict` when somebody else has written to the run in between */
@@ -27,7 +28,7 @@ export async function adoptDefinition(
     machine,
   }
   const own = batchOf({ ...summary, version: to.version, seq: state.seq }, record)
-  await store.append([own, ...(await endsOf(store, ended, summary.runId, at))])
+  await appendAll(store, [own, ...(await endsOf(store, ended, summary.runId, at))])
 }
 
 /** The ends of child runs, and of theirs. */

@@ -65,6 +65,13 @@ function append(store: Store, batch: Batch): Promise<void> {
   return store.append([batch]).catch((error: unknown) => assertStored(store, batch, error))
 }
 
+/** Stores batches of several runs, all or none. @throws CallboardError as `commitTurns` does */
+export async function appendAll(store: Store, batches: readonly Batch[]): Promise<void> {
+  await store.append(batches).catch(async (error: unknown) => {
+    for (const batch of batches) await assertStored(store, batch, error)
+  })
+}
+
 function batchOf(
   { runId, definition, createdAt, parent, labels }: Committer,
   turns: readonly Turn[],

@@ -12,6 +12,7 @@ import type { GlobalsMark, LedgerRecord, MachineState } from '../ledger/index.ts
 import type { Batch, RunSummary, Store } from '../store/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import type { DefinitionStamp } from '../workflow/index.ts'
+import { appendAll } from './commit.ts'
 import { firstKeptSeq, loadRun, readRecords } from './load-run.ts'
 import { actorsAtWork } from './fit.ts'
 import type { PersistedMachine } from './fit.ts'
@@ -85,7 +86,7 @@ export async function storeFork(
   }
   const delayMs = Math.max(0, at - state.at)
   const batches = await batchesOf({ ...plan, delayMs, from: { summary, state }, to: { runId: to, parent: undefined } })
-  await store.append(batches).catch((error: unknown) => {
+  await appendAll(store, batches).catch((error: unknown) => {
     throw takenOr(error)
   })
   return {

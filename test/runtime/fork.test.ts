@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { createRuntime, createVolatileStore, defineContext, drop, entry } from 'callboard'
 import { openSqlite } from 'callboard/sqlite'
+import { wrapStore } from '../store/wrapped.ts'
 import { createTestClock } from '../support/clock.ts'
 import { createGate, createWorld, idle, refusalOf } from './world.ts'
 
@@ -473,5 +474,27 @@ describe('a fork', () => {
     await runtime.close()
     expect(await codeOf(runtime.fork('r', 1))).toBe('runtime.closed')
     expect((await runtime.list()).map(({ runId }) => runId)).toEqual(['r', 'f'])
+  })
+
+  it('that the store refuses is an error with a code; one that it has stored all the same is there', async () => {
+    const inner = createVolatileStore()
+    let fails: 'before' | 'after' | undefined
+    const store = wrapStore(inner, {
+      append: async (batches) => {
+        if (fails === 'before') throw new Error('disk full')
+        await inner.append(batches)
+        if (fails === 'after') throw new Error('connection lost')
+      },
+    })
+    const { runtime } = await createWorld({ store })
+    const run = await runtime.start(idle(board), { runId: 'r' })
+    fails = 'before'
+    expect((await refusalOf(run.fork(1, { runId: 'f' }))).code).toBe('store.failed')
+    expect(await inner.summary('f')).toBeUndefined()
+    fails = 'after'
+    const fork = await run.fork(1, { runId: 'g' })
+    fails = undefined
+    await fork.update({ plan: 'goes on' })
+    expect([fork.id, fork.seq, runtime.get('g')]).toEqual(['g', 2, fork])
   })
 })
