@@ -55,7 +55,7 @@ function askedProblem({ kind, asked }: LedgerRecord): string | undefined {
     case 'step':
       return stepProblem(asked)
     case 'request':
-      return problem(typeof line['id'] === 'string' && isPlainObject(line['target']), 'id')
+      return requestProblem(asked)
     case 'snapshot':
       return (
         problem(typeof line['id'] === 'string' && typeof line['reason'] === 'string', 'id') ??
@@ -66,9 +66,10 @@ function askedProblem({ kind, asked }: LedgerRecord): string | undefined {
     case 'wait':
       return problem(isPlainObject(asked) && isWaits(line['over'], 2) && isWaits(line['until'], 3), 'until')
     case 'start': {
-      const { steps } = line
-      if (steps === undefined) return undefined
-      return Array.isArray(steps) ? firstProblem('steps', steps, stepProblem) : problem(false, 'steps')
+      const { steps = [], requests = [] } = line
+      if (!Array.isArray(steps)) return problem(false, 'steps')
+      if (!Array.isArray(requests)) return problem(false, 'requests')
+      return firstProblem('steps', steps, stepProblem) ?? firstProblem('requests', requests, openRequestProblem)
     }
     case 'update':
     case 'event':
@@ -89,6 +90,17 @@ function stepProblem(asked: unknown): string | undefined {
     problem(isCount(attempt) && PHASES.includes(phase), 'attempt') ??
     problem(retryAt === undefined || isInstant(retryAt), 'retryAt')
   )
+}
+
+function requestProblem(asked: unknown): string | undefined {
+  const { id, target } = (isPlainObject(asked) ? asked : {}) as Readonly<Record<string, unknown>>
+  return problem(typeof id === 'string' && isPlainObject(target), 'id')
+}
+
+/** A question that a fork has brought along says what the record of one says, and who asked it when. */
+function openRequestProblem(line: unknown): string | undefined {
+  const { agent, askedAt } = (isPlainObject(line) ? line : {}) as Readonly<Record<string, unknown>>
+  return requestProblem(line) ?? problem(typeof agent === 'string' && isInstant(askedAt), 'askedAt')
 }
 
 /** Lists of an invocation, a wait and perhaps an instant. */

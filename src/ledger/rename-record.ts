@@ -52,7 +52,9 @@ function renameAsked({ kind, asked }: LedgerRecord, renaming: Renaming): unknown
     case 'start': {
       const steps = (all: unknown): unknown =>
         (all as readonly Named[]).map((step) => withFields(step, { invocation: rename }))
-      return withFields(line, { steps })
+      const requests = (all: unknown): unknown =>
+        (all as readonly Named[]).map((request) => withFields(request, { id: rename }))
+      return withFields(line, { steps, requests })
     }
     case 'upkeep':
     case 'snapshot':

@@ -3,7 +3,8 @@
 //   F2. The first record of a fork holds everything it starts from: entries with their versions, the machine, finished steps.
 //   F3. It goes on as the other run would have, had its process ended at that point and come back now: agents in flight run
 //       again, finished steps are not repeated. Its invocations and child runs have names of its own.
-//   F4. What was left of a time at the point is left in the fork: timers, waits, pauses between attempts, entries that expire.
+//   F4. What was left of a time at the point is left in the fork: timers, waits, questions, pauses between
+//       attempts, entries that expire.
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError } from '../base/index.ts'
 import type { Board, Cell, CellChange } from '../context/index.ts'
@@ -17,6 +18,7 @@ import { firstKeptSeq, loadRun, readRecords } from './load-run.ts'
 import { actorsAtWork } from './fit.ts'
 import type { PersistedMachine } from './fit.ts'
 import { definitionOf, takenOr } from './runtime-errors.ts'
+import type { RequestLine } from './run-notes.ts'
 import type { RunState } from './run-state.ts'
 import type { StepLine } from './step.ts'
 
@@ -35,6 +37,8 @@ export interface ForkLine {
   readonly reason?: string
   /** What its agents had done. */
   readonly steps: readonly JournalLine[]
+  /** What people had been asked and had not answered. */
+  readonly requests?: readonly RequestLine[]
 }
 
 /** What a journal keeps of a step. */
@@ -160,12 +164,18 @@ function firstRecord({ from, to, at, delayMs, by, reason, globals }: ForkPlan, m
       invocation: rename(line.invocation),
       ...(line.retryAt === undefined ? {} : { retryAt: line.retryAt + delayMs }),
     }))
+  const requests = Array.from(notes.requests.values(), (line) => ({
+    ...line,
+    id: rename(line.id),
+    askedAt: line.askedAt + delayMs,
+  }))
   const asked: ForkLine & { readonly input: unknown; readonly definition?: DefinitionStamp } = {
     input: machine.context['input'],
     ...(notes.definition === undefined ? {} : { definition: notes.definition }),
     forkedFrom: { runId, seq, at: pointAt },
     ...(reason === undefined ? {} : { reason }),
     steps,
+    ...(requests.length === 0 ? {} : { requests }),
   }
   return {
     seq: 1,

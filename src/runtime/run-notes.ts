@@ -40,8 +40,9 @@ const MOST_EVICTIONS = 20
 /** What the first record says of the definition, and each that goes on with another one. */
 interface DefinitionLine {
   readonly definition?: DefinitionStamp
-  /** What agents had done before their run was forked. */
+  /** What agents had done, and what they had asked, before their run was forked. */
   readonly steps?: ForkLine['steps']
+  readonly requests?: ForkLine['requests']
 }
 
 /** A question to a person that is open: it was asked, is not answered, and the agent that asked is still at work. */
@@ -163,6 +164,7 @@ export class RunNotes {
   #applyDefinition(line: DefinitionLine | undefined): void {
     if (line?.definition !== undefined) this.#definition = sharedStamp(line.definition)
     for (const step of line?.steps ?? []) this.journal.apply(step)
+    for (const request of line?.requests ?? []) this.#applyRequest(request, request.agent, request.askedAt)
   }
 
   #keepRequests(isKept: (id: string) => boolean): void {

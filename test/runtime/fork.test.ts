@@ -256,6 +256,34 @@ describe('a fork', () => {
     expect(fork.state).toBe('late')
   })
 
+  it('leaves a person the time that was left to answer', async () => {
+    const { runtime, clock } = await createWorld()
+    const asker = board.agent({ reads: ['approval'], run: ({ ask }) => ask('approval', { timeoutMs: 60_000 }) })
+    const workflow = board.workflow({ agents: { asker } }).createMachine({
+      initial: 'asking',
+      states: {
+        asking: { invoke: { src: 'asker', onDone: 'end', onError: 'late' } },
+        late: {},
+        end: { type: 'final' },
+      },
+    })
+    const run = await runtime.start(workflow, { runId: 'r' })
+    await clock.advance(40_000)
+    await run.update({ plan: 'a point' })
+    const { seq } = run
+    await clock.advance(600_000)
+    expect(run.state).toBe('late')
+    const fork = await run.fork(seq, { runId: 'f' })
+    const again = await fork.fork(1, { runId: 'g' })
+    await clock.advance(19_999)
+    expect(fork.requests()).toMatchObject([{ runId: 'f', askedAt: clock.now() - 59_999 }])
+    await again.answer(again.requests()[0]?.id ?? '', true)
+    await again.done
+    expect(fork.state).toBe('asking')
+    await clock.advance(1)
+    expect([fork.state, fork.requests()]).toEqual(['late', []])
+  })
+
   it('shares the global entries, which are no run’s own', async () => {
     const { runtime } = await createWorld()
     const run = await runtime.start(idle(board))
