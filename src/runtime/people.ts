@@ -37,9 +37,7 @@ export async function askPerson(
   const answer = requests.open(request)
   core.announceRequest(request, before === undefined)
   if (timeoutMs === Number.POSITIVE_INFINITY) return answer
-  const deadline = core.deadlines.add(askedAt + timeoutMs, () =>
-    requests.withdraw(id, timeoutError(request, timeoutMs)),
-  )
+  const deadline = core.deadlines.add(askedAt + timeoutMs, () => requests.expire(id, timeoutError(request, timeoutMs)))
   return answer.finally(() => deadline.cancel())
 }
 

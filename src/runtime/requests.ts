@@ -22,6 +22,8 @@ interface PendingRequest {
   /** The agent's; undefined for a question from before a restart, until the agent has come to it again. */
   readonly waiter: Pick<PromiseWithResolvers<unknown>, 'resolve' | 'reject'> | undefined
   answering: boolean
+  /** Its time ran out while an answer was under way. */
+  timeout?: unknown
 }
 
 export class Requests {
@@ -77,8 +79,18 @@ export class Requests {
     } finally {
       pending.answering = false
       const newest = this.#open.get(id)
-      if (newest !== undefined) newest.answering = false
+      if (newest !== undefined) {
+        newest.answering = false
+        if (newest.timeout !== undefined) this.withdraw(id, newest.timeout)
+      }
     }
+  }
+
+  /** Its time is up: closed without an answer, unless one is under way, which then decides. */
+  expire(id: string, error: unknown): void {
+    const pending = this.#open.get(id)
+    if (pending?.answering === true) pending.timeout = error
+    else this.withdraw(id, error)
   }
 
   /** Closes a request without an answer. */

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { createRuntime, defineContext, entry } from 'callboard'
+import { createRuntime, createVolatileStore, defineContext, entry } from 'callboard'
 import type { OpenRequest } from 'callboard'
-import { createWorld, refusalOf, together } from './world.ts'
+import { wrapStore } from '../store/wrapped.ts'
+import { createGate, createWorld, refusalOf, together } from './world.ts'
 
 const board = defineContext({
   approval: entry(z.object({ ok: z.boolean() })),
@@ -107,6 +108,42 @@ describe('what people are asked for', () => {
     expect(error.message).toContain('nobody answered impatient within 60000 ms (How much?)')
     expect(run.requests()).toEqual([])
     expect(clock.armed).toBe(0)
+  })
+
+  it('is answered, not given up, when its time ends while the answer is being stored; given up when that is refused', async () => {
+    for (const [value, outcome] of [
+      [5, 5],
+      [-1, 'request.timeout'],
+    ] as const) {
+      const inner = createVolatileStore()
+      const gate = createGate()
+      const store = wrapStore(inner, {
+        append: async (batches) => {
+          if (batches[0]?.records.some(({ kind }) => kind === 'update' || kind === 'refusal')) await gate.passed
+          return inner.append(batches)
+        },
+      })
+      const heard: unknown[] = []
+      const impatient = board.agent({
+        reads: ['budget'],
+        run: async ({ ask }) => {
+          heard.push(await ask('budget', { timeoutMs: 60_000 }).catch(({ code }: { code: string }) => code))
+          await new Promise(() => {})
+        },
+      })
+      const workflow = together(board, { impatient })
+      const { runtime, clock } = await createWorld({ store, workflows: [workflow] })
+      const run = await runtime.start(workflow, { runId: 'r' })
+      await clock.settle()
+      const answer = run.answer(run.requests()[0]!.id, value)
+      const answered = value === 5 ? answer : refusalOf(answer)
+      await clock.advance(60_000)
+      expect(heard).toEqual([])
+      gate.open()
+      await answered
+      await clock.settle()
+      expect(heard).toEqual([outcome])
+    }
   })
 
   it('is withdrawn when the agent is stopped, and cannot be answered then', async () => {
