@@ -1,13 +1,16 @@
 // Housekeeping: how many runs there may be, and which are forgotten by themselves.
 //   H1. Only runs that have ended are forgotten, with everything they started; nothing of a run that goes on is touched.
 //   H2. In one process, there are never more runs than `maxRuns` allows, however many are started at once.
-//   H3. Nobody's process stays alive for it, and what fails is reported and tried again the next time.
+//   H3. A run that cannot be read takes its place, is reported, and holds up nothing else; what it started stays.
+//   H4. Nobody's process stays alive for it, and what fails is reported and tried again the next time.
 // How much of one run's history stays is the retention's business (retention.ts).
 import { CallboardError, isCallboardError } from '../base/index.ts'
 import type { Bus, Clock } from '../base/index.ts'
+import { isGlobals } from '../ledger/index.ts'
 import { chooseEnded, chooseIdle } from './choose-ended.ts'
 import type { EndedRules } from './choose-ended.ts'
 import { assertCount } from './retention.ts'
+import type { Damage, RunSummary, Store } from '../store/index.ts'
 import type { Runtime } from './runtime.ts'
 import type { RuntimeTopics } from './runtime-services.ts'
 
@@ -25,7 +28,8 @@ export interface HousekeepingOptions extends PruneRules {
 }
 
 export interface HousekeepingHost {
-  readonly runtime: Pick<Runtime, 'list' | 'stop' | 'remove'>
+  readonly runtime: Pick<Runtime, 'stop' | 'remove'>
+  readonly store: Pick<Store, 'list'>
   readonly clock: Clock
   readonly topics: Bus<RuntimeTopics>
   /** Whoever closes the runtime waits for this. */
@@ -69,7 +73,7 @@ export class Housekeeping {
     if (rules.idleMs !== undefined) await this.#stopIdle(rules.idleMs)
     // Without a rule about ended runs, those stay.
     if (rules.olderThanMs === undefined && rules.keep === undefined) return []
-    const doomed = chooseEnded(await this.#host.runtime.list(), rules, { now: this.#host.clock.now() })
+    const doomed = chooseEnded(await this.#listReadable(), rules, { now: this.#host.clock.now() })
     const pruned: string[] = []
     for (const { runId } of doomed) if (await this.#remove(runId)) pruned.push(runId)
     if (pruned.length > 0) this.#host.topics.emit('pruned', { runIds: Object.freeze([...pruned]) })
@@ -100,16 +104,38 @@ export class Housekeeping {
   /** Those that begin meanwhile count, whether the list has them or not. */
   async #takeRoom(runId: string, maxRuns: number): Promise<boolean> {
     const before = [...this.#beginning]
-    const listed = await this.#host.runtime.list()
-    const all = new Set([...listed.map((run) => run.runId), ...before, ...this.#beginning])
-    if (all.size >= maxRuns && !all.has(runId)) return false
+    const { runs, damages } = await this.#list()
+    const all = new Set([...runs.map((run) => run.runId), ...before, ...this.#beginning])
+    if (all.size + damages.length >= maxRuns && !all.has(runId)) return false
     this.#beginning.add(runId)
     return true
   }
 
+  async #list(): Promise<{ readonly runs: readonly RunSummary[]; readonly damages: readonly Damage[] }> {
+    const damages: Damage[] = []
+    const listed = await this.#host.store.list(undefined, { onDamage: (damage) => damages.push(damage) })
+    return { runs: listed.filter(({ runId }) => !isGlobals(runId)), damages }
+  }
+
+  /** Without what was started by a run that cannot be read: it may go on. */
+  async #listReadable(): Promise<readonly RunSummary[]> {
+    const { runs, damages } = await this.#list()
+    for (const { message, ...details } of damages) {
+      this.#fail(new CallboardError('store.damaged', message, { ...details }))
+    }
+    const unsure = new Set(damages.map(({ runId }) => runId))
+    const readable: RunSummary[] = []
+    // A run is listed before what it has started.
+    for (const run of runs) {
+      if (run.parent !== undefined && unsure.has(run.parent.runId)) unsure.add(run.runId)
+      else readable.push(run)
+    }
+    return readable
+  }
+
   async #stopIdle(idleMs: number): Promise<void> {
     const { clock } = this.#host
-    for (const { runId } of chooseIdle(await this.#host.runtime.list(), idleMs, clock.now())) {
+    for (const { runId } of chooseIdle(await this.#listReadable(), idleMs, clock.now())) {
       try {
         await this.#host.runtime.stop(runId, `nothing was written to it for ${idleMs} ms`)
       } catch (error) {

@@ -136,7 +136,7 @@ export class Runtime {
       onFailure: this.#onRestFailure,
       track,
     })
-    this.#housekeeping = new Housekeeping({ runtime: this, clock, topics, track }, options.housekeeping)
+    this.#housekeeping = new Housekeeping({ runtime: this, store, clock, topics, track }, options.housekeeping)
   }
 
   /** Reads the global entries from the store. Done by `createRuntime`. */

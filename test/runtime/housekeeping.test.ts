@@ -1,7 +1,9 @@
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createRuntime, createVolatileStore, defineContext, entry } from 'callboard'
 import type { Store } from 'callboard'
+import { freshPath, openStore } from '../store/world.ts'
 import { createTestClock } from '../support/clock.ts'
 import { createWorld, idle, refusalOf } from './world.ts'
 import type { World } from './world.ts'
@@ -111,6 +113,33 @@ describe('pruning', () => {
     await world.clock.advance(HOUR)
     expect(await idsOf(world)).toEqual([])
   })
+})
+
+it('a damaged run is reported and holds up neither pruning nor starting: it takes its place, and what it started stays', async () => {
+  const path = freshPath()
+  const store = await openStore(path)
+  const world = await createWorld({ store, workflows: [open, brief, parent] })
+  await world.runtime.start(parent, { runId: 'p' })
+  await ended(world, 'a')
+  await world.clock.settle()
+  await world.runtime.close({ runs: 'keep' })
+  await store.close()
+  const db = new DatabaseSync(path)
+  db.exec(`UPDATE runs SET workflow = 'nope' WHERE run_id = 'p'`)
+  db.close()
+  const { runtime } = await createWorld({
+    store: await openStore(path),
+    workflows: [open, brief, parent],
+    housekeeping: { maxRuns: 4, everyMs: Number.POSITIVE_INFINITY },
+  })
+  const told: unknown[] = []
+  runtime.on('failure', (failure) => told.push(failure))
+  await runtime.start(open, { runId: 'fourth' })
+  expect((await refusalOf(runtime.start(open))).code).toBe('runtime.full')
+  expect(await runtime.prune({ keep: 0 })).toEqual(['a'])
+  expect(told).toEqual([{ topic: 'housekeeping', error: expect.objectContaining({ code: 'store.damaged' }) }])
+  await runtime.start(open, { runId: 'fifth' })
+  expect((await runtime.store.summary('p.brief.1'))?.status).toBe('done')
 })
 
 describe('a runtime with a most number of runs', () => {
