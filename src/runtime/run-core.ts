@@ -117,6 +117,8 @@ export class RunCore implements EngineHost {
   #end: RunEnd | undefined
   #isLost = false
   #isJudging = false
+  /** That it has failed is on its way to the store. */
+  #isFailing = false
   #beginning: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   #resting: Resting | undefined
@@ -477,7 +479,7 @@ export class RunCore implements EngineHost {
   }
 
   async #stop(reason: string): Promise<void> {
-    if (this.#engine.isEnding) {
+    if (this.#engine.isEnding || this.#isFailing) {
       // It was faster, if its own end comes to the store.
       await this.#until(() => false)
       if (this.#resting !== undefined) throw this.#resting.reason.cause
@@ -795,6 +797,7 @@ export class RunCore implements EngineHost {
   /** Back to what the store says: this is over here, and begins again from there. */
   onLost(error: unknown, losesGlobals: boolean): void {
     if (losesGlobals) void this.#services.globals.lose()
+    this.#isFailing = false
     if (this.#end !== undefined || this.#resting !== undefined) return
     if (this.#committedSeq === 0) {
       this.onFailed(error)
@@ -814,14 +817,19 @@ export class RunCore implements EngineHost {
       this.#services.topics.emit('failure', { topic: 'action', error })
       return
     }
-    const described = describeError(error)
-    const wasStopped = this.#engine.isStopped
-    this.#isLost = wasStopped
-    if (!wasStopped) {
-      void this.#engine.append('end', 'workflow', { status: 'error', error: described }).catch(() => {})
-      this.#engine.halt()
+    if (this.#isFailing) return
+    const finish = (): void => this.#finish({ kind: 'failed', error })
+    if (this.#engine.isStopped) {
+      this.#isLost = true
+      finish()
+      return
     }
-    this.#finish({ kind: 'failed', error })
+    this.#isFailing = true
+    const stored = this.#engine.append('end', 'workflow', { status: 'error', error: describeError(error) })
+    // It has not failed before that is stored; if it cannot be, the run goes back (`onLost`), and so do its child runs.
+    this.#invocations.stopAll(this.#cancelled())
+    this.#engine.halt()
+    stored.then(finish, () => {})
   }
 
   #finish(end: RunEnd): void {
@@ -831,7 +839,8 @@ export class RunCore implements EngineHost {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    if (!this.#invocations.isLeft) this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
+    if (!this.#invocations.isLeft || this.#isFailing)
+      this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.#waits?.rejectAll(() => reason)
     this.#waitNotes?.end()
     this.#requests?.withdrawAll(reason)

@@ -260,6 +260,37 @@ describe('when the store refuses an append', () => {
     expect(other.entry('rate')?.version).toBe(1)
   })
 
+  it('for the end of a run whose machine fails, the run has not failed: it goes on from what is stored', async () => {
+    const store = createVolatileStore()
+    let fails = false
+    const { runtime, clock } = await createWorld({
+      store: wrapStore(store, {
+        append: (batches) => (fails ? Promise.reject(new Error('disk full')) : store.append(batches)),
+      }),
+    })
+    const guard = (): boolean => {
+      throw new Error('boom')
+    }
+    const child = board.workflow({ name: 'child' }).createMachine({ initial: 'on', states: { on: {} } })
+    const machine = board.workflow({ name: 'frail', agents: { child } }).createMachine({
+      initial: 'on',
+      states: { on: { invoke: { src: 'child' }, on: { go: { guard, target: 'off' } } }, off: {} },
+    })
+    const run = await runtime.start(machine, { runId: 'r' })
+    await clock.settle()
+    fails = true
+    await expect(run.send({ type: 'go' })).rejects.toThrow('boom')
+    await clock.settle()
+    fails = false
+    await clock.advance(60_000)
+    const statuses = async (): Promise<unknown> => (await store.list()).map(({ status }) => status)
+    expect([run.status, await statuses()]).toEqual(['active', ['active', 'active']])
+    await expect(run.send({ type: 'go' })).rejects.toThrow('boom')
+    await expect(run.done).rejects.toThrow('boom')
+    await clock.settle()
+    expect([run.status, await statuses()]).toEqual(['error', ['error', 'stopped']])
+  })
+
   it('because another process was faster, the run goes on from what that has written', async () => {
     const store = createVolatileStore()
     const { runtime } = await createWorld({ store })
