@@ -94,7 +94,7 @@ export class Branch implements AgentWorld {
     this.#updates.push(update)
     for (const change of result.changes) this.#note(change)
     this.#board = undefined
-    this.#core.waits.touch(result.changes)
+    this.#core.waits.touch(result.changes, this.#sight.agentId)
     return answerOf(result, update.changes, asker)
   }
 

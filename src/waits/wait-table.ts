@@ -150,29 +150,29 @@ export class WaitTable {
     }
   }
 
-  /** Looks again at the waits that these committed changes may have met. */
-  touch(changes: readonly CellChange[]): void {
+  /** Looks again at the waits, or at those of one waiter, that these changes may have met. */
+  touch(changes: readonly CellChange[], waiter?: string): void {
     if (this.#size === 0) return
     const only = changes.length === 1 && !this.#byKey.has(EVERY) ? changes[0] : undefined
     const alone = only === undefined ? undefined : this.#byKey.get(only.key)
     if (only !== undefined && !(alone instanceof Set)) {
       // One change and at most one wait for it, which is how it nearly always is.
-      if (alone !== undefined && concerns(alone, only)) this.#look(alone)
+      if (alone !== undefined && concerns(alone, only, waiter)) this.#look(alone)
       return
     }
     const looked = new Set<PendingWait>()
     for (const change of changes) {
-      this.#collect(change.key, change, looked)
-      this.#collect(EVERY, change, looked)
+      this.#collect(change.key, change, waiter, looked)
+      this.#collect(EVERY, change, waiter, looked)
     }
     for (const wait of looked) this.#look(wait)
   }
 
-  #collect(key: string, change: CellChange, into: Set<PendingWait>): void {
+  #collect(key: string, change: CellChange, waiter: string | undefined, into: Set<PendingWait>): void {
     const waits = this.#byKey.get(key)
     if (waits === undefined) return
     for (const wait of waits instanceof PendingWait ? [waits] : waits) {
-      if (concerns(wait, change)) into.add(wait)
+      if (concerns(wait, change, waiter)) into.add(wait)
     }
   }
 
@@ -300,7 +300,8 @@ export class WaitTable {
   }
 }
 
-function concerns({ spec }: PendingWait, change: CellChange): boolean {
+function concerns({ spec }: PendingWait, change: CellChange, waiter: string | undefined): boolean {
+  if (waiter !== undefined && spec.waiter !== waiter) return false
   return !('concerns' in spec) || spec.concerns(change)
 }
 

@@ -260,6 +260,41 @@ describe('an agent on a branch', () => {
     expect(run.view('onlooker').get('title')).toBeUndefined()
   })
 
+  it('has nobody else’s condition looked at again for what is on its branch', async () => {
+    const asked = { own: 0, other: 0 }
+    const gate = createGate()
+    const rights = { reads: ['*'], writes: ['*'] } as const
+    const author = board.agent({
+      ...rights,
+      isolation: 'branch',
+      run: async ({ update, waitFor }) => {
+        const done = waitFor((view) => {
+          asked.own += 1
+          return view.get('plan' as never) === 'two'
+        })
+        await update(write({ plan: 'one' }))
+        await update(write({ plan: 'two' }))
+        await done
+        await gate.passed
+      },
+    })
+    const onlooker = board.agent({
+      ...rights,
+      run: ({ waitFor }) =>
+        waitFor((view) => {
+          asked.other += 1
+          return view.get('plan' as never) !== undefined
+        }),
+    })
+    const { runtime, clock } = await createWorld()
+    const run = await runtime.start(together(board, { author, onlooker }))
+    await clock.settle()
+    expect(asked).toEqual({ own: 3, other: 1 })
+    gate.open()
+    await run.done
+    expect(asked).toEqual({ own: 3, other: 2 })
+  })
+
   it('does not see what it wrote once that has expired', async () => {
     const saw: unknown[] = []
     const { runtime, clock } = await createWorld()
