@@ -38,6 +38,7 @@ import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock, hasOtherActors } from './find-deadlock.ts'
 import { rivalSeqOf } from './giving-way.ts'
 import { Invocations } from './invocations.ts'
+import { missedChanges } from './missed-changes.ts'
 import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
 import { PhaseMarks } from './phase-marks.ts'
@@ -117,6 +118,8 @@ export class RunCore implements EngineHost {
   #end: RunEnd | undefined
   #isLost = false
   #isJudging = false
+  /** Changes of global entries by other runs, until what is made from them is known to be stale. */
+  #upstream = NO_CHANGES
   /** That it has failed is on its way to the store. */
   #isFailing = false
   #beginning: Promise<void> | undefined
@@ -141,7 +144,10 @@ export class RunCore implements EngineHost {
     this.#services = services
     this.createdAt = 'summary' in seed.origin ? seed.origin.summary.createdAt : this.clock.now()
     // What was delivered before it rested goes on to be known.
-    if (seed.rested !== undefined) this.#subscriptions = seed.rested.#subscriptions
+    if (seed.rested !== undefined) {
+      this.#subscriptions = seed.rested.#subscriptions
+      this.#upstream = seed.rested.#upstream
+    }
     this.#isReturning = seed.rested !== undefined
     this.#invocations = new Invocations(this, services)
     const machine = deriveMachine(seed.machine, bindActors(seed.definition, this.#invocations))
@@ -289,6 +295,7 @@ export class RunCore implements EngineHost {
     const { nextUpdateId, globals } = this.#services
     this.#engine.resume(missingGlobals(this.catalogue, globals.latest, { nextId: nextUpdateId, at: this.clock.now() }))
     this.#armExpiry(this.readableBoard())
+    this.#markStale(missedChanges(this.readableBoard()))
   }
 
   /** The committed board as a reader may see it now: without what has expired. */
@@ -616,10 +623,18 @@ export class RunCore implements EngineHost {
     if (this.#end !== undefined || this.#committedSeq === 0) return
     this.#board = undefined
     this.#afterChanges(changes, by, at)
-    if (this.#resting !== undefined) return
-    if (changes.some(({ key }) => this.#engine.board.own.dependantsOf(key).length > 0)) {
-      void this.#engine.send({ type: UPSTREAM_EVENT, changes } as never).catch(() => {})
+    if (changes.some(({ key }) => this.#engine.board.own.dependantsOf(key).length > 0)) this.#markStale(changes)
+  }
+
+  /** Marks what is made from global entries that have changed; what could not be stored is marked when the run is back. */
+  #markStale(news: readonly CellChange[]): void {
+    if (news.length > 0) this.#upstream = [...this.#upstream, ...news]
+    const changes = this.#upstream
+    if (changes.length === 0 || this.#resting !== undefined) return
+    const clear = (): void => {
+      if (this.#upstream === changes) this.#upstream = NO_CHANGES
     }
+    this.#engine.send({ type: UPSTREAM_EVENT, changes } as never).then(clear, () => {})
   }
 
   timeoutError(wait: Wait, process?: AgentProcess): CallboardError {

@@ -1,8 +1,20 @@
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { createVolatileStore, defineContext, drop, entry, exportLedger, importLedger, put, replayRun } from 'callboard'
+import {
+  createRuntime,
+  createVolatileStore,
+  defineContext,
+  drop,
+  entry,
+  exportLedger,
+  importLedger,
+  put,
+  replayRun,
+} from 'callboard'
+
 import { packRun, unpackRun } from 'callboard/pack'
 import type { Runtime, Store } from 'callboard'
+import { createTestClock } from '../support/clock.ts'
 import { wrapStore } from '../store/wrapped.ts'
 import type { TestClock } from '../support/clock.ts'
 import { createGate, createWorld, idle, refusalOf, together } from './world.ts'
@@ -72,6 +84,50 @@ it('what another run made from a global entry becomes stale when the entry chang
   await clock.settle()
   expect(one.entry('quote')).toMatchObject({ stale: true, version: 1 })
   expect((await one.ledger()).at(-1)).toMatchObject({ seq: seq + 1, kind: 'upkeep' })
+})
+
+it('what is made from a global entry becomes stale although its run was not there when the entry changed', async () => {
+  const store = createVolatileStore()
+  const workflow = idle(prices)
+  const workflows = [workflow]
+  const before = await createRuntime({ store, workflows })
+  const run = await before.start(workflow, { runId: 'r' })
+  await run.update({ rate: 1 })
+  await run.update({ quote: 'at rate 1' })
+  await before.close({ runs: 'keep' })
+  const clock = createTestClock(before.now + 1)
+  const after = await createRuntime({ store, clock, workflows })
+  await after.open('r')
+  await clock.settle()
+  expect((await store.summary('r'))?.seq).toBe(3)
+  await after.close({ runs: 'keep' })
+  const later = await createWorld({ store, clock, workflows })
+  const other = await later.runtime.start(idle(news))
+  await other.update({ rate: 2 })
+  const back = await later.runtime.open('r')
+  await clock.settle()
+  expect(back.entry('quote')).toMatchObject({ stale: true, version: 1 })
+})
+
+it('what is made from a global entry becomes stale although that could not be stored at first', async () => {
+  const inner = createVolatileStore()
+  let failures = 0
+  const store = wrapStore(inner, {
+    append: (batches) =>
+      failures > 0 && batches[0]?.runId === 'r' && failures-- > 0
+        ? Promise.reject(new Error('disk full'))
+        : inner.append(batches),
+  })
+  const { runtime, clock } = await createWorld({ store })
+  const run = await runtime.start(idle(prices), { runId: 'r' })
+  const other = await runtime.start(idle(news))
+  await run.update({ rate: 1 })
+  await run.update({ quote: 'at rate 1' })
+  failures = 2
+  await other.update({ rate: 2 })
+  await clock.advance(60_000)
+  expect(failures).toBe(0)
+  expect(run.entry('quote')).toMatchObject({ stale: true, version: 1 })
 })
 
 it('versions of a global entry count on over all runs that write it, and nothing is lost', async () => {
