@@ -11,9 +11,10 @@ import { assertOptions } from './model-options.ts'
 import type { ModelBudget, ModelUsage } from './usage.ts'
 
 /** The keys of entries made by `modelUsage()`. */
-type UsageKey<Values extends object> = {
-  [Key in keyof Values & string]: Values[Key] extends ModelUsage ? Key : never
-}[keyof Values & string]
+type UsageKey<Values extends object> = keyof {
+  [Key in keyof Values as Values[Key] extends ModelUsage ? Key : never]: true
+} &
+  string
 
 /** What a model's agent is made of: the options of `board.agent()`, with a model in the place of `run`. */
 export interface ModelAgentOptions<

@@ -11,10 +11,8 @@ type PrefixOf<Key extends string> = Key extends `${infer Head}.${infer Tail}`
   ? `${Head}.*` | `${Head}.${PrefixOf<Tail>}`
   : never
 
-/** The keys, of a set, that a pattern names. */
-export type Matching<Keys extends string, Pattern extends string> = Pattern extends `${infer Head}*`
-  ? Extract<Keys, `${Head}${string}`>
-  : Extract<Keys, Pattern>
+/** The names, of a catalogue's, that a pattern names. */
+export type Matching<Names extends string, Pattern extends string> = Extract<Names, KeyOf<Pattern>>
 
 /** Whether a key is named by a pattern. */
 export function matchesPattern(pattern: string, key: string): boolean {

@@ -24,7 +24,7 @@ import type { AgentContext } from './agent-context.ts'
 import { assertPatterns, createAgentLogic } from './agent.ts'
 import type { AgentLogic } from './agent.ts'
 import { describeWith, namesOf } from './describe.ts'
-import type { BoardReader, ChangeOf, Changes, Patterns, Selected, ValuesOf } from './values.ts'
+import type { BoardReader, ChangeOf, Changes, Outermost, Patterns, Selected, ValuesOf } from './values.ts'
 import { createWorkflowBuilder } from './workflow.ts'
 import type { WorkflowBuilder } from './workflow.ts'
 
@@ -89,7 +89,9 @@ interface ActionArguments<Context, Event> {
 
 /** Changes written out, with a function wherever a value depends on context or event. */
 type ChangesFrom<Values extends object, Arguments> = {
-  readonly [Key in keyof Values]?: ChangeOf<Values[Key]> | ((args: Arguments) => ChangeOf<Values[Key]>)
+  readonly [Key in keyof Values as Outermost<Key, keyof Values>]?:
+    | ChangeOf<Values[Key]>
+    | ((args: Arguments) => ChangeOf<Values[Key]>)
 }
 
 /** A catalogue and what can be made with it. */

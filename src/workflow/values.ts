@@ -2,21 +2,43 @@
 import type { z } from 'zod'
 import type { Definitions, Drop, KeyOf, Matching, Patch, PatternOf, Put } from '../context/index.ts'
 
-/** Key → value type of a catalogue. */
+/**
+ * Key → value type of a catalogue. A family has the values of all that is declared inside it too: a computed key may be
+ * any of that. What is asked for by its whole key has its own type; of two families the compiler takes what fits both.
+ */
 export type ValuesOf<Defs extends Definitions> = {
-  [Key in keyof Defs & string as KeyOf<Key>]: z.output<Defs[Key]['schema']>
+  [Name in keyof Defs & string as KeyOf<Name>]: z.output<Defs[Matching<keyof Defs & string, Name>]['schema']>
 }
 
 /** The keys that some patterns name, with their value types. */
 export type Selected<Values extends object, Pattern extends string> = {
-  [Key in Matching<keyof Values & string, Pattern>]: Values[Key]
+  [Key in keyof Named<Values, Pattern>]: Named<Values, Pattern>[Key]
+}
+
+/**
+ * What the patterns cover, and the patterns that are part of a family. Signature by signature: a union of keys loses those
+ * that a family in it covers.
+ */
+type Named<Values extends object, Pattern extends string> = {
+  [Key in keyof Values as Key extends KeyOf<Pattern> ? Key : never]: Values[Key]
+} & {
+  [Part in Pattern as Extract<KeyOf<Part>, keyof Values>]: Values[Extract<KeyOf<Part>, keyof Values>]
 }
 
 /** What an update may contain: new values, or `put`, `patch` and `drop` around them. */
 export type Changes<Values extends object> = [keyof Values] extends [never]
   ? // `{}` would take anything.
     Readonly<Record<string, never>>
-  : { readonly [Key in keyof Values]?: ChangeOf<Values[Key]> }
+  : { readonly [Key in keyof Values as Outermost<Key, keyof Values>]?: ChangeOf<Values[Key]> }
+
+/**
+ * The keys without the families inside others: what is written under a computed key is held to every family there is, and
+ * a member of the outer one need not fit those.
+ */
+export type Outermost<Key, Keys> = Key extends Exclude<Keys, Key> ? ExactKey<Key> : Key
+
+/** A key that may not be missing from a record; a family's may. */
+type ExactKey<Key> = Record<never, never> extends Record<Key & string, 1> ? never : Key
 
 /** What an update may contain under one key. */
 export type ChangeOf<Value> = Value | Put<Value> | Patch<Value> | Drop

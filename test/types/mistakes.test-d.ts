@@ -164,6 +164,91 @@ export const all = board.agent({
   },
 })
 
+// ---- families
+
+const families = defineContext({
+  goal: entry(z.string()),
+  'task.*': entry(z.object({ title: z.string() })),
+  'task.count': entry(z.number()),
+  'note.*': entry(z.string()),
+  'note.flag.*': entry(z.boolean()),
+})
+declare const name: string
+
+/** An exact key wins over the family it is in. */
+families.agent({
+  reads: ['*'],
+  writes: ['*'],
+  async run({ view, waitFor, update }) {
+    expectTypeOf(view.get('task.count')).toEqualTypeOf<number | undefined>()
+    expectTypeOf(view.toObject()['task.count']).toEqualTypeOf<number | undefined>()
+    expectTypeOf(await waitFor('task.count')).toEqualTypeOf<number>()
+    // The key may be that of the count.
+    expectTypeOf(view.get(`task.${name}`)).toEqualTypeOf<number | { title: string } | undefined>()
+    expectTypeOf(view.get('note.flag.on')).toExtend<boolean | undefined>()
+    await update({ 'task.count': 3, 'task.one': { title: 'x' }, 'note.one': 'x', 'note.flag.on': true })
+    // A computed key could be one of any family, if nothing says of which.
+    const tasks: Record<`task.${string}`, { title: string }> = { [`task.${name}`]: { title: 'x' } }
+    const notes: Record<`note.${string}`, string> = Object.fromEntries([name].map((id) => [`note.${id}`, 'x']))
+    await update(tasks)
+    await update({ ...tasks, ...notes, goal: 'x' })
+    // @ts-expect-error: the count is a number, whatever the family is
+    await update({ 'task.count': { title: 'x' } })
+    const wrong: Record<`task.${string}`, { titel: string }> = { [`task.${name}`]: { titel: 'x' } }
+    // @ts-expect-error: not a value of the family
+    await update(wrong)
+    // @ts-expect-error: not in the catalogue
+    view.get('tusk.one')
+  },
+})
+
+/** What is named of a family is what can be reached. */
+families.agent({
+  reads: ['task.count', 'task.one', 'note.old.*', 'note.flag.on'],
+  writes: ['task.count', 'task.sub.*'],
+  async run({ view, waitForAll, update }) {
+    expectTypeOf(view.get('task.count')).toEqualTypeOf<number | undefined>()
+    expectTypeOf(view.get('note.flag.on')).toExtend<boolean | undefined>()
+    expectTypeOf(view.get('note.old.one')).toEqualTypeOf<string | boolean | undefined>()
+    expectTypeOf(await waitForAll(['task.count'])).toEqualTypeOf<{ readonly 'task.count': number }>()
+    await update({ 'task.count': 3, 'task.sub.one': { title: 'x' } })
+    await update({ [`task.sub.${name}`]: { title: 'x' } })
+    // @ts-expect-error: in the family, but not in the reads
+    view.get('task.two')
+    // @ts-expect-error: outside the part that it reads
+    view.get('note.new.one')
+    // @ts-expect-error: in the family, but not in the writes
+    await update({ 'task.one': { title: 'x' } })
+    // @ts-expect-error: the count is a number
+    await update({ 'task.count': { title: 'x' } })
+  },
+})
+families.workflow().createMachine({
+  entry: [
+    families.write({ 'task.count': 3, 'task.one': { title: 'x' } }),
+    families.write(() => ({ 'task.count': 3 })),
+    // @ts-expect-error: the count is a number
+    families.write({ 'task.count': { title: 'x' } }),
+  ],
+  on: { go: { guard: families.when('task.count', (count) => count > 3) } },
+})
+
+/** A board that takes any key may know some of them. */
+const open = defineContext({ '*': entry(z.unknown()), goal: entry(z.string()) })
+open.agent({
+  reads: ['*'],
+  writes: ['draft.*', 'goal'],
+  async run({ view, update }) {
+    expectTypeOf(view.get('goal')).toEqualTypeOf<string | undefined>()
+    expectTypeOf(view.get('whatever')).toBeUnknown()
+    await update({ 'draft.one': 3, goal: 'x' })
+    // @ts-expect-error: not a text
+    await update({ goal: 3 })
+    // @ts-expect-error: not in the writes
+    await update({ plan: 3 })
+  },
+})
+
 // ---- the workflow
 
 const looksUp = fromPromise<number, { readonly id: string }>(async () => 1)
