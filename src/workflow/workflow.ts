@@ -99,7 +99,7 @@ export interface WorkflowOptions<
 
 // XState's own types of a machine are only reachable through `setup`, which takes them one by one.
 type Setup<
-  Context extends object,
+  Context extends MachineContext,
   Event extends EventObject,
   Actors extends Record<string, AnyActorLogic>,
   Names extends { guards: string; actions: string; delays: string },
@@ -107,7 +107,7 @@ type Setup<
   Output,
 > = ReturnType<
   typeof setup<
-    Context & Record<string, unknown>,
+    Context,
     Event,
     Actors,
     Record<never, string>,

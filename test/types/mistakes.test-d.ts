@@ -373,6 +373,35 @@ board.workflow({ events: { add: z.object({ amount: z.int() }) } }).createMachine
   },
 })
 
+// ---- the context of the machine
+
+interface Counts {
+  retries: number
+  last?: string
+}
+board.workflow({ input: z.object({ max: z.int() }), context: (): Counts => ({ retries: 0 }) }).createMachine({
+  on: {
+    again: [
+      {
+        guard: ({ context }) => context.retries < context.input.max,
+        actions: assign({ retries: ({ context }) => context.retries + 1, last: ({ event }) => event.type }),
+      },
+      // @ts-expect-error: not a field of the context
+      { guard: ({ context }) => context.retires === 0 },
+      // @ts-expect-error: not a field of the context
+      { actions: assign({ retires: ({ context }) => context.retries + 1 }) },
+      // @ts-expect-error: not a field of the context
+      { actions: assign(() => ({ retires: 1 })) },
+      // @ts-expect-error: not a number
+      { actions: assign({ retries: 'once' }) },
+    ],
+  },
+})
+board.workflow().createMachine({
+  // @ts-expect-error: nothing but board and input
+  on: { again: { guard: ({ context }) => context.retries === 0 } },
+})
+
 // ---- input and output
 
 const free = board.workflow().createMachine({})
