@@ -43,15 +43,18 @@ export type WorkflowContext<Values extends object, Input, Extra extends object> 
 type EventsOf<Events> = [Events] extends [never]
   ? { readonly type: string; readonly [field: string]: unknown }
   : {
-      [Type in keyof Events & string]: { readonly type: Type } & (Events[Type] extends z.ZodType
-        ? z.output<Events[Type]>
-        : unknown)
+      [Type in keyof Events & string]: EventOf<Type, Events[Type] extends z.ZodType ? z.output<Events[Type]> : unknown>
     }[keyof Events & string]
+
+/** The payload of `z.object({})` is a record of nothing, which would refuse the `type` too. */
+type EventOf<Type extends string, Payload> =
+  Payload extends Record<string, never> ? { readonly type: Type } : { readonly type: Type } & Payload
 
 /** `unknown` would swallow the function form of `output` and with it the types of its arguments. */
 type OutputOf<Output> = unknown extends Output ? NonReducibleUnknown : Output
 
-type EventSchemas = Readonly<Record<string, z.ZodType>>
+/** An event is an object, and so is what it carries beside its type. */
+type EventSchemas = Readonly<Record<string, z.ZodType<object> | z.ZodUnknown | z.ZodAny>>
 type Guard<Context, Event> = (args: { readonly context: Context; readonly event: Event }) => boolean
 type Action<Context, Event> = (args: { readonly context: Context; readonly event: Event }) => void
 type Delay<Context, Event> = number | ((args: { readonly context: Context; readonly event: Event }) => number)
@@ -81,7 +84,7 @@ export interface WorkflowOptions<
   readonly input?: Input
   /** What the machine's `output` must look like. */
   readonly output?: Output
-  /** Events from outside, type → schema of the payload; unless given, any event is let through. */
+  /** Events from outside, type → schema of the payload, `z.object({})` for none; unless given, any event is let through. */
   readonly events?: Events
   /** The agents its states invoke, by the name used in `src`. */
   readonly agents?: Actors

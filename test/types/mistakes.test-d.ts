@@ -1,6 +1,6 @@
 // Every mistake a user will make is a compile error at the place where it was made. Only compiled, never run.
 import { expectTypeOf } from 'vitest'
-import { assign, fromPromise } from 'xstate'
+import { assign, fromPromise, raise } from 'xstate'
 import { z } from 'zod'
 import { createRuntime, defineContext, drop, entry, patch, put } from 'callboard'
 import type { Accepted, UpdateResult } from 'callboard'
@@ -372,6 +372,50 @@ board.workflow({ events: { add: z.object({ amount: z.int() }) } }).createMachine
     ad: {},
   },
 })
+
+// ---- events
+
+board
+  .workflow({
+    events: {
+      tick: z.object({}),
+      tock: z.strictObject({}),
+      free: z.looseObject({}),
+      any: z.unknown(),
+      add: z.object({ amount: z.int().default(1) }),
+      either: z.union([z.object({}), z.object({ why: z.string() })]),
+    },
+  })
+  .createMachine({
+    on: {
+      tick: {
+        actions: [
+          raise({ type: 'tock' }),
+          raise({ type: 'free', whatever: 1 }),
+          raise({ type: 'any' }),
+          raise({ type: 'add', amount: 1 }),
+          raise({ type: 'either', why: 'x' }),
+          ({ event }) => expectTypeOf(event).toEqualTypeOf<{ readonly type: 'tick' }>(),
+        ],
+      },
+      tock: { actions: ({ event }) => expectTypeOf(event.type).toEqualTypeOf<'tock'>() },
+      add: { actions: ({ event }) => expectTypeOf(event.amount).toBeNumber() },
+      // @ts-expect-error: no event of that type
+      tack: {},
+      free: [
+        // @ts-expect-error: no event of that type
+        { actions: raise({ type: 'tack' }) },
+        // @ts-expect-error: the amount is missing
+        { actions: raise({ type: 'add' }) },
+        // @ts-expect-error: it carries nothing
+        { actions: raise({ type: 'tick', amount: 1 }) },
+      ],
+    },
+  })
+// @ts-expect-error: what an event carries is an object; z.object({}) for nothing
+board.workflow({ events: { tick: z.undefined() } })
+// @ts-expect-error: what an event carries is an object
+board.workflow({ events: { tick: z.number() } })
 
 // ---- the context of the machine
 
