@@ -2,13 +2,16 @@
 // carries updates into the machine's own transitions.
 import { assign, setup } from 'xstate'
 import type {
+  ActionFunction,
   ActorRef,
   AnyActorLogic,
   AnyActorRef,
   AnyEventObject,
   AnyStateMachine,
   AnyStateNode,
+  DelayConfig,
   EventObject,
+  GuardPredicate,
   InputFrom,
   MachineContext,
   MetaObject,
@@ -55,9 +58,18 @@ type OutputOf<Output> = unknown extends Output ? NonReducibleUnknown : Output
 
 /** An event is an object, and so is what it carries beside its type. */
 type EventSchemas = Readonly<Record<string, z.ZodType<object> | z.ZodUnknown | z.ZodAny>>
-type Guard<Context, Event> = (args: { readonly context: Context; readonly event: Event }) => boolean
-type Action<Context, Event> = (args: { readonly context: Context; readonly event: Event }) => void
-type Delay<Context, Event> = number | ((args: { readonly context: Context; readonly event: Event }) => number)
+
+/** Name → the params of a named guard or action. */
+type ParamsByName = Readonly<Record<string, ParameterizedObject['params'] | undefined>>
+
+/** As XState names actors: one object for each name. Mapped over the actors themselves, so that none make none. */
+type Provided<Actors extends Record<string, AnyActorLogic>> = ValueIn<{
+  [Name in keyof Actors as Name & string]: { src: Name & string; logic: Actors[Name]; id: string | undefined }
+}>
+
+type ValueIn<Type> = Type[keyof Type]
+
+type Emitted = { readonly type: string; readonly [field: string]: unknown }
 
 type ContextOf<Values extends object, Input extends z.ZodType, Extra extends object> = WorkflowContext<
   Values,
@@ -71,10 +83,10 @@ export interface WorkflowOptions<
   Input extends z.ZodType,
   Output extends z.ZodType,
   Events extends EventSchemas,
-  Actors,
+  Actors extends Record<string, AnyActorLogic>,
   Extra extends object,
-  Guards extends string,
-  Actions extends string,
+  Guards extends ParamsByName,
+  Actions extends ParamsByName,
   Delays extends string,
 > {
   /** Shown in lists and records; the machine's id unless given. */
@@ -92,10 +104,39 @@ export interface WorkflowOptions<
   readonly limits?: WorkflowLimits<Values>
   /** More context beside the board: plain data only. */
   readonly context?: (args: { readonly input: z.output<Input> }) => Extra
-  /** Named guards, actions and delays; where they read what `context` adds, they stand below it. */
-  readonly guards?: { readonly [Name in Guards]: Guard<ContextOf<Values, Input, Extra>, EventsOf<NoInfer<Events>>> }
-  readonly actions?: { readonly [Name in Actions]: Action<ContextOf<Values, Input, Extra>, EventsOf<NoInfer<Events>>> }
-  readonly delays?: { readonly [Name in Delays]: Delay<ContextOf<Values, Input, Extra>, EventsOf<NoInfer<Events>>> }
+  /**
+   * Named guards, actions and delays, as XState's `setup` takes them; where they read what `context` adds, they stand below
+   * it. What they name of each other is not checked: their names are known only when all of them have been read.
+   */
+  readonly guards?: {
+    readonly [Name in keyof Guards]: GuardPredicate<
+      ContextOf<Values, Input, Extra>,
+      EventsOf<NoInfer<Events>>,
+      Guards[Name],
+      ParameterizedObject
+    >
+  }
+  readonly actions?: {
+    readonly [Name in keyof Actions]: ActionFunction<
+      ContextOf<Values, Input, Extra>,
+      EventsOf<NoInfer<Events>>,
+      EventsOf<NoInfer<Events>>,
+      Actions[Name],
+      Provided<NoInfer<Actors>>,
+      ParameterizedObject,
+      ParameterizedObject,
+      NoInfer<Delays>,
+      Emitted
+    >
+  }
+  readonly delays?: {
+    readonly [Name in Delays]: DelayConfig<
+      ContextOf<Values, Input, Extra>,
+      EventsOf<NoInfer<Events>>,
+      undefined,
+      EventsOf<NoInfer<Events>>
+    >
+  }
   /** Brings runs that were stored with an older definition to this one. */
   readonly migrate?: Migrate
 }
@@ -105,7 +146,7 @@ type Setup<
   Context extends MachineContext,
   Event extends EventObject,
   Actors extends Record<string, AnyActorLogic>,
-  Names extends { guards: string; actions: string; delays: string },
+  Names extends { guards: ParamsByName; actions: ParamsByName; delays: string },
   Input,
   Output,
 > = ReturnType<
@@ -114,13 +155,13 @@ type Setup<
     Event,
     Actors,
     Record<never, string>,
-    Record<Names['actions'], undefined>,
-    Record<Names['guards'], undefined>,
+    Names['actions'],
+    Names['guards'],
     Names['delays'],
     string,
     Input,
     Output,
-    { readonly type: string; readonly [field: string]: unknown }
+    Emitted
   >
 >
 
@@ -167,8 +208,8 @@ export type WorkflowBuilder<Values extends object> = <
   Events extends EventSchemas = never,
   const Actors extends Record<string, AnyActorLogic> = Record<never, AnyActorLogic>,
   Extra extends object = object,
-  Guards extends string = never,
-  Actions extends string = never,
+  Guards extends ParamsByName = Record<never, undefined>,
+  Actions extends ParamsByName = Record<never, undefined>,
   Delays extends string = never,
 >(
   options?: WorkflowOptions<Values, Input, Output, Events, Actors, Extra, Guards, Actions, Delays>,
@@ -259,8 +300,8 @@ interface UntypedOptions extends Omit<
     EventSchemas,
     Record<string, AnyActorLogic>,
     object,
-    string,
-    string,
+    ParamsByName,
+    ParamsByName,
     string
   >,
   'context'

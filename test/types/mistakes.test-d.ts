@@ -1,6 +1,6 @@
 // Every mistake a user will make is a compile error at the place where it was made. Only compiled, never run.
 import { expectTypeOf } from 'vitest'
-import { assign, fromPromise, raise } from 'xstate'
+import { and, assign, enqueueActions, fromPromise, raise } from 'xstate'
 import { z } from 'zod'
 import { createRuntime, defineContext, drop, entry, patch, put } from 'callboard'
 import type { Accepted, UpdateResult } from 'callboard'
@@ -372,6 +372,72 @@ board.workflow({ events: { add: z.object({ amount: z.int() }) } }).createMachine
     ad: {},
   },
 })
+
+// ---- named guards and actions
+
+board
+  .workflow({
+    input: z.object({ from: z.int() }),
+    events: { add: z.object({ amount: z.int() }), tick: z.object({}) },
+    agents,
+    context: ({ input }) => ({ rounds: input.from, last: '' }),
+    guards: {
+      isMoreThan: ({ context }, params: { readonly min: number }) => context.rounds > params.min,
+      isRich: board.when('budget', (budget) => budget > 3),
+      isLate: ({ event }) => event.type === 'tick',
+      isRichAndLate: and(['isRich', 'isLate']),
+    },
+    actions: {
+      reset: assign({ rounds: 0 }),
+      count: assign({ rounds: ({ context }) => context.rounds + 1 }),
+      countAll: assign(({ context }) => ({ rounds: context.rounds + 1 })),
+      // @ts-expect-error: not a field of the context
+      miscount: assign({ ruonds: ({ context }) => context.rounds + 1 }),
+      // @ts-expect-error: not a field of the context
+      misread: assign({ rounds: ({ context }) => context.ruonds + 1 }),
+      record: board.write({ budget: 3 }),
+      recordAll: board.write({ budget: ({ context }) => context.rounds, 'plan.title': ({ event }) => event.type }),
+      // @ts-expect-error: not a number
+      misrecord: board.write({ budget: 'three' }),
+      remember: assign({ last: (_, params: { readonly text: string }) => params.text }),
+      note: ({ context }, params: { readonly text: string }) => void `${params.text} ${context.rounds.toFixed()}`,
+      next: raise({ type: 'tick' }),
+      later: raise({ type: 'tick' }, { delay: 'soon' }),
+      some: enqueueActions(({ enqueue, check, context }) => {
+        if (context.rounds > 3) enqueue.assign({ rounds: 0 })
+        if (check('isRich')) enqueue('record')
+        // @ts-expect-error: not a field of the context
+        if (context.ruonds > 3) enqueue.raise({ type: 'tick' })
+      }),
+    },
+    delays: { soon: ({ context }) => context.rounds * 10 },
+  })
+  .createMachine({
+    on: {
+      add: [
+        {
+          guard: { type: 'isMoreThan', params: { min: 3 } },
+          actions: [
+            'reset',
+            'count',
+            'record',
+            'next',
+            { type: 'note', params: { text: 'x' } },
+            { type: 'remember', params: ({ event }) => ({ text: event.amount.toFixed() }) },
+          ],
+        },
+        { guard: and(['isRich', 'isLate']) },
+        // @ts-expect-error: the guard needs its params
+        { guard: 'isMoreThan' },
+        // @ts-expect-error: not its params
+        { guard: { type: 'isMoreThan', params: { max: 3 } } },
+        // @ts-expect-error: the action needs its params
+        { actions: 'note' },
+        // @ts-expect-error: no action of that name
+        { actions: 'rest' },
+      ],
+    },
+  })
 
 // ---- events
 

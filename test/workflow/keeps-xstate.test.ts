@@ -28,6 +28,45 @@ const board = defineContext({
 
 const log = (line: string) => board.write({ log: [line] })
 
+it('what is named in the options is what could stand in its place', async () => {
+  const { runtime } = await createWorld()
+  const workflow = board
+    .workflow({
+      events: { add: z.object({ amount: z.int() }), done: z.object({}) },
+      context: () => ({ sum: 0 }),
+      guards: { isMoreThan: ({ context }, params: { readonly min: number }) => context.sum > params.min },
+      actions: {
+        add: assign({ sum: ({ context }, params: { readonly amount: number }) => context.sum + params.amount }),
+        record: board.write({ count: ({ context }) => context.sum }),
+        finish: raise({ type: 'done' }),
+        recordAndFinish: enqueueActions(({ enqueue }) => {
+          enqueue('record')
+          enqueue('finish')
+        }),
+      },
+    })
+    .createMachine({
+      initial: 'adding',
+      states: {
+        adding: {
+          on: {
+            add: { actions: { type: 'add', params: ({ event }) => ({ amount: event.amount }) } },
+            done: 'done',
+          },
+          always: { guard: { type: 'isMoreThan', params: { min: 5 } }, actions: 'recordAndFinish', target: 'ending' },
+        },
+        ending: { on: { done: 'done' } },
+        done: { type: 'final' },
+      },
+    })
+  const run = await runtime.start(workflow)
+  await run.send({ type: 'add', amount: 4 })
+  expect(run.state).toBe('adding')
+  await run.send({ type: 'add', amount: 3 })
+  await run.done
+  expect(run.get('count')).toBe(7)
+})
+
 describe('guards', () => {
   it('over entries, inline, by name, combined, and over states', async () => {
     const { runtime } = await createWorld()
