@@ -124,6 +124,7 @@ export type {
   StoredRunState,
   SubscribeOptions,
   UpdateResult,
+  TakenOf,
   ValuesOf,
   WaitOptions,
   Workflow,
@@ -132,5 +133,6 @@ export type {
   WorkflowOptions,
   WorkflowOutput,
   WorkflowStructure,
+  WorkflowTaken,
   WorkflowValues,
 } from './workflow/index.ts'

@@ -68,8 +68,9 @@ export function modelAgent<
   const Reads extends Patterns<Values> = never,
   const Writes extends Patterns<Values> = never,
   Input extends z.ZodType = z.ZodUnknown,
+  Taken extends object = Values,
 >(
-  board: ContextDefinition<Values>,
+  board: ContextDefinition<Values, Taken>,
   options: ModelAgentOptions<Values, Reads, Writes, Input>,
 ): AgentLogic<z.input<Input>, ModelOutcome> {
   const setup = setupOf(board, options as never)

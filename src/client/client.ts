@@ -3,7 +3,7 @@ import type { AnyStateMachine } from 'xstate'
 import { CallboardError, systemClock } from '../base/index.ts'
 import type { Clock } from '../base/index.ts'
 import type { Labels, RunFilter, RunSummary } from '../store/index.ts'
-import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import type { WorkflowInput, WorkflowOutput, WorkflowTaken, WorkflowValues } from '../workflow/index.ts'
 import { workflowOf } from '../workflow/index.ts'
 import { RemoteRun } from './remote-run.ts'
 import { Transport } from './transport.ts'
@@ -30,7 +30,11 @@ type StartArguments<Input> = undefined extends Input
   ? [options?: RemoteStartOptions<Input>]
   : [options: RemoteStartOptions<Input> & { readonly input: Input }]
 
-type RunOf<Machine extends AnyStateMachine> = RemoteRun<WorkflowOutput<Machine>, WorkflowValues<Machine>>
+type RunOf<Machine extends AnyStateMachine> = RemoteRun<
+  WorkflowOutput<Machine>,
+  WorkflowValues<Machine>,
+  WorkflowTaken<Machine>
+>
 
 export class Client {
   readonly #transport: Transport

@@ -48,7 +48,11 @@ export interface RemoteWaitOptions extends WaitOptions {
 const LONGEST_WAIT_MS = 25_000
 const DEFAULT_WAIT_MS = 30_000
 
-export class RemoteRun<Output = unknown, Values extends object = Record<string, unknown>> {
+export class RemoteRun<
+  Output = unknown,
+  Values extends object = Record<string, unknown>,
+  Taken extends object = Values,
+> {
   readonly id: string
   readonly #transport: Transport
 
@@ -123,12 +127,12 @@ export class RemoteRun<Output = unknown, Values extends object = Record<string, 
   }
 
   /** Writes entries, all or none, once. @throws CallboardError `update.refused`, `client.policy` */
-  async update(changes: Changes<Values>, options: UpdateOptions = {}): Promise<Accepted> {
+  async update(changes: Changes<Taken>, options: UpdateOptions = {}): Promise<Accepted> {
     return (await this.#post('/updates', updateToWire({ runId: this.id, changes, options }))) as Accepted
   }
 
   /** Like `update`, but a refusal is a value. */
-  async tryUpdate(changes: Changes<Values>, options: UpdateOptions = {}): Promise<UpdateResult> {
+  async tryUpdate(changes: Changes<Taken>, options: UpdateOptions = {}): Promise<UpdateResult> {
     try {
       return await this.update(changes, options)
     } catch (error) {

@@ -57,7 +57,7 @@ const NO_LABELS: Labels = Object.freeze({})
 /** Sights of agents that were never invoked. */
 const MOST_SIGHTS = 1_000
 
-export class Run<Output = unknown, Values extends object = Record<string, unknown>> {
+export class Run<Output = unknown, Values extends object = Record<string, unknown>, Taken extends object = Values> {
   readonly #seat: Seat
   readonly #store: Store
   readonly #host: RunHost
@@ -160,14 +160,14 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   /** Writes entries from outside, all or none. @throws CallboardError `update.refused` */
-  async update(changes: Changes<Values>, options: OutsideOptions = {}): Promise<Accepted> {
+  async update(changes: Changes<Taken>, options: OutsideOptions = {}): Promise<Accepted> {
     const result = await this.tryUpdate(changes, options)
     if (result.kind === 'refused') throw refusalError(result, this.id)
     return result
   }
 
   /** Like `update`, but a refusal is a value. */
-  tryUpdate(changes: Changes<Values>, { by = OUTSIDE, agent, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
+  tryUpdate(changes: Changes<Taken>, { by = OUTSIDE, agent, ...options }: OutsideOptions = {}): Promise<UpdateResult> {
     if (agent === undefined) return this.#act((core) => core.updateFromOutside(by, changes, options))
     return this.#act((core) => updateFromElsewhere(core, this.#sight(agent.id, agent.type), changes, options))
   }

@@ -6,7 +6,7 @@ import { Filters } from '../context/index.ts'
 import { assertRunId, isGlobals } from '../ledger/index.ts'
 import { createVolatileStore } from '../store/index.ts'
 import type { RunFilter, RunSummary, Store } from '../store/index.ts'
-import type { WorkflowInput, WorkflowOutput, WorkflowValues } from '../workflow/index.ts'
+import type { WorkflowInput, WorkflowOutput, WorkflowTaken, WorkflowValues } from '../workflow/index.ts'
 import { storeFork } from './fork.ts'
 import type { ForkOptions } from './fork.ts'
 import { Globals, isBehindGlobals, withGlobalsThen } from './globals.ts'
@@ -156,11 +156,13 @@ export class Runtime {
   start<Machine extends AnyStateMachine>(
     workflow: Machine,
     ...[options = {}]: StartArguments<WorkflowInput<Machine>>
-  ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>> {
+  ): Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>, WorkflowTaken<Machine>>> {
     const { input, runId = this.#ids.next('run'), labels } = options
     const seed = { runId, input, parent: undefined, labels: admitLabels(labels) }
     const begin = (): Promise<Run> => this.#begin(workflow, seed)
-    return this.#housekeeping.admit(runId, begin) as Promise<Run<WorkflowOutput<Machine>, WorkflowValues<Machine>>>
+    return this.#housekeeping.admit(runId, begin) as Promise<
+      Run<WorkflowOutput<Machine>, WorkflowValues<Machine>, WorkflowTaken<Machine>>
+    >
   }
 
   /**

@@ -24,16 +24,28 @@ import type { AgentContext } from './agent-context.ts'
 import { assertPatterns, createAgentLogic } from './agent.ts'
 import type { AgentLogic } from './agent.ts'
 import { describeWith, namesOf } from './describe.ts'
-import type { BoardReader, ChangeOf, Changes, Outermost, Patterns, Selected, ValuesOf } from './values.ts'
+import type {
+  BoardReader,
+  ChangeOf,
+  Changes,
+  Outermost,
+  Patterns,
+  Selected,
+  TakenOf,
+  TakesWhatItGives,
+  ValuesOf,
+} from './values.ts'
 import { createWorkflowBuilder } from './workflow.ts'
 import type { WorkflowBuilder } from './workflow.ts'
 
-/** Turns a `dependsOn` that names no key of the catalogue into a compile error at that entry. */
+/** Makes of a `dependsOn` that names no key, and of a schema that does not take what it gives, a compile error at that entry. */
 export type CheckedDefinitions<Defs extends Definitions> = {
   readonly [Key in keyof Defs]: Defs[Key] extends EntryDefinition<infer Schema, infer DependsOn>
-    ? [DependsOn] extends [keyof ValuesOf<Defs> & string]
-      ? Defs[Key]
-      : EntryDefinition<Schema, keyof ValuesOf<Defs> & string>
+    ? TakesWhatItGives<Schema> extends false
+      ? { readonly schema: 'what the schema makes of a value has to fit it again: transform before the update' }
+      : [DependsOn] extends [keyof ValuesOf<Defs> & string]
+        ? Defs[Key]
+        : EntryDefinition<Schema, keyof ValuesOf<Defs> & string>
     : never
 }
 
@@ -44,6 +56,7 @@ export interface AgentOptions<
   Writes extends Patterns<Values>,
   Input extends z.ZodType,
   Output,
+  Taken extends object = Values,
 > {
   /** For filters that go by role. */
   readonly role?: string
@@ -66,7 +79,7 @@ export interface AgentOptions<
    */
   readonly isolation?: 'branch'
   readonly run: (
-    context: AgentContext<Selected<Values, Reads>, Selected<Values, Writes>, z.output<Input>>,
+    context: AgentContext<Selected<Values, Reads>, Selected<Taken, Writes>, z.output<Input>>,
   ) => Output | Promise<Output>
 }
 
@@ -94,8 +107,8 @@ type ChangesFrom<Values extends object, Arguments> = {
     | ((args: Arguments) => ChangeOf<Values[Key]>)
 }
 
-/** A catalogue and what can be made with it. */
-export interface ContextDefinition<Values extends object> {
+/** A catalogue and what can be made with it; its values, and what updates of them may give. */
+export interface ContextDefinition<Values extends object, Taken extends object = Values> {
   readonly catalogue: Catalogue
   /**
    * Declares an agent.
@@ -107,7 +120,7 @@ export interface ContextDefinition<Values extends object> {
     Input extends z.ZodType = z.ZodUnknown,
     Output = void,
   >(
-    options: AgentOptions<Values, Reads, Writes, Input, Output>,
+    options: AgentOptions<Values, Reads, Writes, Input, Output, Taken>,
   ): AgentLogic<z.input<Input>, Output>
   /** Declares a person as an agent: invoked, it asks for the entry and gives back the answer. */
   person<Key extends keyof Values & string>(
@@ -124,8 +137,8 @@ export interface ContextDefinition<Values extends object> {
     Actor extends ProvidedActor = never,
   >(
     changes:
-      | ChangesFrom<Values, ActionArguments<Context, ExpressionEvent>>
-      | ((args: ActionArguments<Context, ExpressionEvent>) => Changes<Values>),
+      | ChangesFrom<Taken, ActionArguments<Context, ExpressionEvent>>
+      | ((args: ActionArguments<Context, ExpressionEvent>) => Changes<Taken>),
     options?: UpdateOptions,
   ): BoardAction<Context, ExpressionEvent, Params, Event, Actor>
   /** A guard over one entry; false while it is absent. */
@@ -134,7 +147,7 @@ export interface ContextDefinition<Values extends object> {
     holds?: (value: Values[Key]) => boolean,
   ): (args: { readonly context: { readonly board: BoardReader<Values> } }) => boolean
   /** Starts the definition of a workflow over this catalogue. */
-  readonly workflow: WorkflowBuilder<Values>
+  readonly workflow: WorkflowBuilder<Values, Taken>
 }
 
 /**
@@ -146,11 +159,13 @@ export interface ContextDefinition<Values extends object> {
 export function defineContext<const Defs extends Definitions>(
   definitions: Defs & CheckedDefinitions<Defs>,
   options: CatalogueOptions = {},
-): ContextDefinition<ValuesOf<Defs>> {
-  return createContextDefinition<ValuesOf<Defs>>(new Catalogue(definitions as Definitions, options))
+): ContextDefinition<ValuesOf<Defs>, TakenOf<Defs>> {
+  return createContextDefinition<ValuesOf<Defs>, TakenOf<Defs>>(new Catalogue(definitions as Definitions, options))
 }
 
-function createContextDefinition<Values extends object>(catalogue: Catalogue): ContextDefinition<Values> {
+function createContextDefinition<Values extends object, Taken extends object>(
+  catalogue: Catalogue,
+): ContextDefinition<Values, Taken> {
   return {
     catalogue,
     agent: (options) => {
@@ -204,7 +219,7 @@ function createContextDefinition<Values extends object>(catalogue: Catalogue): C
       }
       return describeWith(guard, [key])
     },
-    workflow: createWorkflowBuilder<Values>(catalogue),
+    workflow: createWorkflowBuilder<Values, Taken>(catalogue),
   }
 }
 

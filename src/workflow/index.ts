@@ -42,7 +42,7 @@ export type {
 } from './structure.ts'
 export { compareStructures, describeDifference } from './structure-difference.ts'
 export type { StructureDifference } from './structure-difference.ts'
-export type { BoardReader, Changes, Patterns, Selected, ValuesOf } from './values.ts'
+export type { BoardReader, Changes, Patterns, Selected, TakenOf, ValuesOf } from './values.ts'
 export { applyUpdate, missingGlobals, setBeginning, workflowOf } from './workflow.ts'
 export type {
   RunBeginning,
@@ -53,5 +53,6 @@ export type {
   WorkflowInput,
   WorkflowOptions,
   WorkflowOutput,
+  WorkflowTaken,
   WorkflowValues,
 } from './workflow.ts'

@@ -10,6 +10,27 @@ export type ValuesOf<Defs extends Definitions> = {
   [Name in keyof Defs & string as KeyOf<Name>]: z.output<Defs[Matching<keyof Defs & string, Name>]['schema']>
 }
 
+/** Key → what an update may give: a value as the schema takes it, so that what it fills in may be left out. */
+export type TakenOf<Defs extends Definitions> = {
+  [Name in keyof Defs & string as KeyOf<Name>]: TakenBy<Defs[Matching<keyof Defs & string, Name>]['schema']>
+}
+
+/** What was read may always be written; `readonly()` would take a list, and give one that it does not take. */
+type TakenBy<Schema extends z.ZodType> = Schema extends z.ZodType
+  ? [z.output<Schema>] extends [z.input<Schema>]
+    ? z.input<Schema>
+    : z.input<Schema> | z.output<Schema>
+  : never
+
+/** Whether a schema takes what it gives: values are checked again after every merge, and with every changed definition. */
+export type TakesWhatItGives<Schema extends z.ZodType> = [z.output<Schema>] extends [z.input<Schema>]
+  ? true
+  : [z.output<Schema>] extends [Frozen<z.input<Schema>>]
+    ? true
+    : false
+
+type Frozen<Value> = Value extends object ? { readonly [Field in keyof Value]: Frozen<Value[Field]> } : Value
+
 /** The keys that some patterns name, with their value types. */
 export type Selected<Values extends object, Pattern extends string> = {
   [Key in keyof Named<Values, Pattern>]: Named<Values, Pattern>[Key]

@@ -88,6 +88,7 @@ export interface WorkflowOptions<
   Guards extends ParamsByName,
   Actions extends ParamsByName,
   Delays extends string,
+  Taken extends object = Values,
 > {
   /** Shown in lists and records; the machine's id unless given. */
   readonly name?: string
@@ -101,7 +102,7 @@ export interface WorkflowOptions<
   /** The agents its states invoke, by the name used in `src`. */
   readonly agents?: Actors
   /** How much the entries of a run may hold together: the least important make room for what is written. */
-  readonly limits?: WorkflowLimits<Values>
+  readonly limits?: WorkflowLimits<Taken>
   /** More context beside the board: plain data only. */
   readonly context?: (args: { readonly input: z.output<Input> }) => Extra
   /**
@@ -170,7 +171,12 @@ type ConfigOf<Machine> = Machine extends { createMachine: (config: infer Config)
   : never
 
 /** A machine that a runtime can start as a workflow. */
-export type Workflow<Input = unknown, Output = unknown, Values extends object = object> = StateMachine<
+export type Workflow<
+  Input = unknown,
+  Output = unknown,
+  Values extends object = object,
+  Taken extends object = Values,
+> = StateMachine<
   MachineContext,
   AnyEventObject,
   Record<string, AnyActorRef | undefined>,
@@ -186,8 +192,9 @@ export type Workflow<Input = unknown, Output = unknown, Values extends object = 
   MetaObject,
   StateSchema
 > & {
-  /** Only for the compiler: what the board holds. */
+  /** Only for the compiler: what the board holds, and what its updates may give. */
   readonly __values?: Values
+  readonly __taken?: Taken
 }
 
 /** What a workflow takes, gives and holds. */
@@ -201,8 +208,14 @@ export type WorkflowValues<Machine> = Machine extends {
     : Values
   : Record<string, unknown>
 
+export type WorkflowTaken<Machine> = Machine extends { readonly __taken?: infer Taken extends object }
+  ? [keyof Taken] extends [never]
+    ? Record<string, unknown>
+    : Taken
+  : Record<string, unknown>
+
 /** `board.workflow(options).createMachine(config)`. */
-export type WorkflowBuilder<Values extends object> = <
+export type WorkflowBuilder<Values extends object, Taken extends object = Values> = <
   Input extends z.ZodType = z.ZodUndefined,
   Output extends z.ZodType = z.ZodUnknown,
   Events extends EventSchemas = never,
@@ -212,7 +225,7 @@ export type WorkflowBuilder<Values extends object> = <
   Actions extends ParamsByName = Record<never, undefined>,
   Delays extends string = never,
 >(
-  options?: WorkflowOptions<Values, Input, Output, Events, Actors, Extra, Guards, Actions, Delays>,
+  options?: WorkflowOptions<Values, Input, Output, Events, Actors, Extra, Guards, Actions, Delays, Taken>,
 ) => {
   /**
    * Makes the machine from a plain XState config without `context`.
@@ -230,7 +243,7 @@ export type WorkflowBuilder<Values extends object> = <
         OutputOf<z.input<Output>>
       >
     >,
-  ): Workflow<z.input<Input>, z.output<Output>, Values>
+  ): Workflow<z.input<Input>, z.output<Output>, Values, Taken>
 }
 
 /** What the runtime needs to know of a workflow's machine. */
@@ -309,7 +322,9 @@ interface UntypedOptions extends Omit<
   readonly context?: (args: { readonly input: unknown }) => object
 }
 
-export function createWorkflowBuilder<Values extends object>(catalogue: Catalogue): WorkflowBuilder<Values> {
+export function createWorkflowBuilder<Values extends object, Taken extends object>(
+  catalogue: Catalogue,
+): WorkflowBuilder<Values, Taken> {
   const build = (options: UntypedOptions = {}): { createMachine: (config: object) => AnyStateMachine } => ({
     createMachine: (config) => createWorkflowMachine(catalogue, options, config),
   })

@@ -29,6 +29,21 @@ entry(z.int(), { priority: 'urgent' })
 // @ts-expect-error: an unknown option
 entry(z.int(), { owner: 'me' })
 
+defineContext({
+  name: entry(z.string().trim()),
+  count: entry(z.coerce.number()),
+  list: entry(z.array(z.string()).readonly()),
+  known: entry(z.record(z.string(), z.int()).readonly(), { dependsOn: ['name'] }),
+  at: entry(z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))])),
+  id: entry(z.string().brand<'id'>()),
+  kept: entry(z.int().catch(0)),
+  any: entry(z.any()),
+  // @ts-expect-error: the length of a text is no text
+  length: entry(z.string().transform((text) => text.length)),
+  // @ts-expect-error: at any depth
+  page: entry(z.object({ words: z.array(z.string().transform((text) => text.length)) })),
+})
+
 // ---- limits
 
 // @ts-expect-error: an unknown limit
@@ -248,6 +263,46 @@ open.agent({
     await update({ plan: 3 })
   },
 })
+
+// ---- what a schema fills in
+
+const filled = defineContext({
+  config: entry(z.object({ name: z.string(), retries: z.int().default(3) })),
+  'page.*': entry(z.object({ tags: z.array(z.string()).default([]) })),
+  list: entry(z.array(z.string()).readonly()),
+})
+const filling = filled.agent({
+  reads: ['*'],
+  writes: ['*'],
+  async run({ view, update }) {
+    expectTypeOf(view.getOrThrow('config')).toEqualTypeOf<{ name: string; retries: number }>()
+    await update({ config: { name: 'x' }, 'page.one': {} })
+    await update({ config: put({ name: 'x' }), 'page.one': patch({ tags: ['x'] }) })
+    await update({ config: view.getOrThrow('config'), list: view.getOrThrow('list') })
+    // @ts-expect-error: the name is not filled in
+    await update({ config: { retries: 1 } })
+    // @ts-expect-error: not a number
+    await update({ config: { name: 'x', retries: 'three' } })
+  },
+})
+const fills = filled
+  .workflow({
+    agents: { filling },
+    limits: { maxEntries: 3, compact: ({ update }) => void update({ config: { name: 'x' } }) },
+    actions: { fill: filled.write({ config: { name: 'x' } }) },
+  })
+  .createMachine({
+    entry: ['fill', filled.write({ config: ({ event }) => ({ name: event.type }) })],
+    exit: filled.write(() => ({ config: { name: 'x' } })),
+    on: { go: { guard: ({ context }) => (context.board.get('config')?.retries ?? 0) > 3 } },
+  })
+export async function runFilling(): Promise<void> {
+  const started = await (await createRuntime()).start(fills)
+  await started.update({ config: { name: 'x' } })
+  expectTypeOf(started.get('config')).toEqualTypeOf<{ name: string; retries: number } | undefined>()
+  // @ts-expect-error: the name is not filled in
+  await started.update({ config: { retries: 1 } })
+}
 
 // ---- the workflow
 
