@@ -316,6 +316,7 @@ describe('the public names', () => {
       'SubscribeOptions',
       'SurroundedWork',
       'Surrounding',
+      'TakenOf',
       'UpdateOptions',
       'UpdateResult',
       'ValuesOf',
@@ -331,6 +332,7 @@ describe('the public names', () => {
       'WorkflowOptions',
       'WorkflowOutput',
       'WorkflowStructure',
+      'WorkflowTaken',
       'WorkflowValues',
     ])
   })

@@ -15,7 +15,6 @@ import type {
   InputFrom,
   MachineContext,
   MetaObject,
-  NonReducibleUnknown,
   OutputFrom,
   ParameterizedObject,
   ProvidedActor,
@@ -34,6 +33,16 @@ import { EXPIRE_EVENT, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
 import type { ExpireEvent, UpdateEvent, UpstreamEvent } from './internal-event.ts'
 import { withInternalEvents, withReadableIds } from './instrument.ts'
 import type { Compact, WorkflowLimits } from './limits.ts'
+import type {
+  ConfigOf,
+  Emitted,
+  EventSchemas,
+  EventsOf,
+  OutputOf,
+  ParamsByName,
+  Provided,
+  Setup,
+} from './machine-setup.ts'
 import type { Migrate } from './migrate.ts'
 import type { BoardReader } from './values.ts'
 
@@ -42,34 +51,6 @@ export type WorkflowContext<Values extends object, Input, Extra extends object> 
   readonly board: BoardReader<Values>
   readonly input: Input
 } & Extra
-
-type EventsOf<Events> = [Events] extends [never]
-  ? { readonly type: string; readonly [field: string]: unknown }
-  : {
-      [Type in keyof Events & string]: EventOf<Type, Events[Type] extends z.ZodType ? z.output<Events[Type]> : unknown>
-    }[keyof Events & string]
-
-/** The payload of `z.object({})` is a record of nothing, which would refuse the `type` too. */
-type EventOf<Type extends string, Payload> =
-  Payload extends Record<string, never> ? { readonly type: Type } : { readonly type: Type } & Payload
-
-/** `unknown` would swallow the function form of `output` and with it the types of its arguments. */
-type OutputOf<Output> = unknown extends Output ? NonReducibleUnknown : Output
-
-/** An event is an object, and so is what it carries beside its type. */
-type EventSchemas = Readonly<Record<string, z.ZodType<object> | z.ZodUnknown | z.ZodAny>>
-
-/** Name → the params of a named guard or action. */
-type ParamsByName = Readonly<Record<string, ParameterizedObject['params'] | undefined>>
-
-/** As XState names actors: one object for each name. Mapped over the actors themselves, so that none make none. */
-type Provided<Actors extends Record<string, AnyActorLogic>> = ValueIn<{
-  [Name in keyof Actors as Name & string]: { src: Name & string; logic: Actors[Name]; id: string | undefined }
-}>
-
-type ValueIn<Type> = Type[keyof Type]
-
-type Emitted = { readonly type: string; readonly [field: string]: unknown }
 
 type ContextOf<Values extends object, Input extends z.ZodType, Extra extends object> = WorkflowContext<
   Values,
@@ -141,34 +122,6 @@ export interface WorkflowOptions<
   /** Brings runs that were stored with an older definition to this one. */
   readonly migrate?: Migrate
 }
-
-// XState's own types of a machine are only reachable through `setup`, which takes them one by one.
-type Setup<
-  Context extends MachineContext,
-  Event extends EventObject,
-  Actors extends Record<string, AnyActorLogic>,
-  Names extends { guards: ParamsByName; actions: ParamsByName; delays: string },
-  Input,
-  Output,
-> = ReturnType<
-  typeof setup<
-    Context,
-    Event,
-    Actors,
-    Record<never, string>,
-    Names['actions'],
-    Names['guards'],
-    Names['delays'],
-    string,
-    Input,
-    Output,
-    Emitted
-  >
->
-
-type ConfigOf<Machine> = Machine extends { createMachine: (config: infer Config) => unknown }
-  ? Omit<Config, 'context'>
-  : never
 
 /** A machine that a runtime can start as a workflow. */
 export type Workflow<
