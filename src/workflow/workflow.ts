@@ -52,9 +52,10 @@ export type WorkflowContext<Values extends object, Input, Extra extends object> 
   readonly input: Input
 } & Extra
 
+/** What an action that is made in the options is told: a schema that is not given is `never` until all is read. */
 type ContextOf<Values extends object, Input extends z.ZodType, Extra extends object> = WorkflowContext<
   Values,
-  z.output<NoInfer<Input>>,
+  [Input] extends [never] ? undefined : z.output<NoInfer<Input>>,
   NoInfer<Extra>
 >
 

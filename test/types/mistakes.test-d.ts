@@ -494,6 +494,12 @@ board
     },
   })
 
+// Also where nothing else is said.
+board.workflow({ context: () => ({ n: 0 }), actions: { inc: assign({ n: 1 }) } }).createMachine({ entry: 'inc' })
+board.workflow({ actions: { record: board.write({ budget: 1 }) } }).createMachine({ entry: 'record' })
+// @ts-expect-error: not a field of the context
+board.workflow({ context: () => ({ n: 0 }), actions: { inc: assign({ m: 1 }) } })
+
 // ---- events
 
 board
