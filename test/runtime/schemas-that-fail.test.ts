@@ -63,12 +63,13 @@ describe('an update against a schema that fails', () => {
 
 describe('an update whose merge', () => {
   it('the schema makes something of that cannot be kept is refused, and the run goes on', async () => {
+    // The compiler refuses it; nobody does so for those who write JavaScript.
     const list = z.array(z.number()).transform((items) => (items.length > 1 ? { first: new URL('http://a') } : items))
     const { runtime } = await createWorld()
-    const links = defineContext({ list: entry(list, { merge: 'append' }) })
+    const links = defineContext({ list: entry(list as never as z.ZodArray<z.ZodNumber>, { merge: 'append' }) })
     const run = await runtime.start(links.workflow({}).createMachine({ id: 'idle' }))
-    await run.update({ list: [1] } as never)
-    const refusal = await run.tryUpdate({ list: [2] } as never)
+    await run.update({ list: [1] })
+    const refusal = await run.tryUpdate({ list: [2] })
     expect(refusal).toMatchObject({ kind: 'refused', reason: 'value', key: 'list' })
     expect([run.status, run.get('list')]).toEqual(['active', [1]])
   })

@@ -101,7 +101,7 @@ it('a run without agents may be written to by several processes in turn, without
   const options = { store: createVolatileStore(), workflows: [workflow] }
   const [one, two] = [await createWorld(options), await createWorld(options)]
   const here = await one.runtime.start(workflow, { runId: 'r' })
-  const there = await two.runtime.open('r')
+  const there = (await two.runtime.open('r')) as typeof here
   for (let round = 0; round < 10; round++) {
     for (const run of [here, there]) {
       await run.update({ note: `${round}` }).catch(() => run.update({ note: `${round} again` }))
