@@ -97,6 +97,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
 /** Where the defaults are made that everybody else is handed. */
 const WORLD = {
   'src/base/clock.ts': ['Date.now', 'performance.now', 'setTimeout'],
+  'src/runtime/breath.ts': ['setImmediate', 'node:timers/promises'],
   'src/runtime/runtime.ts': ['Math.random'],
   'src/testing/test-clock.ts': ['setImmediate'],
   'src/server/together.ts': ['setImmediate'],

@@ -535,6 +535,8 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
     if (this.#flushing) return
     this.#flushing = true
     while (this.#pending.length > 0) {
+      const pause = breath(this.#host.clock.now())
+      if (pause !== undefined) await pause
       const turns = this.#pending
       this.#pending = NO_TURNS
       try {
@@ -545,8 +547,6 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
         return
       }
       for (const turn of turns) this.#settle(turn)
-      const pause = breath(this.#host.clock.now())
-      if (pause !== undefined) await pause
     }
     this.#flushing = false
   }

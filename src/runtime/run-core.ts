@@ -752,9 +752,11 @@ export class RunCore implements EngineHost {
 
   newGlobalsMark(): GlobalsMark | undefined {
     const { mark } = this.#services.globals
-    if (mark === this.#globalsMark) return undefined
+    // What a run that comes back was told of last is in its ledger.
+    const last = this.#globalsMark ?? this.notes.globals
+    if (mark === last) return undefined
     this.#globalsMark = mark
-    return mark
+    return mark?.seq === last?.seq && mark?.at === last?.at ? undefined : mark
   }
 
   invocationCount(): number {
