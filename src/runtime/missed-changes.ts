@@ -1,4 +1,5 @@
-// Missed changes: what became of global entries while a run was out of memory.
+// Missed changes: what became of global entries that a run has made something from, while it looked on or was away.
+import { withoutPrevious } from '../ledger/index.ts'
 import type { Board, CellChange, EntryAddress } from '../context/index.ts'
 
 /**
@@ -17,4 +18,18 @@ export function missedChanges({ own, globals }: Board): readonly CellChange[] {
     missed.push({ kind: cell.live ? 'put' : 'drop', scope, holder, key, cell, previous: undefined })
   }
   return missed
+}
+
+/** Those of the changes behind which something is to be marked as stale, each once. */
+export function changesBehind({ own }: Board, changes: readonly CellChange[]): readonly CellChange[] {
+  const isFresh = (address: EntryAddress): boolean => {
+    const made = own.get(address)
+    return made?.live === true && !made.entry.stale
+  }
+  return changes
+    .filter(
+      ({ key, cell }, index) =>
+        own.dependantsOf(key).some(isFresh) && changes.findIndex((other) => other.cell === cell) === index,
+    )
+    .map(withoutPrevious)
 }

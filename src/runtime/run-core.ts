@@ -38,7 +38,7 @@ import type { Explanation, WaitExplanation } from './explain.ts'
 import { findDeadlock, hasOtherActors } from './find-deadlock.ts'
 import { rivalSeqOf } from './giving-way.ts'
 import { Invocations } from './invocations.ts'
-import { missedChanges } from './missed-changes.ts'
+import { changesBehind, missedChanges } from './missed-changes.ts'
 import type { Journal } from './journal.ts'
 import { describeError } from './machine-snapshot.ts'
 import { PhaseMarks } from './phase-marks.ts'
@@ -295,7 +295,9 @@ export class RunCore implements EngineHost {
     const { nextUpdateId, globals } = this.#services
     this.#engine.resume(missingGlobals(this.catalogue, globals.latest, { nextId: nextUpdateId, at: this.clock.now() }))
     this.#armExpiry(this.readableBoard())
-    this.#markStale(missedChanges(this.readableBoard()))
+    const owed = this.#upstream
+    this.#upstream = NO_CHANGES
+    this.#markStale([...owed, ...missedChanges(this.readableBoard())])
   }
 
   /** The committed board as a reader may see it now: without what has expired. */
@@ -623,16 +625,17 @@ export class RunCore implements EngineHost {
     if (this.#end !== undefined || this.#committedSeq === 0) return
     this.#board = undefined
     this.#afterChanges(changes, by, at)
-    if (changes.some(({ key }) => this.#engine.board.own.dependantsOf(key).length > 0)) this.#markStale(changes)
+    this.#markStale(changes)
   }
 
-  /** Marks what is made from global entries that have changed; what could not be stored is marked when the run is back. */
+  /** Marks what is made from global entries that have changed; what cannot be stored is marked when the run is back. */
   #markStale(news: readonly CellChange[]): void {
-    if (news.length > 0) this.#upstream = [...this.#upstream, ...news]
-    const changes = this.#upstream
-    if (changes.length === 0 || this.#resting !== undefined) return
+    const changes = changesBehind(this.#engine.board, news)
+    if (changes.length === 0) return
+    this.#upstream = [...this.#upstream, ...changes]
+    if (this.#resting !== undefined) return
     const clear = (): void => {
-      if (this.#upstream === changes) this.#upstream = NO_CHANGES
+      this.#upstream = this.#upstream.filter((change) => !changes.includes(change))
     }
     this.#engine.send({ type: UPSTREAM_EVENT, changes } as never).then(clear, () => {})
   }
