@@ -385,8 +385,7 @@ export class Run<Output = unknown, Values extends object = Record<string, unknow
   }
 
   async #stateAt(point: Point): Promise<RunState> {
-    const seq = seqOfPoint(point, { runId: this.id, seq: this.seq, snapshots: this.#core.snapshots })
-    return this.#load(seq)
+    return this.#load(seqOfPoint(point, { runId: this.id, seq: this.seq, snapshots: this.#core.snapshots }))
   }
 
   /** With the global entries of then. */

@@ -29,6 +29,8 @@ export type {
   MigrationInput,
   StoredRunState,
 } from './migrate.ts'
+export { workflowOf } from './definition.ts'
+export type { WorkflowDefinition } from './definition.ts'
 export { schemaIssue } from './schema-print.ts'
 export { isMachine, sharedStamp, sourceOf, stampOf, structureHash, structureOf } from './structure.ts'
 export type {
@@ -43,13 +45,12 @@ export type {
 export { compareStructures, describeDifference } from './structure-difference.ts'
 export type { StructureDifference } from './structure-difference.ts'
 export type { BoardReader, Changes, Patterns, Selected, TakenOf, ValuesOf } from './values.ts'
-export { applyUpdate, missingGlobals, setBeginning, workflowOf } from './workflow.ts'
+export { applyUpdate, missingGlobals, setBeginning } from './workflow.ts'
 export type {
   RunBeginning,
   Workflow,
   WorkflowBuilder,
   WorkflowContext,
-  WorkflowDefinition,
   WorkflowInput,
   WorkflowOptions,
   WorkflowOutput,

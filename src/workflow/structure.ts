@@ -9,7 +9,7 @@ import { isAgentLogic } from './agent.ts'
 import type { AgentDefinition } from './agent.ts'
 import { isInternalEvent } from './internal-event.ts'
 import { schemaPrint } from './schema-print.ts'
-import { workflowOf } from './workflow.ts'
+import { workflowOf } from './definition.ts'
 
 /** The targets of the transitions for one event, in the order in which they are tried; `''` where the state stays. */
 type Targets = readonly string[]

@@ -27,8 +27,7 @@ import type { z } from 'zod'
 import { CallboardError } from '../base/index.ts'
 import { Board, prepareUpdate, refusalError, WORKFLOW_AUTHOR } from '../context/index.ts'
 import type { Catalogue, CatalogueEntry, Shelf, Update } from '../context/index.ts'
-import { isAgentLogic } from './agent.ts'
-import type { AgentDefinition } from './agent.ts'
+import { define, named } from './definition.ts'
 import { EXPIRE_EVENT, UPDATE_EVENT, UPSTREAM_EVENT } from './internal-event.ts'
 import type { ExpireEvent, UpdateEvent, UpstreamEvent } from './internal-event.ts'
 import { withInternalEvents, withReadableIds } from './instrument.ts'
@@ -200,50 +199,6 @@ export type WorkflowBuilder<Values extends object, Taken extends object = Values
   ): Workflow<z.input<Input>, z.output<Output>, Values, Taken>
 }
 
-/** What the runtime needs to know of a workflow's machine. */
-export interface WorkflowDefinition {
-  readonly name: string
-  readonly version: string
-  readonly catalogue: Catalogue
-  /** Told of what was evicted. */
-  readonly compact: Compact | undefined
-  readonly agents: ReadonlyMap<string, AgentDefinition>
-  readonly actors: Readonly<Record<string, AnyActorLogic>>
-  readonly input: z.ZodType | undefined
-  readonly output: z.ZodType | undefined
-  readonly events: EventSchemas | undefined
-  readonly migrate: Migrate | undefined
-}
-
-const definitions = new WeakMap<object, WorkflowDefinition>()
-/** Of machines with other actors than those of their workflow, by their implementations. */
-const changed = new WeakMap<object, WorkflowDefinition>()
-
-/** The definition behind a machine, also of one that was changed by `provide()`; undefined for a plain machine. */
-export function workflowOf(machine: AnyActorLogic): WorkflowDefinition | undefined {
-  const { config, implementations } = machine as Partial<AnyStateMachine>
-  const definition = typeof config === 'object' && config !== null ? definitions.get(config) : undefined
-  if (definition === undefined || implementations === undefined) return definition
-  const provided = implementations.actors as Readonly<Record<string, AnyActorLogic>>
-  const { actors } = definition
-  const names = Object.keys(actors)
-  if (names.every((name) => provided[name] === actors[name])) return definition
-  const known = changed.get(implementations)
-  if (known !== undefined) return known
-  const made = {
-    ...definition,
-    ...named(Object.fromEntries(names.map((name) => [name, provided[name] as AnyActorLogic]))),
-  }
-  changed.set(implementations, made)
-  return made
-}
-
-function named(actors: Readonly<Record<string, AnyActorLogic>>): Pick<WorkflowDefinition, 'actors' | 'agents'> {
-  const agents = new Map<string, AgentDefinition>()
-  for (const [name, logic] of Object.entries(actors)) if (isAgentLogic(logic)) agents.set(name, logic.definition)
-  return { actors, agents }
-}
-
 /** With what a run begins; handed to the context of the machine's first snapshot. */
 export interface RunBeginning {
   readonly runId: string
@@ -315,7 +270,7 @@ function createWorkflowMachine(board: Catalogue, options: UntypedOptions, config
       } as never) as unknown as AnyStateMachine,
     config,
   )
-  definitions.set(machine.config, {
+  define(machine, {
     name: options.name ?? machine.id,
     version: options.version ?? machine.version ?? '1',
     catalogue,
