@@ -535,7 +535,7 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
     if (this.#flushing) return
     this.#flushing = true
     while (this.#pending.length > 0) {
-      const pause = breath(this.#host.clock.now())
+      const pause = this.#host.isReplay === true ? undefined : breath(this.#host.clock.now())
       if (pause !== undefined) await pause
       const turns = this.#pending
       this.#pending = NO_TURNS

@@ -107,7 +107,7 @@ describe('callboard run', () => {
     expect(code).toBe(3)
     expect(stderr).toMatch(/^run run_\w+ cannot go on by itself; to answer what it asks, go on in a terminal: npx /)
     const answers = stderr.matchAll(/^person asks: whose\? \(npx callboard answer (\S+) '([^']+)' <answer>\)$/gm)
-    const commands = Array.from(answers, ([, runId = '', request = '']) => ['answer', runId, request])
+    const commands = Array.from(answers, ([, runId = '', request = '']) => ['answer', runId, request]).sort()
     expect(commands.map(([, runId]) => runId?.replace(/^run_\w+?(?=\.)/, ''))).toEqual(['.first.1', '.second.2'])
     for (const [, runId = ''] of commands) expect(stderr).toContain(`run ${runId} is active in "asking"`)
 
