@@ -5,6 +5,7 @@
 //   S4. A run of another workflow is no session, whatever its id: it is not shown, not ended and not forgotten here.
 //   S5. What others are faster at is tried again, and not for ever.
 // Collecting forgets sessions that are over, in the store too; it is never needed for S1.
+import { setImmediate } from 'node:timers/promises'
 import { CallboardError, drop, isCallboardError, put } from 'callboard'
 import type { Clock, Policy, PolicyName, Run, Runtime, RunSummary, Workflow } from 'callboard'
 import { keyOf, nameOf, TIMESTAMP } from './board.ts'
@@ -265,7 +266,9 @@ export class Sessions {
       try {
         return await action(run)
       } catch (error) {
-        if (!isCallboardError(error, 'store.conflict') && !isCallboardError(error, 'run.finished')) throw error
+        // Its end may still be on its way into the store.
+        if (isCallboardError(error, 'run.finished')) await setImmediate()
+        else if (!isCallboardError(error, 'store.conflict')) throw error
       }
     }
     throw busyError(id)
@@ -290,8 +293,11 @@ export class Sessions {
     const run = (await this.#fields.runtime.open(runId)) as unknown as SessionRun
     // Only if nobody has written to it since it was looked at.
     const version = run.entry('touched')?.version
-    if (version !== undefined && run.status === 'active' && !(await endIfUnchanged(run, version))) return false
-    return this.#removeEnded(runId)
+    const fate = version === undefined || run.status !== 'active' ? 'over' : await endIfUnchanged(run, version)
+    if (fate === 'alive') return false
+    // Its end may still be on its way into the store, and whoever writes next removes it as well.
+    await setImmediate()
+    return (await this.#removeEnded(runId)) || fate === 'ended'
   }
 
   /** Whether its time was over, as opposed to being deleted. */
@@ -363,13 +369,14 @@ export class Sessions {
   }
 }
 
-/** Takes a session's life, if nobody has written to it since that version; says whether it is over. */
-async function endIfUnchanged(run: SessionRun, version: number): Promise<boolean> {
+/** Takes a session's life, if nobody has written to it since that version and it is not over by itself. */
+async function endIfUnchanged(run: SessionRun, version: number): Promise<'ended' | 'over' | 'alive'> {
   try {
     const result = await run.tryUpdate({ touched: drop() }, { expectedVersion: { touched: version }, by: 'session' })
-    return result.kind === 'accepted'
+    return result.kind === 'accepted' ? 'ended' : 'alive'
   } catch (error) {
-    if (isCallboardError(error, 'store.conflict') || isCallboardError(error, 'run.finished')) return false
+    if (isCallboardError(error, 'store.conflict')) return 'alive'
+    if (isCallboardError(error, 'run.finished')) return 'over'
     throw error
   }
 }

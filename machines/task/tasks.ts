@@ -1,5 +1,6 @@
 // Tasks: working sets by run id, for those who are not agents. Every answer is what the store has: a working set that
 // another process has changed is read anew, and of several patches with one `expected_seq` exactly one is applied.
+import { setImmediate } from 'node:timers/promises'
 import { CallboardError, createRuntime, isCallboardError, randomIds, redactSecrets } from 'callboard'
 import type { Episode, EpisodeOptions, Run, Runtime, RuntimeOptions, StartOptions, Workflow } from 'callboard'
 import { readWorkingSet } from './board.ts'
@@ -172,7 +173,10 @@ export class Tasks {
       try {
         return await action(run)
       } catch (error) {
-        const isLost = isCallboardError(error, 'store.conflict') || isCallboardError(error, 'run.finished')
+        const isOver = isCallboardError(error, 'run.finished')
+        // Its end may still be on its way into the store.
+        if (isOver) await setImmediate()
+        const isLost = isOver || isCallboardError(error, 'store.conflict')
         if (!isLost || tries === MOST_TRIES || !(await this.#goesOn(runId))) throw error
       }
     }
