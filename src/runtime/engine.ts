@@ -114,10 +114,8 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
   #plainNodes: MachineSnapshot['_nodes'] | undefined
   /** What the machine has asked for at its beginning. */
   #firstEffects = NO_EFFECTS
-  /** While a stored run is set up, what is to begin after that. */
-  #beginnings: Effect[] | undefined
-  /** While the machine is being stopped, what stops with it. */
-  #ends: Effect[] | undefined
+  /** While a stored run is set up, what is to begin after that; while the machine is being stopped, what stops with it. */
+  #held: Effect[] | undefined
   #stopped = false
   readonly timers: Timers
   /** Undefined for a machine that names no actors. */
@@ -132,7 +130,7 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
   constructor(machine: RunMachine, origin: EngineOrigin, host: EngineHost) {
     this.#host = host
     this.#machine = machine
-    this.timers = new Timers(host.deadlines, this)
+    this.timers = new Timers(this)
     const { actors } = machine.implementations
     if (Object.keys(actors).length > 0) {
       this.#inner = new InnerActors(this)
@@ -195,8 +193,12 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
     return this.#host.clock
   }
 
+  get deadlines(): Deadlines {
+    return this.#host.deadlines
+  }
+
   get isAhead(): boolean {
-    return this.#pending.length > 0 || this.#beginnings !== undefined
+    return this.#pending.length > 0 || (this.#held !== undefined && !this.#stopped)
   }
 
   ignores(event: EventObject): boolean {
@@ -257,9 +259,9 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
   resume(first?: Update): void {
     if (this.#stopped) return
     this.timers.restore(this.#stored, this.#actor)
-    const beginnings = (this.#beginnings = [])
+    const beginnings = (this.#held = [])
     this.#actor.start()
-    this.#beginnings = undefined
+    this.#held = undefined
     if (first !== undefined) {
       this.#flushing = true
       this.update(
@@ -330,9 +332,9 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
   async stop(reason: string): Promise<void> {
     if (this.#stopped) return
     const stopped = this.append('end', 'outside', { reason, status: 'stopped' })
-    const ends: Effect[] = (this.#ends = [])
+    const ends: Effect[] = (this.#held = [])
     this.halt()
-    this.#ends = undefined
+    this.#held = undefined
     try {
       await stopped
     } finally {
@@ -359,8 +361,7 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
 
   afterCommit(effect: Effect): void {
     const last = this.#pending.at(-1)
-    if (this.#beginnings !== undefined) this.#beginnings.push(effect)
-    else if (this.#ends !== undefined) this.#ends.push(effect)
+    if (this.#held !== undefined) this.#held.push(effect)
     else if (this.#stopped || last === undefined) this.#perform(effect)
     else this.#pending[this.#pending.length - 1] = withEffect(last, effect)
   }
@@ -402,7 +403,7 @@ export class Engine implements InnerHost, MachineDriver, TimersHost {
 
   /** A restored child tells its parent of the snapshot that the parent has been told of before. */
   #isEcho({ type }: EventObject): boolean {
-    return this.#beginnings !== undefined && type.startsWith('xstate.snapshot.')
+    return this.#held !== undefined && type.startsWith('xstate.snapshot.')
   }
 
   transit(before: MachineSnapshot, event: EventObject, scope: Scope): MachineSnapshot {

@@ -116,12 +116,11 @@ export class RunCore implements EngineHost {
   #wakers: Set<() => void> | undefined
   #ended: PromiseWithResolvers<RunEnd> | undefined
   #end: RunEnd | undefined
-  #isLost = false
+  /** What is here is not the run any more, or that it has failed is on its way to the store. */
+  #fate: 'lost' | 'failing' | undefined
   #isJudging = false
   /** Changes of global entries by other runs, until what is made from them is known to be stale. */
   #upstream = NO_CHANGES
-  /** That it has failed is on its way to the store. */
-  #isFailing = false
   #beginning: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   #resting: Resting | undefined
@@ -232,7 +231,7 @@ export class RunCore implements EngineHost {
 
   /** It ended here and not in the store. */
   get isLost(): boolean {
-    return this.#isLost
+    return this.#fate === 'lost'
   }
 
   get status(): MachineState['status'] {
@@ -473,7 +472,7 @@ export class RunCore implements EngineHost {
 
   #letGo(error: CallboardError): void {
     if (this.#end !== undefined) return
-    this.#isLost = true
+    this.#fate = 'lost'
     // Before their actors are stopped: of a run that goes on elsewhere, child runs go on as well.
     this.#invocations.stopAll(error)
     this.#engine.halt()
@@ -488,7 +487,7 @@ export class RunCore implements EngineHost {
   }
 
   async #stop(reason: string): Promise<void> {
-    if (this.#engine.isEnding || this.#isFailing) {
+    if (this.#engine.isEnding || this.#fate === 'failing') {
       // It was faster, if its own end comes to the store.
       await this.#until(() => false)
       if (this.#resting !== undefined) throw this.#resting.reason.cause
@@ -817,7 +816,7 @@ export class RunCore implements EngineHost {
   /** Back to what the store says: this is over here, and begins again from there. */
   onLost(error: unknown, losesGlobals: boolean): void {
     if (losesGlobals) void this.#services.globals.lose()
-    this.#isFailing = false
+    if (this.#fate === 'failing') this.#fate = undefined
     if (this.#end !== undefined || this.#resting !== undefined) return
     if (this.#committedSeq === 0) {
       this.onFailed(error)
@@ -837,14 +836,14 @@ export class RunCore implements EngineHost {
       this.#services.topics.emit('failure', { topic: 'action', error })
       return
     }
-    if (this.#isFailing) return
+    if (this.#fate === 'failing') return
     const finish = (): void => this.#finish({ kind: 'failed', error })
     if (this.#engine.isStopped) {
-      this.#isLost = true
+      this.#fate = 'lost'
       finish()
       return
     }
-    this.#isFailing = true
+    this.#fate = 'failing'
     const stored = this.#engine.append('end', 'workflow', { status: 'error', error: describeError(error) })
     // It has not failed before that is stored; if it cannot be, the run goes back (`onLost`), and so do its child runs.
     this.#invocations.stopAll(this.#cancelled())
@@ -859,7 +858,7 @@ export class RunCore implements EngineHost {
     const reason = new CallboardError('run.finished', `run ${this.runId} has ended (${end.kind})`, {
       runId: this.runId,
     })
-    if (!this.#invocations.isLeft || this.#isFailing)
+    if (!this.#invocations.isLeft || this.#fate === 'failing')
       this.#invocations.stopAll(end.kind === 'left' ? end.error : undefined)
     this.#waits?.rejectAll(() => reason)
     this.#waitNotes?.end()

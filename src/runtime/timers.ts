@@ -18,8 +18,8 @@ interface Pending {
   readonly dueAt: number
   readonly source: AnyActorRef
   readonly target: AnyActorRef
-  deadline: Deadline | undefined
-  isOver: boolean
+  /** Undefined until it is let ring. */
+  deadline: Deadline | 'over' | undefined
 }
 
 /** What sets a timer. */
@@ -35,6 +35,7 @@ export interface TimerRequest {
 
 /** Whose timers they are. */
 export interface TimersHost {
+  readonly deadlines: Deadlines
   /** A timer has rung, and no record says so yet. */
   onRungInVain(target: AnyActorRef, event: EventObject): void
 }
@@ -44,15 +45,13 @@ Object.freeze(NONE)
 const NO_TIMERS: readonly StoredTimer[] = Object.freeze([])
 
 export class Timers {
-  readonly #deadlines: Deadlines
   readonly #host: TimersHost
   /** A list, because a run has few at a time and sets take room. */
   #pending = NONE
   #count = 0
   #changed = false
 
-  constructor(deadlines: Deadlines, host: TimersHost) {
-    this.#deadlines = deadlines
+  constructor(host: TimersHost) {
     this.#host = host
   }
 
@@ -69,7 +68,7 @@ export class Timers {
   set({ id, ...request }: TimerRequest): () => void {
     this.#count += 1
     this.#changed = true
-    const pending: Pending = { id: id ?? `#${this.#count}`, ...request, deadline: undefined, isOver: false }
+    const pending: Pending = { id: id ?? `#${this.#count}`, ...request, deadline: undefined }
     if (this.#pending === NONE) this.#pending = [pending]
     else this.#pending.push(pending)
     return () => this.#arm(pending)
@@ -118,8 +117,8 @@ export class Timers {
   }
 
   #arm(pending: Pending): void {
-    if (pending.isOver || pending.deadline !== undefined) return
-    pending.deadline = this.#deadlines.add(pending.dueAt, () => this.#ring(pending))
+    if (pending.deadline !== undefined) return
+    pending.deadline = this.#host.deadlines.add(pending.dueAt, () => this.#ring(pending))
   }
 
   #ring(pending: Pending): void {
@@ -134,12 +133,17 @@ export class Timers {
 
   #drop(which: (pending: Pending) => boolean): void {
     if (this.#pending.length === 0) return
-    for (const pending of this.#pending) if (which(pending)) pending.deadline?.cancel()
+    for (const pending of this.#pending)
+      if (which(pending) && typeof pending.deadline === 'object') pending.deadline.cancel()
     this.#forget(which)
   }
 
   #forget(which: (pending: Pending) => boolean): void {
-    const kept = this.#pending.filter((pending) => !(pending.isOver = which(pending)))
+    const kept = this.#pending.filter((pending) => {
+      if (!which(pending)) return true
+      pending.deadline = 'over'
+      return false
+    })
     if (kept.length === this.#pending.length) return
     this.#pending = kept.length === 0 ? NONE : kept
     this.#changed = true
