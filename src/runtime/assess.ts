@@ -2,6 +2,7 @@
 // never writes.
 import type { AnyStateMachine } from 'xstate'
 import { CallboardError, isCallboardError } from '../base/index.ts'
+import type { ErrorDetails } from '../base/index.ts'
 import type { RunSummary, Store } from '../store/index.ts'
 import { compareStructures, describeDifference, stampOf, workflowOf } from '../workflow/index.ts'
 import type { DefinitionOrigin, DefinitionStamp, StructureDifference, WorkflowDefinition } from '../workflow/index.ts'
@@ -153,15 +154,9 @@ function broken(
   { runId, workflow }: RunSummary,
   wasMigrated = false,
 ): Assessment {
-  const { from, to, differences } = assessment
+  const { from, to } = assessment
   const why = textOf(misfits)
-  const details = {
-    runId,
-    workflow,
-    ...versionsOf(assessment),
-    misfits,
-    differences: differences.map(describeDifference),
-  }
+  const details = detailsOf(assessment, misfits, { runId, workflow })
   const error = wasMigrated
     ? new CallboardError(
         'run.migration-failed',
@@ -177,6 +172,14 @@ function broken(
   return { ...assessment, outcome: 'breaks', misfits, error, adoption: undefined }
 }
 
+function detailsOf(
+  assessment: Assessment,
+  misfits: readonly Misfit[],
+  run: Pick<RunSummary, 'runId' | 'workflow'>,
+): ErrorDetails {
+  return { ...run, ...versionsOf(assessment), misfits, differences: assessment.differences.map(describeDifference) }
+}
+
 /** Nothing is wrong with the run itself: its error is that of a child, and says so. */
 function brokenByChild(
   assessment: Assessment,
@@ -184,16 +187,8 @@ function brokenByChild(
   { runId, workflow }: RunSummary,
   cause: CallboardError,
 ): Assessment {
-  const { differences } = assessment
-  const why = textOf(misfits)
-  const details = {
-    runId,
-    workflow,
-    ...versionsOf(assessment),
-    misfits,
-    differences: differences.map(describeDifference),
-  }
-  const message = `run ${runId} of workflow "${workflow}" does not go on without its child runs: ${why}`
+  const details = detailsOf(assessment, misfits, { runId, workflow })
+  const message = `run ${runId} of workflow "${workflow}" does not go on without its child runs: ${textOf(misfits)}`
   const error = isCallboardError(cause, 'run.migration-failed')
     ? new CallboardError('run.migration-failed', message, details, { cause })
     : new CallboardError('run.definition-changed', message, details, { cause })
